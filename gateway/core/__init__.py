@@ -1,0 +1,1 @@
+"""The pure core: decisions as functions of their arguments. No I/O, no clock, no chance, no logging."""
