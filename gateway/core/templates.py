@@ -1,0 +1,89 @@
+"""From the paths of requests to the few templates that figures are kept by: ``/orders/81`` is ``/orders/{id}``.
+
+A raw path is never a label: its identifiers would make a series each. The templates that a route names under ``paths``
+come first, in their order. Any other path is templated by itself: a segment that looks like an identifier (a number, a
+UUID, a hash, a long token, anything but plain ASCII) becomes ``{id}``. A route keeps at most 100 templates; what comes
+after them is ``{other}``. Templates are plain ASCII, at most 200 characters long, and safe in logs and labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from gateway.core.heads import RequestHead
+from gateway.core.paths import PathTree, split_path
+
+TEMPLATES_PER_ROUTE = 100
+"""Enough to tell the endpoints of a service apart; with the histograms of two arms about 20 series each."""
+TEMPLATE_LENGTH = 200
+OTHER = "{other}"
+IDENTIFIER = "{id}"
+
+_REST = "**"
+_DEPTH = 12  # segments beyond tell endpoints apart no longer
+_REMEMBERED = 2048  # paths; lists and items without an identifier come again and again
+
+# A segment that is taken for a name: letters, perhaps digits, short. Anything else is an identifier.
+_NAME = re.compile(rb"[A-Za-z0-9._~@:+-]{1,40}|")
+_IDENTIFIER = re.compile(
+    rb"[0-9][0-9._:-]*"  # numbers, dates, versions of records
+    rb"|(?=[A-Fa-f]*[0-9])[0-9A-Fa-f-]{8,}"  # UUIDs and hashes: hexadecimal with a digit
+    rb"|(?=.*[0-9])[A-Za-z0-9._~+=-]{16,}"  # tokens: long, with a digit
+    rb"|.*@.*"  # addresses
+    rb"|.{33,}"  # no name is so long
+)
+
+
+class Templates:
+    """The templates of one route. It remembers what it has seen, since the cap counts."""
+
+    __slots__ = ("_known", "_remembered", "_tree")
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self._tree: PathTree[str] = PathTree()
+        self._known: set[str] = set()
+        self._remembered: dict[bytes, str] = {}
+        for order, pattern in enumerate(patterns):
+            self._tree.add(order, pattern, pattern)
+            self._known.add(pattern)
+
+    def find(self, request: RequestHead) -> str:
+        """The template of a request's path. Raises BadRequest for a path that climbs above the root."""
+        path = request.path
+        template = self._remembered.get(path)
+        if template is None:
+            template = self._admit(self._choose(split_path(path), request))
+            if len(self._remembered) < _REMEMBERED:
+                self._remembered[path] = template
+        return template
+
+    def _choose(self, segments: list[bytes], request: RequestHead) -> str:
+        leaf = self._tree.find(segments, request)
+        return leaf.target if leaf is not None else generalize(segments)
+
+    def _admit(self, template: str) -> str:
+        if template not in self._known:
+            if len(self._known) >= TEMPLATES_PER_ROUTE:
+                return OTHER
+            self._known.add(template)
+        return template
+
+
+def generalize(segments: list[bytes]) -> str:
+    """The template of a path that no pattern names, given as its decoded segments."""
+    parts = [generalize_segment(segment) for segment in segments[:_DEPTH]]
+    while len(segments) > len(parts) or sum(map(len, parts)) + len(parts) > TEMPLATE_LENGTH:
+        if parts[-1] == _REST:
+            parts.pop()
+        parts[-1] = _REST
+        if sum(map(len, parts)) + len(parts) <= TEMPLATE_LENGTH:
+            break
+    return "/" + "/".join(parts)
+
+
+def generalize_segment(segment: bytes) -> str:
+    """A name as it is, everything else as ``{id}``."""
+    if _NAME.fullmatch(segment) and not _IDENTIFIER.fullmatch(segment):
+        return segment.decode("ascii")
+    return IDENTIFIER
