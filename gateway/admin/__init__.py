@@ -1,0 +1,1 @@
+"""The admin API: what operators and orchestrators ask a running gateway."""

@@ -1,0 +1,1 @@
+"""The control plane's parts: the configuration in force, who serves it, and what watches its file."""

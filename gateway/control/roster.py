@@ -1,0 +1,100 @@
+"""Who serves what: one seat per worker slot, with the newest table that its worker has acknowledged.
+
+The gateway is ready when every slot's worker is connected, not draining, and has applied the newest table. The roster
+is told what happens (`published`, `joined`, `applied`, `drains`, `left`), and answers who lags and when nobody does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One worker's connection. A successor in the same slot gets a seat of its own."""
+
+    slot: int
+    pid: int
+    revision: str = ""
+    serial: int = 0
+    """Of the table that it serves; 0 before the first."""
+    connections: int = 0
+    in_flight: int = 0
+    endpoints: dict[str, dict[str, bool]] = field(default_factory=dict)
+    is_draining: bool = False
+
+
+class Roster:
+    """The seats of ``slots`` workers, and the serial that all of them should serve."""
+
+    def __init__(self, slots: int) -> None:
+        self.newest = 0
+        """Serial of the newest table; 0 before the first."""
+        self.revision = ""
+        self.seats: dict[int, Seat] = {}
+        self._slots = slots
+        self._news = asyncio.Event()
+
+    def published(self, serial: int, revision: str) -> None:
+        """A newer table is there."""
+        self.newest, self.revision = serial, revision
+        self._tell()
+
+    def joined(self, slot: int, pid: int, revision: str) -> Seat:
+        """A worker connected, serving ``revision``; from now on it is the one that counts for its slot."""
+        seat = Seat(slot, pid, revision)
+        if 0 <= slot < self._slots:
+            self.seats[slot] = seat
+        self._tell()
+        return seat
+
+    def applied(self, seat: Seat, serial: int) -> None:
+        """A worker serves the table with this serial."""
+        seat.serial = serial
+        if serial == self.newest:
+            seat.revision = self.revision
+        self._tell()
+
+    def drains(self, seat: Seat, *, is_draining: bool) -> None:
+        """A worker has stopped accepting, or not."""
+        if seat.is_draining != is_draining:
+            seat.is_draining = is_draining
+            self._tell()
+
+    def left(self, seat: Seat) -> None:
+        """A worker's connection ended. That of a predecessor may end after its successor joined."""
+        if self.seats.get(seat.slot) is seat:
+            del self.seats[seat.slot]
+        self._tell()
+
+    def lagging(self) -> list[str]:
+        """Why the gateway is not ready, one sentence per slot; empty when it is."""
+        if not self.newest:
+            return ["no configuration has been compiled yet"]
+        return [reason for slot in range(self._slots) if (reason := self._lag(slot))]
+
+    async def caught_up(self, serial: int, seconds: float) -> bool:
+        """Wait until every slot serves ``serial`` or a newer table; False when ``seconds`` have passed before that."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._serve(serial):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _serve(self, serial: int) -> bool:
+        return len(self.seats) == self._slots and all(seat.serial >= serial for seat in self.seats.values())
+
+    def _lag(self, slot: int) -> str:
+        seat = self.seats.get(slot)
+        if seat is None:
+            return f"worker {slot} is not connected"
+        if seat.is_draining:
+            return f"worker {slot} is draining"
+        return f"worker {slot} does not serve the newest table yet" if seat.serial < self.newest else ""
+
+    def _tell(self) -> None:
+        self._news.set()

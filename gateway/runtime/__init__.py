@@ -1,0 +1,1 @@
+"""The composition roots: master, worker and controller, and the link between them."""

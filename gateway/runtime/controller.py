@@ -1,0 +1,151 @@
+"""The controller: holds the configuration, hands its table to every worker, and answers the admin API.
+
+It may be killed at any time: workers go on with the table that they have, and the next controller finds the last good
+configuration in the master's keepsake should the file have been broken meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+import uvloop
+
+from gateway.admin import api
+from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
+from gateway.control.roster import Roster
+from gateway.control.watcher import Watcher
+from gateway.errors import ConfigError, Problem
+from gateway.runtime.hub import Hub
+from gateway.runtime.keepsake import Kept
+from gateway.runtime.process import release_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from gateway.core.types import Table
+    from gateway.runtime.inheritance import Inheritance
+
+log = structlog.get_logger()
+
+
+def run_controller(inheritance: Inheritance) -> int:
+    """The whole life of a controller; returns its exit status."""
+    inheritance.keep_control()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Controller(inheritance).run())
+
+
+class Controller:
+    """The control plane's parts, wired together."""
+
+    def __init__(self, inheritance: Inheritance) -> None:
+        self._inheritance = inheritance
+        self._path = inheritance.source.path
+        self._roster = Roster(inheritance.slots)
+        self._hub = Hub(self._roster, time.time_ns())  # above every serial of a controller before this one
+        self._configuration = Configuration(inheritance.source, self._publish, self._keep)
+        self._stop = asyncio.Event()
+        self._wants_reload = asyncio.Event()
+
+    async def run(self) -> int:
+        """Until SIGTERM; 0 when all went well. Raises what a part of it raises: the master starts a new controller."""
+        self._listen_to_signals()
+        content = await asyncio.to_thread(self._read)
+        link = await self._hub.serve(self._inheritance.link)
+        admin = await api.serve(api.Control(self._configuration, self._roster, self.reload), self._inheritance.admin)
+        await self._begin(content)
+        log.info("controller_started")
+        await self._live(
+            self._follow(Watcher(self._path, content or b"")), self._reload_on_signal(), self._retry_refused()
+        )
+        await admin.cleanup()
+        link.close()
+        self._hub.close()
+        return 0
+
+    async def reload(self) -> bool:
+        """Read the file now; whether what it says is in force."""
+        content = await asyncio.to_thread(self._read)
+        return await self._configuration.take(content, _now()) if content is not None else self._miss()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._wants_reload.set)
+        release_signals()
+
+    async def _begin(self, content: bytes | None) -> None:
+        """Put the file in force, or, when it was broken while no controller looked, what was in force before."""
+        if content is not None and await self._configuration.take(content, _now()):
+            return
+        problems = self._configuration.problems or [self._missing()]
+        kept = self._inheritance.keepsake.newest()
+        if kept is None:  # the master puts one in before it starts us
+            raise ConfigError(str(self._path), problems)
+        log.warning("configuration_recovered", reason="the file is not valid; the last good configuration stays")
+        await self._configuration.recover(kept.text.encode(), datetime.fromtimestamp(kept.loaded_at, UTC), problems)
+
+    async def _live(self, *bodies: Coroutine[None, None, None]) -> None:
+        """Run ``bodies`` until it is time to stop, or one of them fails."""
+        tasks = {asyncio.create_task(body) for body in bodies}
+        stop = asyncio.create_task(self._stop.wait())
+        done, _ = await asyncio.wait({*tasks, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _follow(self, watcher: Watcher) -> None:
+        async with contextlib.aclosing(watcher.changes()) as changes:
+            async for content in changes:
+                if not self._configuration.holds(content):
+                    await self._configuration.take(content, _now())
+
+    async def _reload_on_signal(self) -> None:
+        while True:
+            await self._wants_reload.wait()
+            self._wants_reload.clear()
+            await self.reload()
+
+    async def _retry_refused(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            await self._configuration.retry(_now())
+
+    def _publish(self, table: Table) -> None:
+        self._hub.publish(table)
+
+    def _keep(self, accepted: Accepted) -> None:
+        self._inheritance.keepsake.put(
+            Kept(
+                text=accepted.loaded.text,
+                file=str(self._path),
+                loaded_at=accepted.loaded_at.timestamp(),
+                drain_seconds=accepted.table.server.timeouts.drain,
+            )
+        )
+
+    def _read(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except OSError as error:
+            log.warning("configuration_unreadable", reason=str(error))
+            return None
+
+    def _miss(self) -> bool:
+        self._configuration.miss(self._missing())
+        return False
+
+    def _missing(self) -> Problem:
+        return Problem(0, 0, "", "the file can't be read")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,103 @@
+"""The controller's end of the links: tells every worker the newest table, and the roster what workers say.
+
+A worker that reads slowly costs the controller no memory: while its channel is clogged nothing more is written to it,
+and when it flows again it gets the newest table, not each that it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from gateway.errors import LinkError
+from gateway.runtime.channel import Channel
+from gateway.runtime.link import Applied, Hello, NewTable, Status, Up, check_peer, pack
+
+if TYPE_CHECKING:
+    from gateway.control.roster import Roster, Seat
+    from gateway.core.types import Table
+
+log = structlog.get_logger()
+
+
+class Hub:
+    """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used."""
+
+    def __init__(self, roster: Roster, serial: int) -> None:
+        self._roster = roster
+        self._serial = serial
+        self._frame = b""
+        self._seats: dict[Channel[Up], Seat | None] = {}
+        self._sent: dict[Channel[Up], int] = {}
+        self._decoder: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
+
+    async def serve(self, listening: socket.socket) -> asyncio.Server:
+        """Take connections of workers from ``listening``."""
+        loop = asyncio.get_running_loop()
+        return await loop.create_unix_server(self._channel, sock=listening)
+
+    def publish(self, table: Table) -> None:
+        """Make ``table`` the newest, and send it to every worker. Raises `LinkError` when it is too large to send."""
+        frame = pack(NewTable(self._serial + 1, table))
+        self._serial += 1
+        self._frame = frame
+        self._roster.published(self._serial, table.revision)
+        for channel in list(self._seats):
+            self._bring_up_to_date(channel)
+
+    def close(self) -> None:
+        """End every connection."""
+        for channel in list(self._seats):
+            channel.drop()
+
+    def _channel(self) -> Channel[Up]:
+        return Channel(self._decoder, self._hear, self._forget, self._meet, self._bring_up_to_date)
+
+    def _meet(self, channel: Channel[Up]) -> None:
+        assert channel.transport is not None  # noqa: S101 - it has just been opened
+        peer = socket.socket(fileno=channel.transport.get_extra_info("socket").fileno())
+        try:
+            check_peer(peer)
+        except LinkError as error:
+            log.warning("link_refused", reason=str(error))
+            channel.drop()
+        else:
+            self._seats[channel] = None
+        finally:
+            peer.detach()
+
+    def _hear(self, channel: Channel[Up], message: Up) -> None:
+        if isinstance(message, Hello):
+            self._seats[channel] = self._roster.joined(message.slot, message.pid, message.revision)
+            self._bring_up_to_date(channel)
+            return
+        seat = self._seats.get(channel)
+        if seat is None:
+            msg = f"{type(message).__name__} before Hello"
+            raise LinkError(msg)
+        if isinstance(message, Applied):
+            self._roster.applied(seat, message.serial)
+        else:
+            self._report(seat, message)
+
+    def _report(self, seat: Seat, status: Status) -> None:
+        seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
+        self._roster.drains(seat, is_draining=status.draining)
+
+    def _bring_up_to_date(self, channel: Channel[Up]) -> None:
+        """Send the newest table, if this worker has introduced itself, reads, and was not sent it before."""
+        if self._seats.get(channel) is None or channel.is_clogged or self._sent.get(channel) == self._serial:
+            return
+        if self._frame:
+            self._sent[channel] = self._serial
+            channel.send(self._frame)
+
+    def _forget(self, channel: Channel[Up]) -> None:
+        self._sent.pop(channel, None)
+        seat = self._seats.pop(channel, None)
+        if seat is not None:
+            self._roster.left(seat)

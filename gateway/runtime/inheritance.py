@@ -1,0 +1,64 @@
+"""What the master opens and every child inherits by fork.
+
+A child keeps what is its own and closes the rest, so that a socket's life is the master's decision alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+
+    from gateway.control.configuration import Source
+    from gateway.proxy.listener import TlsFiles
+    from gateway.runtime.keepsake import Keepsake
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listen address: a socket per worker slot, and the certificate to show there."""
+
+    sockets: list[socket.socket]
+    tls: TlsFiles | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """All that outlives a child."""
+
+    source: Source
+    slots: int
+    """How many workers there are."""
+    doors: list[Door]
+    admin: socket.socket
+    link: socket.socket
+    keepsake: Keepsake
+
+    def keep_slot(self, slot: int) -> None:
+        """In worker ``slot``: close everything that is another process's."""
+        close_all(member for door in self.doors for index, member in enumerate(door.sockets) if index != slot)
+        close_all([self.admin])
+        self.keepsake.close()
+
+    def keep_control(self) -> None:
+        """In the controller: close everything that is the workers'."""
+        self.close_doors()
+
+    def close_doors(self) -> None:
+        """Close the listening sockets of the data plane, as far as this process holds them."""
+        close_all(member for door in self.doors for member in door.sockets)
+
+    def close(self) -> None:
+        """Close all of it."""
+        self.close_doors()
+        close_all([self.admin, self.link])
+        self.keepsake.close()
+
+
+def close_all(sockets: Iterable[socket.socket]) -> None:
+    """Close each of ``sockets``; closing twice does nothing."""
+    for member in sockets:
+        member.close()

@@ -1,0 +1,73 @@
+"""From a configuration file to a running gateway.
+
+Everything that can fail with a reason does so here, before a child exists.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+from gateway.control.configuration import Source
+from gateway.proxy.listener import TlsFiles
+from gateway.runtime.inheritance import Door, Inheritance
+from gateway.runtime.keepsake import Keepsake, Kept
+from gateway.runtime.master import Master
+from gateway.runtime.sockets import open_group, open_link, open_single
+from gateway.settings.compile import Switches, compile_table
+from gateway.settings.load import load_file
+from gateway.telemetry import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gateway.settings.load import Loaded
+
+
+def run_gateway(path: Path, env: Mapping[str, str]) -> int:
+    """Run until told to stop; returns the exit status.
+
+    Raises `ConfigError` when the file can't be used, and `CommandError` when an address can't be had.
+    """
+    logs.set_up()
+    logs.name_process("master")
+    master = Master(inherit(path.absolute(), env))
+    gc.collect()
+    gc.freeze()  # what is there now is shared with the children, and stays so as long as no collection touches it
+    return master.run()
+
+
+def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
+    """Load the configuration and open what it asks for."""
+    loaded = load_file(path, env)
+    source = Source(path, env, Switches.from_env(env), loaded.config)
+    config = loaded.config
+    slots = config.server.worker_count
+    return Inheritance(
+        source=source,
+        slots=slots,
+        doors=_open_doors(loaded, slots),
+        admin=open_single(config.admin.listen.host, config.admin.listen.port),
+        link=open_link(),
+        keepsake=_keep(source, loaded),
+    )
+
+
+def _open_doors(loaded: Loaded, slots: int) -> list[Door]:
+    return [
+        Door(
+            open_group(entry.host, entry.port, slots),
+            TlsFiles(cert=entry.tls.cert, key=entry.tls.key) if entry.tls else None,
+        )
+        for entry in loaded.config.server.listen
+    ]
+
+
+def _keep(source: Source, loaded: Loaded) -> Keepsake:
+    """The first good configuration, so that a controller has one from the very start."""
+    table = compile_table(loaded.config, loaded.revision, source.switches, source.path.parent)
+    keepsake = Keepsake()
+    keepsake.put(Kept(loaded.text, str(source.path), time.time(), table.server.timeouts.drain))
+    return keepsake

@@ -1,0 +1,131 @@
+"""The link between controller and workers: typed messages in length-prefixed msgpack frames.
+
+::
+
+    controller ── NewTable ──────────────────────▶ worker
+    controller ◀── Hello, Applied, Status ──────── worker
+
+A frame is four bytes of length (unsigned, big-endian) and that many bytes of msgpack. A frame that is empty, too large
+or not understood is a `LinkError`: the connection is dropped and made anew, which brings both ends to a known state
+(the worker introduces itself, the controller sends the newest table).
+
+Both ends are processes of one gateway, so there is no version to negotiate. The socket is an abstract one, which any
+local user could connect to: `check_peer` lets in only our own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.core.types import Table
+from gateway.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FRAME_LIMIT_BYTES = 64 * 1024 * 1024
+"""Far above any real table (10,000 routes are about 2 MiB), far below what would hurt."""
+
+_LENGTH = struct.Struct("!I")
+_CREDENTIALS = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """The base of all messages: immutable, and named on the wire by its class."""
+
+
+class NewTable(Message, frozen=True):
+    """Down: serve by ``table`` from now on, and say `Applied` with ``serial`` when you do."""
+
+    serial: int
+    """Grows with every table, across restarts of the controller too."""
+    table: Table
+
+
+class Hello(Message, frozen=True):
+    """Up, first on every connection: who is there, and which revision it serves ("" for none yet)."""
+
+    slot: int
+    pid: int
+    revision: str
+
+
+class Applied(Message, frozen=True):
+    """Up: every request that begins from now on is served by the table with this serial."""
+
+    serial: int
+
+
+class Status(Message, frozen=True):
+    """Up: how the worker stands; sent when it has changed, at most four times a second."""
+
+    connections: int
+    in_flight: int
+    endpoints: dict[str, dict[str, bool]]
+    """Per backend and endpoint URL, whether it is healthy."""
+    draining: bool = False
+    link_dropped: int = 0
+    """Messages of this worker that the link could not take in time."""
+
+
+Down = NewTable
+Up = Hello | Applied | Status
+
+
+def pack(message: Message) -> bytes:
+    """The frame of ``message``. Raises `LinkError` when it is over `FRAME_LIMIT_BYTES`."""
+    payload = msgspec.msgpack.encode(message)
+    if len(payload) > FRAME_LIMIT_BYTES:
+        msg = f"a {type(message).__name__} of {len(payload)} bytes is over the link's limit of {FRAME_LIMIT_BYTES}"
+        raise LinkError(msg)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+class Frames:
+    """Cuts a byte stream into frames' payloads, however the bytes arrive."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield every payload that ``chunk`` completes. Raises `LinkError` on an impossible length."""
+        self._buffer += chunk
+        while (end := self._end()) and len(self._buffer) >= end:
+            payload = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield payload
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether the stream stopped inside a frame."""
+        return bool(self._buffer)
+
+    def _end(self) -> int:
+        """Where the first frame ends; 0 when its length is not here yet."""
+        if len(self._buffer) < _LENGTH.size:
+            return 0
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        if not 0 < length <= FRAME_LIMIT_BYTES:
+            msg = f"a frame of {length} bytes"
+            raise LinkError(msg)
+        return _LENGTH.size + int(length)
+
+
+def peer_credentials(peer: socket.socket) -> tuple[int, int]:
+    """(pid, uid) of the other end: of a client when it connected, of a server when it began to listen (unix(7))."""
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _gid = _CREDENTIALS.unpack(credentials)
+    return pid, uid
+
+
+def check_peer(peer: socket.socket, pid: int | None = None) -> None:
+    """Raise `LinkError` unless the other end is this user's, and is process ``pid`` where one is expected."""
+    peer_pid, peer_uid = peer_credentials(peer)
+    if peer_uid != os.geteuid() or (pid is not None and peer_pid != pid):
+        msg = f"process {peer_pid} of user {peer_uid} is not part of this gateway"
+        raise LinkError(msg)

@@ -1,0 +1,107 @@
+"""The worker's end of the link: gets tables, says what is applied and how it stands, and comes back when it breaks.
+
+A worker never waits for its link. If the controller is gone the worker goes on with the table that it has, and knocks
+again and again; status messages that a clogged link can't take are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from gateway.errors import LinkError
+from gateway.runtime.channel import Channel
+from gateway.runtime.link import Applied, Down, Hello, NewTable, Status, check_peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KNOCK_SECONDS = 0.05
+"""The first wait before connecting again; each further one is twice as long …"""
+
+KNOCK_LONGEST_SECONDS = 0.5
+"""… up to this, so that a new controller has all its workers well within a second."""
+
+log = structlog.get_logger()
+
+
+class Uplink:
+    """The connection of worker ``slot`` to the controller that listens at ``address`` in process ``master``.
+
+    ``arrived`` gets each table. The link is up to date with what the worker serves through `applied`.
+    """
+
+    def __init__(self, address: str | bytes, slot: int, master: int, arrived: Callable[[NewTable], None]) -> None:
+        self.dropped = 0
+        self._address = address
+        self._slot = slot
+        self._master = master
+        self._arrived = arrived
+        self._revision = ""
+        self._channel: Channel[Down] | None = None
+        self._ended = asyncio.Event()
+        self._last_status: Status | None = None
+        self._decoder: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(NewTable)
+
+    async def run(self) -> None:
+        """Hold a connection, for ever."""
+        wait = KNOCK_SECONDS
+        while True:
+            try:
+                await self._connect()
+            except (OSError, LinkError) as error:
+                log.debug("link_unavailable", reason=str(error))
+            else:
+                wait = KNOCK_SECONDS
+                await self._ended.wait()
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, KNOCK_LONGEST_SECONDS)
+
+    def applied(self, table: NewTable) -> None:
+        """Say that ``table`` is served from now on."""
+        self._revision = table.table.revision
+        if self._channel is not None:
+            self._channel.tell(Applied(table.serial))
+
+    def report(self, status: Status) -> None:
+        """Say how the worker stands, if that is news and the link takes it."""
+        status = msgspec.structs.replace(status, link_dropped=self.dropped)
+        if self._channel is None or status == self._last_status:
+            return
+        if self._channel.is_clogged:
+            self.dropped += 1
+            return
+        self._last_status = status
+        self._channel.tell(status)
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            caller.setblocking(False)
+            caller.connect(self._address)  # on this kind of socket at once, or EAGAIN when nobody accepts
+            check_peer(caller, self._master)
+            self._ended.clear()
+            await loop.create_unix_connection(self._make_channel, sock=caller)
+        except BaseException:
+            caller.close()
+            raise
+
+    def _make_channel(self) -> Channel[Down]:
+        return Channel(self._decoder, self._receive, self._lose, self._introduce)
+
+    def _introduce(self, channel: Channel[Down]) -> None:
+        self._channel, self._last_status = channel, None
+        channel.tell(Hello(self._slot, os.getpid(), self._revision))
+
+    def _receive(self, _channel: Channel[Down], table: NewTable) -> None:
+        self._arrived(table)
+
+    def _lose(self, _channel: Channel[Down]) -> None:
+        self._channel = None
+        self._ended.set()

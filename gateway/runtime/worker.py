@@ -1,0 +1,125 @@
+"""The worker: one process of the data plane.
+
+It introduces itself to the controller, gets a table, begins to accept, and from then on swaps tables as they come. The
+heavy part of a swap (building the indexes) runs in a thread; the swap itself is one assignment on the loop. Tables that
+arrive meanwhile wait in a place for one: only the newest is built next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+import uvloop
+
+from gateway.proxy.listener import Listener
+from gateway.proxy.plane import DataPlane
+from gateway.runtime.link import NewTable, Status
+from gateway.runtime.process import release_signals
+from gateway.runtime.uplink import Uplink
+
+if TYPE_CHECKING:
+    from gateway.runtime.inheritance import Inheritance
+
+REPORT_SECONDS = 0.25
+"""How often a worker tells how it stands, if that has changed."""
+
+log = structlog.get_logger()
+
+
+def run_worker(inheritance: Inheritance, slot: int) -> int:
+    """The whole life of worker ``slot``; returns its exit status. Raises what goes wrong before it serves."""
+    inheritance.keep_slot(slot)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Worker(inheritance, slot).run())
+
+
+class Worker:
+    """A data plane, and the link that tells it by which table to serve."""
+
+    def __init__(self, inheritance: Inheritance, slot: int) -> None:
+        self._plane = DataPlane([Listener(door.sockets[slot], door.tls) for door in inheritance.doors])
+        self._uplink = Uplink(inheritance.link.getsockname(), slot, os.getppid(), self._arrive)
+        inheritance.link.close()
+        self._newest: NewTable | None = None
+        self._served: NewTable | None = None
+        self._arrived = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """Serve until SIGTERM, then drain; 0 when all went well."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
+        release_signals()
+        link, report, adopt = (
+            asyncio.create_task(body, name=name)
+            for name, body in (
+                ("link", self._uplink.run()),
+                ("report", self._report_on()),
+                ("adopt", self._adopt_tables()),
+            )
+        )
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait({link, report, adopt, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (link, report, adopt):
+            if task.done():
+                task.result()  # none of them ends by itself: this raises what went wrong
+        adopt.cancel()
+        await self._drain()
+        return 0
+
+    def _arrive(self, table: NewTable) -> None:
+        self._newest = table
+        self._arrived.set()
+
+    async def _adopt_tables(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            if self._newest is None:
+                continue
+            table, self._newest = self._newest, None
+            if await self._serve_by(table):
+                self._served = table
+                self._uplink.applied(table)
+
+    async def _serve_by(self, table: NewTable) -> bool:
+        """Whether ``table`` is in force. The first must be, or the worker ends; a later one that fails changes nothing."""
+        if self._served is None:
+            await self._plane.start(table.table)
+            log.info("worker_started", revision=table.table.revision)
+            return True
+        if self._served.table == table.table:
+            return True
+        try:
+            prepared = await asyncio.get_running_loop().run_in_executor(None, self._plane.prepare, table.table)
+            self._plane.adopt(prepared)
+        except Exception:
+            log.exception("table_failed", revision=table.table.revision, served=self._served.table.revision)
+            return False
+        return True
+
+    async def _report_on(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            self._report()
+
+    def _report(self) -> None:
+        figures = self._plane.figures()
+        self._uplink.report(
+            Status(
+                connections=figures["connections"],
+                in_flight=figures["in_flight"],
+                endpoints=figures["endpoints"],
+                draining=self._stop.is_set(),
+            )
+        )
+
+    async def _drain(self) -> None:
+        seconds = self._served.table.server.timeouts.drain if self._served else 0.0
+        log.info("worker_draining", drain_seconds=seconds)
+        self._report()
+        await self._plane.drain(seconds)
+        log.info("worker_stopped")
