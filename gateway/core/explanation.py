@@ -1,0 +1,103 @@
+"""One decision, told to a person: every figure that went into it, and why it came out so, in a sentence."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.core.decision import ISSUED, Decider, Decision
+from gateway.core.heads import RequestHead
+from gateway.core.overrides import Overrides
+from gateway.core.templates import Templates
+from gateway.core.types import Arm, MissingKey, Table
+
+_BUCKET_DIGITS = 4
+_NEW_KEY = b"0123456789abcdef0123456789abcdef"
+"""Stands for the random key that the gateway would issue: its bucket is an example, and called one."""
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What would become of a request. None is unknown or does not apply; the key is shown as text."""
+
+    route: str
+    match: str
+    """The route's path pattern that matched."""
+    template: str
+    """Under which path figures are kept."""
+    rollout: str | None
+    key: str | None
+    key_source: str | None
+    bucket: float | None
+    percent: float | None
+    arm: str
+    backend: str
+    path: str | None
+    """The path as the backend gets it; None when it passes as it came."""
+    reason: str
+    why: str
+    """The reason in a sentence."""
+
+
+def explain_request(table: Table, request: RequestHead, peer: str) -> Explanation:
+    """What ``table`` does with a request from ``peer``, every backend taken as healthy.
+
+    Raises NoRoute when no route matches, and BadRequest for a path that climbs above the root.
+    """
+    decider = Decider(table, chance=lambda: 1.0, new_key=lambda: _NEW_KEY)
+    override = Overrides(table.server.override).read(request, peer)
+    decision = decider.decide(request, peer, override=override)
+    entry, side = decision.entry, decision.side
+    return Explanation(
+        route=entry.route.name,
+        match=entry.pattern,
+        template=Templates(entry.route.paths).find(request),
+        rollout=None if entry.rollout is None else entry.rollout.name,
+        key=None if decision.key is None else decision.key.decode("utf-8", "backslashreplace"),
+        key_source=decision.key_source,
+        bucket=None if decision.bucket is None else round(decision.bucket, _BUCKET_DIGITS),
+        percent=decision.percent,
+        arm=str(side.arm),
+        backend=side.backend,
+        path=None if side.rewrite_path is None else side.rewrite_path(request.path).decode("latin-1"),
+        reason=decision.reason,
+        why=say_why(decision),
+    )
+
+
+def say_why(decision: Decision) -> str:
+    """The reason of a decision in a sentence."""
+    rollout = decision.entry.rollout
+    if rollout is None:
+        return "The route has no rollout, so its one backend answers."
+    reason, arm = decision.reason, decision.arm
+    sentences = {
+        "kill_switch": f"CROSSFADE_ROLLBACK names {rollout.name}, so the baseline answers everything.",
+        "off": f"{rollout.name} is in mode off, so the baseline answers everything.",
+        "shadow": f"{rollout.name} is in mode shadow, so the baseline answers everything.",
+        "override": f"X-Crossfade-Arm asks for the {arm} and comes from someone who may.",
+        "unhealthy": "The key is the candidate's, but the candidate has no healthy endpoint, so the baseline answers.",
+        "missing_key": _say_keyless(decision, rollout.on_missing_key),
+    }
+    return sentences.get(reason) or _say_split(decision)
+
+
+def _say_keyless(decision: Decision, on_missing_key: MissingKey) -> str:
+    if on_missing_key is MissingKey.RANDOM:
+        share = _say_percent(decision.percent)
+        return f"None of the key sources is present: by chance, {share} of such requests take the candidate."
+    return "None of the key sources is present, so the baseline answers."
+
+
+def _say_split(decision: Decision) -> str:
+    cohort = decision.reason.partition(":")[2]
+    member = f"The request is in cohort {cohort}" if cohort else ""
+    if decision.bucket is None:
+        return f"{member}, which the {decision.arm} answers."
+    side = "below" if decision.arm is Arm.CANDIDATE else "not below"
+    example = "The gateway would issue a key; this one's" if decision.key_source == ISSUED else "The key's"
+    figures = f"bucket {decision.bucket:.{_BUCKET_DIGITS}f} is {side} {_say_percent(decision.percent)}"
+    prefix = f"{member}. " if member else ""
+    return f"{prefix}{example} {figures}, so the {decision.arm} answers."
+
+
+def _say_percent(percent: float | None) -> str:
+    return f"{percent or 0:g} %"

@@ -1,0 +1,161 @@
+"""What a change of the configuration does: which routes differ, and how many keys change their arm.
+
+Two tables are compared as values. For each rollout that differs, every key of a sample is placed under the old and the
+new version. Cohorts depend on more of a request than its key, so they are reported as changed but not counted with. A
+change of hash or salt gives every key a new position, a change of the key's sources may give a user another key: then
+users are reshuffled, and the counts say how many, as far as a sample of keys can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from gateway.core.decision import held_by
+from gateway.core.hashing import scheme_of
+from gateway.core.types import Rollout, Table
+
+
+class Kind(StrEnum):
+    """What happened to a named part of the configuration."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A part that is not the same in both tables."""
+
+    name: str
+    kind: Kind
+    fields: tuple[str, ...] = ()
+    """What differs, when the part is in both."""
+
+
+class Shift(msgspec.Struct, frozen=True):
+    """A rollout that is not the same in both tables, and what that does to the keys of the sample."""
+
+    name: str
+    kind: Kind
+    fields: tuple[str, ...]
+    percent_before: float
+    """What takes effect: 0 when the mode or a switch holds everything at the baseline, or there is no rollout."""
+    percent_after: float
+    to_candidate: int
+    to_baseline: int
+    stay_candidate: int
+    stay_baseline: int
+    reshuffled_by: tuple[str, ...]
+    """The fields of ``fields`` that give users another position: ``hash``, ``salt``, ``key``."""
+
+
+class Movement(msgspec.Struct, frozen=True):
+    """Everything that differs between two tables."""
+
+    keys: int
+    """How large the sample was."""
+    routes: tuple[Change, ...]
+    routes_reordered: bool
+    """Whether routes of both tables are tried in another order."""
+    rollouts: tuple[Shift, ...]
+    backends: tuple[Change, ...]
+    server: tuple[str, ...]
+    """The fields of ``server`` that differ."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the two tables do the same."""
+        return not (self.routes or self.routes_reordered or self.rollouts or self.backends or self.server)
+
+
+class Named(Protocol):
+    """A part of the table that has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name by which the part is found in both tables."""
+
+
+N = TypeVar("N", bound=Named)
+_RESHUFFLING = ("hash", "salt", "key")
+
+
+def compare_tables(before: Table, after: Table, keys: Sequence[bytes]) -> Movement:
+    """What the change from ``before`` to ``after`` does, to ``keys`` among others."""
+    return Movement(
+        len(keys),
+        compare_named(before.routes, after.routes),
+        _is_reordered([route.name for route in before.routes], [route.name for route in after.routes]),
+        _compare_rollouts(before.rollouts, after.rollouts, keys),
+        compare_named(before.backends, after.backends),
+        differing_fields(before.server, after.server),
+    )
+
+
+def compare_named(before: Iterable[N], after: Iterable[N]) -> tuple[Change, ...]:
+    """The parts that differ, by name: the new table's in its order, then those that are gone."""
+    old, new = {part.name: part for part in before}, {part.name: part for part in after}
+    changes = []
+    for name, part in new.items():
+        if name not in old:
+            changes.append(Change(name, Kind.ADDED))
+        elif part != old[name]:
+            changes.append(Change(name, Kind.CHANGED, differing_fields(old[name], part)))
+    gone = [Change(name, Kind.REMOVED) for name in old if name not in new]
+    return (*changes, *gone)
+
+
+def differing_fields(before: object, after: object) -> tuple[str, ...]:
+    """The names of the fields in which two structs of one type differ."""
+    names: tuple[str, ...] = getattr(before, "__struct_fields__", ())
+    return tuple(name for name in names if getattr(before, name) != getattr(after, name))
+
+
+def _is_reordered(before: list[str], after: list[str]) -> bool:
+    old, new = set(before), set(after)
+    return [name for name in before if name in new] != [name for name in after if name in old]
+
+
+def _compare_rollouts(before: Iterable[Rollout], after: Iterable[Rollout], keys: Sequence[bytes]) -> tuple[Shift, ...]:
+    old, new = {rollout.name: rollout for rollout in before}, {rollout.name: rollout for rollout in after}
+    return tuple(
+        _compare_rollout(change, old.get(change.name), new.get(change.name), keys)
+        for change in compare_named(old.values(), new.values())
+    )
+
+
+def _compare_rollout(change: Change, before: Rollout | None, after: Rollout | None, keys: Sequence[bytes]) -> Shift:
+    was, becomes = _compile_takes(before), _compile_takes(after)
+    counts = {(False, False): 0, (False, True): 0, (True, False): 0, (True, True): 0}
+    for key in keys:
+        counts[was(key), becomes(key)] += 1
+    return Shift(
+        change.name,
+        change.kind,
+        change.fields,
+        effective_percent(before),
+        effective_percent(after),
+        to_candidate=counts[False, True],
+        to_baseline=counts[True, False],
+        stay_candidate=counts[True, True],
+        stay_baseline=counts[False, False],
+        reshuffled_by=tuple(field for field in _RESHUFFLING if field in change.fields),
+    )
+
+
+def effective_percent(rollout: Rollout | None) -> float:
+    """The share that the candidate really gets, cohorts aside."""
+    return 0.0 if rollout is None or held_by(rollout) is not None else rollout.percent
+
+
+def _compile_takes(rollout: Rollout | None) -> Callable[[bytes], bool]:
+    """A test whether a key takes the candidate."""
+    if rollout is None or held_by(rollout) is not None:
+        return lambda _key: False
+    scheme = scheme_of(rollout.hash, rollout.salt)
+    position, threshold = scheme.position, scheme.threshold(rollout.percent)
+    return lambda key: position(key) < threshold
