@@ -1,0 +1,207 @@
+"""The players: two services and a gateway, as child processes that never outlive the demo.
+
+Each child is asked to end with its parent by the kernel, however the parent ends, and stands in a session of its own,
+so that Ctrl-C reaches the demo alone, which then ends them in order. The operator's part is here too: editing the YAML,
+and waiting until every worker serves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from gateway.core.types import Arm
+from gateway.errors import CommandError
+from gateway.runtime.process import end_with
+from gateway.runtime.sockets import open_single
+
+WORKERS = 2
+"""Enough to show that all of them follow, few enough for a laptop."""
+
+READY_SECONDS = 20.0
+"""How long a start or a reload may take before the demo gives up."""
+
+END_SECONDS = 10.0
+"""How long a child may take to end by itself."""
+
+POLL_SECONDS = 0.01
+LOG_LINES = 10
+
+CONFIGURATION = """\
+version: 1
+server: {{listen: 127.0.0.1:{port}, workers: {workers}, expose: true}}
+admin: {{listen: 127.0.0.1:{admin_port}}}
+backends:
+  legacy: {legacy}
+  new: {new}
+rollouts:
+  shop:
+    key: header:X-User-ID
+    percent: {percent:g}
+routes:
+  - name: shop
+    match: /api/**
+    baseline: legacy
+    candidate: new
+    rollout: shop
+    paths: [/api/products/{{id}}, /api/orders/{{id}}]
+"""
+
+
+class Scene:
+    """Two shops and a gateway before them, in a directory of their own."""
+
+    def __init__(self, directory: Path, shops: Mapping[Arm, socket.socket]) -> None:
+        self._directory = directory
+        self._shops = shops
+        self._port, self._admin_port = find_free_ports(2)
+        self.file = directory / "gateway.yaml"
+        self.log = directory / "children.log"
+
+    @property
+    def url(self) -> str:
+        """Where the gateway serves."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def admin_url(self) -> str:
+        """Where its admin API is."""
+        return f"http://127.0.0.1:{self._admin_port}"
+
+    def url_of(self, arm: Arm) -> str:
+        """Where a shop serves, without the gateway."""
+        return f"http://127.0.0.1:{self._shops[arm].getsockname()[1]}"
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """The children live as long as the block; they end in the opposite order of their start."""
+        self._write(percent=0)
+        with ExitStack() as children, self.log.open("wb") as log:
+            for arm in Arm:
+                children.enter_context(run_child(self._shop_command(arm), log.fileno(), self._shops[arm].fileno()))
+            children.enter_context(run_child([*_PYTHON, "gateway", "run", "-c", str(self.file)], log.fileno()))
+            yield
+
+    def _shop_command(self, arm: Arm) -> list[str]:
+        orders = str(self._directory / "orders.db")
+        return [*_PYTHON, "gateway.demo.shop", "--fd", str(self._shops[arm].fileno()), "--arm", arm, "--orders", orders]
+
+    def _write(self, percent: float) -> None:
+        """Replace the file in one step, as an editor or a ConfigMap does."""
+        text = CONFIGURATION.format(
+            port=self._port,
+            admin_port=self._admin_port,
+            workers=WORKERS,
+            legacy=self.url_of(Arm.BASELINE),
+            new=self.url_of(Arm.CANDIDATE),
+            percent=percent,
+        )
+        draft = self.file.with_suffix(".draft")
+        draft.write_text(text)
+        draft.replace(self.file)
+
+    async def wait_until_ready(self) -> None:
+        """Return when every worker serves; raises `CommandError` with the gateway's last words if none does."""
+        async with aiohttp.ClientSession(self.admin_url) as session:
+            await self._wait_for(partial(_is_ready, session), "the gateway did not start")
+
+    async def edit(self, percent: float) -> float:
+        """Write another percentage into the YAML, and wait until every worker serves it; returns how many seconds."""
+        async with aiohttp.ClientSession(self.admin_url) as session:
+            before = await _read_revision(session)
+            began_at = time.monotonic()
+            self._write(percent)
+            await self._wait_for(partial(_is_newer, session, before), "the edited configuration was not taken")
+        return time.monotonic() - began_at
+
+    async def _wait_for(self, is_done: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        give_up_at = time.monotonic() + READY_SECONDS
+        while not await is_done():
+            if time.monotonic() > give_up_at:
+                raise CommandError("\n".join([otherwise, *self.read_log()]))
+            await asyncio.sleep(POLL_SECONDS)
+
+    def read_log(self) -> list[str]:
+        """The last lines that the children wrote."""
+        return self.log.read_text(errors="replace").splitlines()[-LOG_LINES:] if self.log.exists() else []
+
+    async def stage_fault(self, *, is_failing: bool) -> None:
+        """Tell the candidate to fail on one path, or to be well again."""
+        async with aiohttp.ClientSession(self.url_of(Arm.CANDIDATE)) as session:
+            await session.request("PUT" if is_failing else "DELETE", "/fault", raise_for_status=True)
+
+
+@contextmanager
+def set_scene() -> Iterator[Scene]:
+    """A scene in a temporary directory, with all its children running."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-demo-") as directory, ExitStack() as sockets:
+        scene = Scene(Path(directory), {arm: sockets.enter_context(open_single("127.0.0.1", 0)) for arm in Arm})
+        with scene.run():
+            yield scene
+
+
+_PYTHON = (sys.executable, "-m")
+
+
+@contextmanager
+def run_child(command: Sequence[str], output: int, *inherited: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that ends with the block, or with this process: asked by SIGTERM, and after `END_SECONDS` made to."""
+    child = subprocess.Popen(  # noqa: S603 - our own programs
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=inherited,
+        start_new_session=True,
+        preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509 - nothing else runs in this process at that moment
+    )
+    try:
+        yield child
+    finally:
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def find_free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with ExitStack() as taken:
+        sockets = [taken.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [bound.getsockname()[1] for bound in sockets]
+
+
+async def _is_ready(session: aiohttp.ClientSession) -> bool:
+    """Whether every worker serves the newest table."""
+    try:
+        async with session.get("/readyz") as response:
+            return response.status == 200  # noqa: PLR2004 - OK
+    except aiohttp.ClientError:
+        return False
+
+
+async def _is_newer(session: aiohttp.ClientSession, revision: str) -> bool:
+    return await _read_revision(session) != revision and await _is_ready(session)
+
+
+async def _read_revision(session: aiohttp.ClientSession) -> str:
+    async with session.get("/api/v1/config", raise_for_status=True) as response:
+        return str((await response.json())["revision"])

@@ -1,0 +1,198 @@
+"""A small shop, run twice: as the old service and as its replacement.
+
+Both give the same answers, because both stand on the same orders (one SQLite file, as two services in a migration often
+share one database); the replacement is quicker and names another version in ``X-Shop``. It can be told to fail on one
+path, which is what the demo's fault is made of::
+
+    python -m gateway.demo.shop --fd 3 --arm candidate --orders orders.db
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from aiohttp import web
+
+from gateway.core.types import Arm
+
+VERSIONS = {Arm.BASELINE: "legacy/7.4", Arm.CANDIDATE: "new/1.0"}
+PAUSE_SECONDS = {Arm.BASELINE: 0.018, Arm.CANDIDATE: 0.009}
+"""How long an ordinary answer takes; a report takes ten times as long."""
+
+PRODUCTS = 200
+FAULT_PATH = "/api/products/{id}"
+FAULT_HEADER = "X-Shop-Fault"
+
+EXPORT_CHUNK = b"order,user,product,quantity,price\r\n" * 256
+EXPORT_CHUNKS = 24
+EXPORT_BYTES = len(EXPORT_CHUNK) * EXPORT_CHUNKS
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, user TEXT, product INTEGER, quantity INTEGER)"
+
+
+class Orders:
+    """The orders that both shops see."""
+
+    def __init__(self, file: Path | str) -> None:
+        self._database = sqlite3.connect(file, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = OFF")  # the demo's orders need not survive a power cut
+        self._database.execute(SCHEMA)
+
+    def place(self, user: str, product: int, quantity: int) -> int:
+        """Write an order down; returns its number."""
+        values = (user, product, quantity)
+        placed = self._database.execute("INSERT INTO orders (user, product, quantity) VALUES (?, ?, ?)", values)
+        return placed.lastrowid or 0
+
+    def find(self, number: int) -> dict[str, Any] | None:
+        """One order, or None."""
+        row = self._database.execute("SELECT id, user, product, quantity FROM orders WHERE id = ?", (number,))
+        return next(map(_show_order, row), None)
+
+    def list_latest(self, user: str) -> list[dict[str, Any]]:
+        """A user's ten latest orders, newest first."""
+        query = "SELECT id, user, product, quantity FROM orders WHERE user = ? ORDER BY id DESC LIMIT 10"
+        return [_show_order(row) for row in self._database.execute(query, (user,))]
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._database.close()
+
+
+def _show_order(row: tuple[int, str, int, int]) -> dict[str, Any]:
+    number, user, product, quantity = row
+    return {"id": number, "user": user, "product": product, "quantity": quantity}
+
+
+def _show_product(number: int) -> dict[str, Any]:
+    return {"id": number, "name": f"Product {number}", "price": 5 + number * 37 % 90, "in_stock": number % 7 != 0}
+
+
+@dataclass(slots=True)
+class Shop:
+    """One of the two services."""
+
+    arm: Arm
+    orders: Orders
+    is_failing: bool = False
+    """Whether `FAULT_PATH` answers 500."""
+
+    def build(self) -> web.Application:
+        """The application: the shop's API, and ``/fault``, which the gateway's route does not reach."""
+        app = web.Application(middlewares=[self._answer])
+        app.add_routes(
+            [
+                web.get("/api/products", self.list_products),
+                web.get("/api/products/{id:[0-9]+}", self.show_product),
+                web.get("/api/orders", self.list_orders),
+                web.post("/api/orders", self.place_order),
+                web.get("/api/orders/{id:[0-9]+}", self.show_order),
+                web.get("/api/reports/daily", self.report),
+                web.get("/api/exports/orders", self.export),
+                web.put("/fault", self.begin_fault),
+                web.delete("/fault", self.end_fault),
+            ]
+        )
+        app.on_response_prepare.append(self._name_version)
+        app.on_cleanup.append(self._close)
+        return app
+
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Every answer takes its time, as a service with a database behind it does."""
+        await asyncio.sleep(PAUSE_SECONDS[self.arm])
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _name_version(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["X-Shop"] = VERSIONS[self.arm]
+
+    async def _close(self, _app: web.Application) -> None:
+        self.orders.close()
+
+    async def list_products(self, _request: web.Request) -> web.Response:
+        """The first page of products."""
+        return web.json_response({"items": [_show_product(number) for number in range(1, 21)], "next": 21})
+
+    async def show_product(self, request: web.Request) -> web.Response:
+        """One product, or 404; while the fault lasts, 500."""
+        if self.is_failing:
+            return web.json_response({"error": "price service: no route"}, status=500, headers={FAULT_HEADER: "1"})
+        number = int(request.match_info["id"])
+        if not 1 <= number <= PRODUCTS:
+            raise web.HTTPNotFound
+        return web.json_response(_show_product(number))
+
+    async def list_orders(self, request: web.Request) -> web.Response:
+        """The user's latest orders."""
+        return web.json_response({"items": self.orders.list_latest(_user_of(request)), "next": None})
+
+    async def place_order(self, request: web.Request) -> web.Response:
+        """A write: 201 with the order's Location."""
+        wanted = await request.json()
+        number = self.orders.place(_user_of(request), wanted["product"], wanted["quantity"])
+        headers = {"Location": f"/api/orders/{number}"}
+        return web.json_response(self.orders.find(number), status=201, headers=headers)
+
+    async def show_order(self, request: web.Request) -> web.Response:
+        """One order of the user's own, or 404."""
+        order = self.orders.find(int(request.match_info["id"]))
+        if order is None or order["user"] != _user_of(request):
+            raise web.HTTPNotFound
+        return web.json_response(order)
+
+    async def report(self, _request: web.Request) -> web.Response:
+        """A slow report."""
+        await asyncio.sleep(9 * PAUSE_SECONDS[self.arm])
+        return web.json_response({"day": "today", "revenue": 48_210, "orders": 1_204})
+
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """A download that comes in pieces, without a length."""
+        response = web.StreamResponse(headers={"Content-Type": "text/csv"})
+        await response.prepare(request)
+        async for chunk in _export_slowly():
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    async def begin_fault(self, _request: web.Request) -> web.Response:
+        """From now on `FAULT_PATH` fails."""
+        self.is_failing = True
+        return web.Response(status=204)
+
+    async def end_fault(self, _request: web.Request) -> web.Response:
+        """All is well again."""
+        self.is_failing = False
+        return web.Response(status=204)
+
+
+async def _export_slowly() -> AsyncIterator[bytes]:
+    for _ in range(EXPORT_CHUNKS):
+        yield EXPORT_CHUNK
+        await asyncio.sleep(0.002)
+
+
+def _user_of(request: web.Request) -> str:
+    return request.headers.get("X-User-ID", "nobody")
+
+
+@click.command()
+@click.option("--fd", type=int, required=True, help="The listening socket, inherited.")
+@click.option("--arm", type=click.Choice(list(Arm)), required=True)
+@click.option("--orders", type=click.Path(path_type=Path), required=True, help="The SQLite file that both shops use.")
+def serve(fd: int, arm: Arm, orders: Path) -> None:
+    """Run one of the demo's services until SIGTERM."""
+    shop = Shop(Arm(arm), Orders(orders))
+    web.run_app(shop.build(), sock=socket.socket(fileno=fd), print=None, access_log=None, shutdown_timeout=2)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,158 @@
+"""What the demo shows: a live table on a terminal, plain lines elsewhere, and the summary at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gateway.core.types import Arm
+from gateway.demo.load import REQUESTS_PER_SECOND, USERS
+from gateway.demo.tally import WINDOW_SECONDS, Chapter, Figures, Tally, summarize, summarize_by_path
+
+Clock = Callable[[], float]
+
+LIVE_SECONDS = 0.5
+LINE_SECONDS = 3.0
+
+COLOURS = {Arm.BASELINE: "cyan", Arm.CANDIDATE: "magenta"}
+
+
+class Show:
+    """Tells the story as it goes, in whichever way the console can."""
+
+    def __init__(self, console: Console, tally: Tally, clock: Clock = time.monotonic) -> None:
+        self._console = console
+        self._tally = tally
+        self._clock = clock
+        self._began_at = clock()
+
+    def introduce(self, url: str, admin_url: str, file: Path, shops: Mapping[Arm, str]) -> None:
+        """Where everything is, so that one can look oneself."""
+        self._began_at = self._clock()
+        rows = [
+            ("gateway", f"{url}/api/products"),
+            ("admin API", f"{admin_url}/api/v1/config"),
+            ("configuration", str(file)),
+            ("old shop", f"{shops[Arm.BASELINE]}  (baseline)"),
+            ("new shop", f"{shops[Arm.CANDIDATE]}  (candidate)"),
+            ("load", f"{REQUESTS_PER_SECOND:g} requests/s by {USERS} users"),
+        ]
+        self._print("\n".join(f"  {name:<14} {value}" for name, value in rows))
+
+    def tell(self, sentence: str) -> None:
+        """Something happened."""
+        self._print(f"{self._elapsed():5.1f} s  {sentence}")
+
+    def conclude(self) -> None:
+        """The summary: what was asked and seen, and whether the promises held."""
+        self._console.print(draw_chapters(self._tally.chapters))
+        errors = f"{self._tally.staged_errors} staged errors"
+        self._print(f"{self._tally.requests} requests, {errors}, {len(self._tally.failed)} others failed")
+        for promise in self._tally.list_promises():
+            self._print(f"  {'kept  ' if promise.count == 0 else 'BROKEN'}  {promise.breach}: {promise.count}")
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Show the figures as long as the block lasts."""
+        async with asyncio.TaskGroup() as painters:
+            painter = painters.create_task(self._paint() if self._console.is_terminal else self._write_lines())
+            yield
+            painter.cancel()
+
+    async def _paint(self) -> None:
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            while True:
+                live.update(self.draw(), refresh=True)
+                await asyncio.sleep(LIVE_SECONDS)
+
+    async def _write_lines(self) -> None:
+        while True:
+            await asyncio.sleep(LINE_SECONDS)
+            self._print(self.write_line())
+
+    def draw(self) -> Group:
+        """The live view: both arms, then every path."""
+        recent = self._tally.list_recent(self._clock())
+        arms = {arm: summarize(answer for answer in recent if answer.arm is arm) for arm in Arm}
+        table = _start_table("", "share", "requests/s", "p50 ms", "p95 ms", "errors")
+        for arm in Arm:
+            table.add_row(Text(arm, COLOURS[arm]), *_show_arm(arms, arm))
+        table.add_section()
+        for path, sides in summarize_by_path(recent).items():
+            for arm, figures in sides.items():
+                table.add_row(Text(f"  {path}", COLOURS[arm]), "", *_show_figures(figures))
+        return Group(Text(self._headline()), table)
+
+    def write_line(self) -> str:
+        """Both arms in one line."""
+        recent = self._tally.list_recent(self._clock())
+        arms = {arm: summarize(answer for answer in recent if answer.arm is arm) for arm in Arm}
+        return f"{self._elapsed():5.1f} s  " + "  |  ".join(_write_arm(arms, arm) for arm in Arm)
+
+    def _headline(self) -> str:
+        chapter = self._tally.chapters[-1] if self._tally.chapters else Chapter("starting", 0)
+        counts = f"{self._tally.requests} requests, {self._tally.staged_errors + len(self._tally.failed)} errors"
+        return f"{self._elapsed():5.1f} s   {chapter.percent:g} %   {chapter.title}   {counts}"
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._began_at
+
+    def _print(self, text: str) -> None:
+        """As it is: no markup, no colours guessed, no line broken."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def draw_chapters(chapters: list[Chapter]) -> Table:
+    """One row per act: what was asked, what was seen."""
+    table = _start_table("", "percent", "share of users", "users", "requests", "errors", "in force after")
+    for chapter in chapters:
+        table.add_row(
+            chapter.title,
+            f"{chapter.percent:g} %",
+            "-" if chapter.share is None else f"{chapter.share:.1f} %",
+            str(len(chapter.users)),
+            str(chapter.requests),
+            str(chapter.errors),
+            "" if chapter.in_force_after_seconds is None else f"{chapter.in_force_after_seconds:.2f} s",
+        )
+    return table
+
+
+def _start_table(first: str, *others: str) -> Table:
+    table = Table(first, box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in others:
+        table.add_column(title, justify="right")
+    return table
+
+
+def _show_arm(arms: Mapping[Arm, Figures], arm: Arm) -> list[str]:
+    return [_show_share(arms, arm), *_show_figures(arms[arm])]
+
+
+def _show_share(arms: Mapping[Arm, Figures], arm: Arm) -> str:
+    requests = sum(figures.requests for figures in arms.values())
+    return f"{100 * arms[arm].requests / requests:.1f} %" if requests else "-"
+
+
+def _show_figures(figures: Figures) -> list[str]:
+    rate = figures.requests / WINDOW_SECONDS
+    return [f"{rate:.1f}", _show_ms(figures.p50_ms), _show_ms(figures.p95_ms), str(figures.errors)]
+
+
+def _show_ms(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds:.1f}"
+
+
+def _write_arm(arms: Mapping[Arm, Figures], arm: Arm) -> str:
+    rate, p50, p95, errors = _show_figures(arms[arm])
+    share = _show_share(arms, arm)
+    return f"{arm:<9} {share:>7} {rate:>6}/s  p50 {p50:>5} ms  p95 {p95:>5} ms  {errors} errors"

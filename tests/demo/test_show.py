@@ -1,0 +1,111 @@
+"""What the demo prints, on a terminal and without one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from gateway.core.types import Arm
+from gateway.demo.show import Show
+from gateway.demo.tally import Answer, Chapter, Tally
+
+
+class Clock:
+    """Time that stands until it is moved."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def _make_show(*, is_terminal=False):
+    tally, clock = Tally(), Clock()
+    console = Console(file=io.StringIO(), width=120, force_terminal=is_terminal, color_system=None)
+    return Show(console, tally, clock), tally, clock, console
+
+
+def _note_some(tally, candidates=1, baselines=3, *, is_right=True):
+    tally.begin_chapter(Chapter("a quarter", 25, in_force_after_seconds=0.12))
+    for number in range(candidates + baselines):
+        arm = Arm.CANDIDATE if number < candidates else Arm.BASELINE
+        tally.note(Answer(102.0, f"user-{number}", "GET /api/products", arm, is_right, False, 0.02, tally.epoch))
+
+
+def test_a_line_shows_both_arms():
+    """Share, rate, latencies and errors of each side stand in one line that a log can keep."""
+    show, tally, clock, _ = _make_show()
+    _note_some(tally)
+    clock.now = 103.0
+
+    assert show.write_line() == (
+        "  3.0 s  baseline   75.0 %    0.6/s  p50  20.0 ms  p95  20.0 ms  0 errors"
+        "  |  candidate  25.0 %    0.2/s  p50  20.0 ms  p95  20.0 ms  0 errors"
+    )
+
+
+def test_a_line_without_traffic_claims_nothing():
+    """No requests: no share and no latency, rather than zero."""
+    show, _, _, _ = _make_show()
+
+    assert "baseline        -    0.0/s  p50     - ms" in show.write_line()
+
+
+def test_the_table_shows_every_path_under_its_arms():
+    """The live view goes down to the path."""
+    show, tally, clock, console = _make_show()
+    _note_some(tally)
+    clock.now = 103.0
+    console.print(show.draw())
+    shown = console.file.getvalue()
+
+    assert "25 %   a quarter   4 requests, 0 errors" in shown
+    assert shown.count("GET /api/products") == 2
+
+
+def test_the_introduction_says_where_to_look(tmp_path):
+    """URLs come first, so that one can look oneself while it runs."""
+    show, _, _, console = _make_show()
+    shops = {Arm.BASELINE: "http://127.0.0.1:1", Arm.CANDIDATE: "http://127.0.0.1:2"}
+    show.introduce("http://127.0.0.1:3", "http://127.0.0.1:4", Path("shop.yaml"), shops)
+    shown = console.file.getvalue()
+
+    assert all(f"http://127.0.0.1:{port}" in shown for port in range(1, 5))
+    assert "shop.yaml" in shown
+
+
+def test_the_summary_says_that_promises_were_kept():
+    """Each promise with its zero."""
+    show, tally, _, console = _make_show()
+    _note_some(tally, candidates=25, baselines=75)
+    show.conclude()
+    shown = console.file.getvalue()
+
+    assert "0.12 s" in shown
+    assert "25.0 %" in shown
+    assert "kept    users who moved the wrong way: 0" in shown
+    assert "BROKEN" not in shown
+
+
+def test_the_summary_says_that_a_promise_was_broken():
+    """Bad news is not softened."""
+    show, tally, _, console = _make_show()
+    _note_some(tally, is_right=False)
+    show.conclude()
+
+    assert "BROKEN  requests that failed without a staged fault: 4" in console.file.getvalue()
+
+
+async def test_a_terminal_gets_a_live_table_that_ends_with_the_block():
+    """The table is taken away at the end; what was told stays."""
+    show, tally, _, console = _make_show(is_terminal=True)
+    _note_some(tally)
+    async with show.run():
+        await asyncio.sleep(0)
+        show.tell("something happened")
+
+    assert "something happened" in console.file.getvalue()
