@@ -70,7 +70,7 @@ def _read(fd: int) -> tuple[int, bytes]:
 
 
 def _checksum(number: int, payload: bytes) -> int:
-    return zlib.crc32(payload, number & 0xFFFFFFFF)
+    return zlib.crc32(payload, zlib.crc32(number.to_bytes(8)))
 
 
 def _write(fd: int, record: bytes) -> None:

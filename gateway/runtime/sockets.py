@@ -74,7 +74,7 @@ def _resolve(host: str, port: int) -> Address:
 
 
 def _bound(address: Address, option: int) -> socket.socket:
-    """A bound, non-blocking socket. An IPv6 one takes IPv6 only, so that ``0.0.0.0`` and ``[::]`` can stand together."""
+    """A bound, non-blocking socket. An IPv6 one takes IPv6 only: ``0.0.0.0`` and ``[::]`` can stand together."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -86,7 +86,7 @@ class Worker:
                 self._uplink.applied(table)
 
     async def _serve_by(self, table: NewTable) -> bool:
-        """Whether ``table`` is in force. The first must be, or the worker ends; a later one that fails changes nothing."""
+        """Whether ``table`` is in force. A first one that fails ends the worker; a later one changes nothing."""
         if self._served is None:
             await self._plane.start(table.table)
             log.info("worker_started", revision=table.table.revision)

@@ -1,0 +1,90 @@
+"""Who is ready, and who is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.control.roster import Roster
+
+
+def full(slots: int, serial: int) -> Roster:
+    """A roster in which every slot serves ``serial``."""
+    roster = Roster(slots)
+    roster.published(serial, f"r{serial}")
+    for slot in range(slots):
+        roster.applied(roster.joined(slot, pid=100 + slot, revision=""), serial)
+    return roster
+
+
+async def test_a_gateway_without_a_table_is_not_ready() -> None:
+    """Before the first configuration is compiled, readiness says so."""
+    assert Roster(2).lagging() == ["no configuration has been compiled yet"]
+
+
+async def test_it_is_ready_when_every_slot_serves_the_newest_table() -> None:
+    """Ready means all of them."""
+    roster = full(2, 5)
+
+    assert roster.lagging() == []
+    assert [seat.revision for seat in roster.seats.values()] == ["r5", "r5"]
+
+
+async def test_each_reason_names_its_worker() -> None:
+    """Missing, behind and draining are told apart."""
+    roster = full(3, 5)
+    roster.left(roster.seats[0])
+    roster.drains(roster.seats[2], is_draining=True)
+    roster.published(6, "r6")
+    roster.applied(roster.seats[2], 6)
+
+    assert roster.lagging() == [
+        "worker 0 is not connected",
+        "worker 1 does not serve the newest table yet",
+        "worker 2 is draining",
+    ]
+
+
+async def test_a_predecessors_late_farewell_does_not_unseat_its_successor() -> None:
+    """The kernel may deliver the end of the old connection after the new one's Hello."""
+    roster = full(1, 5)
+    former = roster.seats[0]
+    roster.applied(roster.joined(0, pid=200, revision="r5"), 5)
+    roster.left(former)
+
+    assert roster.lagging() == []
+
+
+async def test_a_slot_that_does_not_exist_takes_no_seat() -> None:
+    """A stranger's number changes nothing."""
+    roster = full(1, 5)
+    roster.applied(roster.joined(7, pid=1, revision=""), 5)
+
+    assert list(roster.seats) == [0]
+
+
+async def test_waiting_ends_when_the_last_one_has_caught_up() -> None:
+    """A reload is answered when it is in force everywhere, not before."""
+    roster = full(2, 5)
+    roster.published(6, "r6")
+    waiting = asyncio.create_task(roster.caught_up(6, seconds=60))
+    roster.applied(roster.seats[0], 6)
+    await asyncio.sleep(0)
+
+    assert not waiting.done()
+    roster.applied(roster.seats[1], 6)
+    assert await waiting
+
+
+async def test_a_newer_table_counts_as_caught_up_too() -> None:
+    """Who waits for one table need not see it if the next is already there."""
+    roster = full(1, 9)
+
+    assert await roster.caught_up(6, seconds=60)
+
+
+async def test_waiting_has_an_end() -> None:
+    """A worker that hangs does not hang the API."""
+    roster = full(1, 5)
+    roster.published(6, "r6")
+
+    assert not await roster.caught_up(6, seconds=0)

@@ -1,0 +1,168 @@
+"""The controller's end: every worker gets the newest table, and strangers nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from gateway.control.roster import Roster
+from gateway.core.types import (
+    AccessLog,
+    ClientTimeouts,
+    Limits,
+    Override,
+    Route,
+    ServerPolicy,
+    Table,
+)
+from gateway.core.types import Match as RouteMatch
+from gateway.runtime.hub import Hub
+from gateway.runtime.link import Applied, Frames, Hello, Message, NewTable, Status, pack
+from gateway.runtime.sockets import open_link
+
+POLICY = ServerPolicy(
+    trusted_proxies=(),
+    override=Override((), ""),
+    expose=False,
+    access_log=AccessLog.OFF,
+    limits=Limits(32768, 100, 0, 10000),
+    timeouts=ClientTimeouts(10, 75, 30),
+)
+
+
+def table(revision: str, routes: int = 0) -> Table:
+    """A table with so many routes."""
+    made = tuple(Route(name=f"route-{number}", match=RouteMatch(), baseline="legacy") for number in range(routes))
+    return Table(revision, POLICY, backends=(), rollouts=(), routes=made)
+
+
+class Worker:
+    """The other end, spoken by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self._writer = writer
+        self._frames = Frames()
+        self._waiting: list[NewTable] = []
+
+    async def tell(self, *messages: Message) -> None:
+        """Send messages."""
+        self._writer.write(b"".join(map(pack, messages)))
+        await self._writer.drain()
+
+    async def next_table(self) -> NewTable:
+        """Wait for a table."""
+        while not self._waiting:
+            chunk = await self.reader.read(65536)
+            assert chunk, "the hub hung up"
+            payloads = self._frames.feed(chunk)
+            self._waiting += [msgspec.msgpack.decode(payload, type=NewTable) for payload in payloads]
+        return self._waiting.pop(0)
+
+    async def leave(self) -> None:
+        """Hang up."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+class Room:
+    """A hub that listens, with its roster."""
+
+    def __init__(self, slots: int) -> None:
+        self.roster = Roster(slots)
+        self.hub = Hub(self.roster, serial=100)
+        self.link = open_link()
+
+    async def worker(self) -> Worker:
+        """Connect as a worker would."""
+        caller = socket.socket(socket.AF_UNIX)
+        caller.connect(self.link.getsockname())
+        return Worker(*await asyncio.open_unix_connection(sock=caller))
+
+
+@asynccontextmanager
+async def room(slots: int = 1) -> AsyncIterator[Room]:
+    """A hub for so many workers."""
+    made = Room(slots)
+    server = await made.hub.serve(made.link)
+    try:
+        yield made
+    finally:
+        server.close()
+        made.hub.close()
+        await asyncio.sleep(0)
+        made.link.close()
+
+
+async def until(roster: Roster, *, ready: bool) -> None:
+    """Wait for the roster to say so."""
+    while (not roster.lagging()) is not ready:
+        await asyncio.sleep(0.005)
+
+
+async def test_a_worker_that_says_hello_gets_the_newest_table() -> None:
+    """A worker that was just started serves what all others do."""
+    async with room() as made:
+        made.hub.publish(table("old"))
+        made.hub.publish(table("new"))
+        worker = await made.worker()
+        await worker.tell(Hello(0, 4711, ""))
+        received = await worker.next_table()
+
+        assert (received.serial, received.table.revision) == (102, "new")
+        await worker.tell(Applied(102), Status(5, 2, {"legacy": {"http://a": True}}))
+        await until(made.roster, ready=True)
+        assert made.roster.seats[0].pid == 4711
+        await worker.leave()
+
+
+async def test_a_new_table_goes_to_every_worker() -> None:
+    """One publication, all workers; ready again when each has applied it."""
+    async with room(slots=2) as made:
+        workers = [await made.worker() for _ in range(2)]
+        for slot, worker in enumerate(workers):
+            await worker.tell(Hello(slot, slot, ""))
+        while len(made.roster.seats) < 2:
+            await asyncio.sleep(0.005)
+        made.hub.publish(table("one"))
+        for worker in workers:
+            assert (await worker.next_table()).table.revision == "one"
+            await worker.tell(Applied(101))
+        await until(made.roster, ready=True)
+        for worker in workers:
+            await worker.leave()
+        while made.roster.seats:
+            await asyncio.sleep(0.005)
+
+        assert made.roster.lagging() == ["worker 0 is not connected", "worker 1 is not connected"]
+
+
+async def test_who_does_not_say_hello_first_is_hung_up_on() -> None:
+    """A message out of order means that one of both is wrong: start over."""
+    async with room() as made:
+        worker = await made.worker()
+        await worker.tell(Applied(101))
+
+        assert await worker.reader.read() == b""
+        await worker.leave()
+
+
+async def test_a_slow_reader_gets_the_newest_table_and_not_each_that_it_missed() -> None:
+    """A worker that hangs for a while costs the controller one table of memory, and then serves the newest."""
+    async with room() as made:
+        worker = await made.worker()
+        await worker.tell(Hello(0, 1, ""))
+        while not made.roster.seats:
+            await asyncio.sleep(0.005)
+        for number in range(20):
+            made.hub.publish(table(f"r{number}", routes=20_000))
+        received = [await worker.next_table()]
+        while received[-1].table.revision != "r19":
+            received.append(await worker.next_table())
+
+        assert len(received) < 5
+        await worker.leave()

@@ -1,0 +1,125 @@
+"""The access log's writer never holds up who writes, and never tears a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.telemetry.access_log import BATCH_BYTES, AccessLog
+
+Pipe = tuple[int, int]
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    """A pipe's reading and writing end."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            continue
+
+
+def drain(fd: int) -> bytes:
+    """Everything up to the end of the stream."""
+    parts = []
+    while part := os.read(fd, 65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_lines_arrive_whole_and_in_order(pipe: Pipe) -> None:
+    """What was written comes out, one line each."""
+    reader, writer = pipe
+    log = AccessLog(writer)
+    for number in range(1000):
+        log.write(b"line %d" % number)
+    log.close()
+    os.close(writer)
+
+    assert drain(reader).splitlines() == [b"line %d" % number for number in range(1000)]
+    assert log.dropped == 0
+
+
+def test_a_full_queue_drops_and_counts(pipe: Pipe) -> None:
+    """A reader that has stopped costs lines, not requests."""
+    _, writer = pipe
+    os.set_blocking(writer, True)
+    log = AccessLog(writer, capacity=10)
+    for _ in range(100):
+        log.write(b"x" * 4000)  # the pipe takes 16 of them, the queue ten more
+    log.close(seconds=0.2)
+
+    assert log.dropped >= 70
+
+
+def test_a_reader_that_left_costs_lines_only(pipe: Pipe) -> None:
+    """A broken pipe is counted and survived."""
+    reader, writer = pipe
+    os.close(reader)
+    log = AccessLog(writer)
+    log.write(b"nobody reads this")
+    log.close()
+
+    assert log.dropped == 1
+
+
+def test_a_closed_descriptor_costs_lines_only() -> None:
+    """A gateway whose standard output was closed serves on."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.close(writer)
+    log = AccessLog(writer)
+    log.write(b"nowhere to go")
+    log.close()
+
+    assert log.dropped == 1
+
+
+def test_a_descriptor_that_was_made_non_blocking_is_waited_for(pipe: Pipe) -> None:
+    """Sharing a terminal with a program that changes its mode loses no line."""
+    reader, writer = pipe
+    os.set_blocking(writer, False)
+    log = AccessLog(writer)
+    for _ in range(40):
+        log.write(b"y" * 3000)
+    received = b""
+    while received.count(b"\n") < 40:
+        received += os.read(reader, 65536)
+    log.close()
+
+    assert log.dropped == 0
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3000).filter(lambda line: b"\n" not in line), max_size=20))
+def test_a_batch_is_atomic_unless_one_line_alone_is_not(lines: list[bytes]) -> None:
+    """Every write is of whole lines and at most PIPE_BUF, so lines of several workers do not mix."""
+    log = AccessLog(fd=-1)
+    log.close()
+    log._lines.extend(lines)
+    written = b""
+    while log._lines:
+        batch, count = log._take()
+        written += batch
+
+        assert len(batch) <= BATCH_BYTES or count == 1
+        assert batch.count(b"\n") == count
+    assert written.split(b"\n")[:-1] == lines
+
+
+def test_a_line_longer_than_a_batch_goes_out_alone(pipe: Pipe) -> None:
+    """A monstrous line is written, and does not hold back the others."""
+    reader, writer = pipe
+    log = AccessLog(writer)
+    log.write(b"z" * 10_000)
+    log.write(b"short")
+    log.close()
+    os.close(writer)
+
+    assert drain(reader).splitlines() == [b"z" * 10_000, b"short"]
