@@ -60,10 +60,10 @@ def scheme_of(name: Hash, salt: str) -> Scheme:
     return _SCHEMES[name](salt.encode())
 
 
-def murmur2(key: bytes) -> int:
-    """MurmurHash2 of ``key``, 32 bits, seeded with 0, as nginx's ``ngx_murmur_hash2`` computes it."""
+def murmur2(key: bytes, seed: int = 0) -> int:
+    """MurmurHash2 of ``key``, 32 bits; with seed 0 it is nginx's ``ngx_murmur_hash2``."""
     end = len(key) & ~3
-    h = len(key)
+    h = (seed ^ len(key)) & _WORD
     for at in range(0, end, 4):
         k = int.from_bytes(key[at : at + 4], "little") * _NGINX_MIX & _WORD
         k = (k ^ k >> 24) * _NGINX_MIX & _WORD
