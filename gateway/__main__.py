@@ -1,0 +1,5 @@
+"""`python -m gateway` is `crossfade`."""
+
+from gateway.cli.main import main
+
+main()

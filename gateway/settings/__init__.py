@@ -1,0 +1,1 @@
+"""The configuration: from the text of a YAML file to the routing table, every fault with its line."""

@@ -1,0 +1,81 @@
+"""`rollouts`: by which share, and for which keys, candidates answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from gateway.settings.fields import Alternative, HeaderValue, Many, Name, Percent, Section, Source, Text
+from gateway.settings.quantities import format_percent, show
+
+WHOLE_PERCENTAGES = frozenset({"unleash", "md5_mod100"})
+"""Schemes with 100 places: a fraction of a percentage has no meaning in them."""
+
+
+def _check_conditions(value: object) -> object:
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"is {show(value) if value else 'empty'}; write `{{header:NAME: value}}` or another key source")
+    return value
+
+
+class Cohort(Section):
+    """A named group of keys with a rule of its own, looked at before the percentage."""
+
+    name: Name
+    """Appears in the decision's reason: `cohort:<name>`."""
+    arm: Literal["baseline", "candidate"] | None = None
+    """The arm of all its keys. Either this or `percent`."""
+    percent: Percent | None = None
+    """A floor: the larger of it and the rollout's percentage counts. Either this or `arm`."""
+    when: Annotated[dict[Source, Many[HeaderValue]], BeforeValidator(_check_conditions)]
+    """Key sources and the values that they must have; `*` stands for any characters. All must hold."""
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> Self:
+        if (self.arm is None) == (self.percent is None):
+            raise ValueError("needs one of `arm` and `percent`, and only one")
+        return self
+
+
+class Rollout(Section):
+    """The plan by which keys move from baseline to candidate; several routes may share one."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"start", "stages", "gates", "guard", "min_requests", "confidence", "cooldown", "retry", "watch", "jwt"}
+    )
+
+    mode: Literal["off", "shadow", "live"] = "live"
+    """`off` and `shadow`: the candidate answers nobody; `live`: it answers its share."""
+    key: Many[Alternative]
+    """Where the key is found: the first source that is present. `header:`, `cookie:`, `query:`, `path:`, `jwt:` with a
+    name, or `client_ip`; `a+b` joins two, both required."""
+    on_missing_key: Literal["baseline", "random", "cookie"] = "baseline"
+    """What happens without a key: the baseline answers, chance decides, or the gateway issues a key as a cookie."""
+    salt: Text | None = None
+    """Makes rollouts independent of each other; the rollout's name when omitted. Changing it moves users."""
+    hash: Literal["murmur3", "unleash", "flagd", "nginx", "md5_mod100"] = "murmur3"
+    """How a key gets its place. The others give the answers of the systems that they are named after; `salt` is
+    Unleash's groupId and flagd's flag key. `unleash` and `md5_mod100` take whole percentages only."""
+    cohorts: Many[Cohort] = ()
+    """Groups with a rule of their own, in order, before the percentage."""
+    percent: Percent = 0.0
+    """The candidate's share of all keys."""
+
+    @model_validator(mode="after")
+    def _check_cohorts(self) -> Self:
+        names = [cohort.name for cohort in self.cohorts]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"`cohorts` has two of the name {show(twice)}")
+        if not self.key:
+            raise ValueError("`key` must name at least one key source")
+        return self
+
+    @model_validator(mode="after")
+    def _check_percentages(self) -> Self:
+        percentages = [self.percent, *(cohort.percent or 0 for cohort in self.cohorts)]
+        broken = next((percent for percent in percentages if percent % 1), None)
+        if self.hash in WHOLE_PERCENTAGES and broken is not None:
+            raise ValueError(f"`hash: {self.hash}` takes whole percentages only, not {format_percent(broken)}")
+        return self

@@ -1,0 +1,162 @@
+"""`routes`: which requests go where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Discriminator, PlainValidator, Tag, model_validator
+
+from gateway.settings.fields import HeaderName, HeaderValue, Host, Json, Kind, Many, Method, Name, Pattern, Section
+from gateway.core.rewriting import unbound_parts
+from gateway.settings.quantities import show
+from gateway.settings.schema.rollouts import Rollout
+
+FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Hop-by-hop headers (RFC 9110, section 7.6.1) and those that say where a message ends: the gateway's alone."""
+
+
+def _check_off(value: object) -> str:
+    if value != "off":
+        raise ValueError("is not in this version of Crossfade yet; only `off` is accepted, which is how it behaves")
+    return "off"
+
+
+Off = Annotated[Literal["off"], PlainValidator(_check_off), Kind("off", {"const": "off"})]
+
+
+def _check_touchable(name: str) -> None:
+    if name.lower() in FRAMING or name.lower().startswith("x-crossfade-"):
+        raise ValueError(f"{show(name)} is the gateway's own and can't be set or removed")
+
+
+class Match(Section):
+    """Which requests a route serves: all that is written must hold."""
+
+    short: ClassVar[Json] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+    path: Many[Pattern] = ("/**",)
+    """Patterns: `*` or `{name}` stand for one segment, a last `**` for the rest; `/a/**` matches `/a`, too."""
+    host: Many[Host] = ()
+    """Names without port; `*.example.com` stands for every name below example.com."""
+    methods: Many[Method] = ()
+    """Request methods, in capitals."""
+    headers: dict[HeaderName, Many[HeaderValue]] = {}
+    """Headers and the values that they must have; `*` stands for any characters."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_short_form(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str | list) else value
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> Self:
+        if not self.path:
+            raise ValueError("`path` must name at least one pattern; `/**` matches all")
+        return self
+
+
+class RewriteHeaders(Section):
+    """Changes to the headers of a request."""
+
+    set: dict[HeaderName, HeaderValue] = {}
+    """Headers to set; those of the same name are replaced."""
+    remove: Many[HeaderName] = ()
+    """Headers to remove."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for name in (*self.set, *self.remove):
+            _check_touchable(name)
+        if "host" in {name.lower() for name in self.remove}:
+            raise ValueError("`Host` can be set but not removed: HTTP/1.1 wants one")
+        both = {name.lower() for name in self.set} & {name.lower() for name in self.remove}
+        if both:
+            raise ValueError(f"{show(min(both))} is both set and removed; `set` alone replaces it")
+        return self
+
+
+class Rewrite(Section):
+    """What the requests of one arm need otherwise."""
+
+    arm: Literal["baseline", "candidate"] | None = None
+    """Whose requests are changed; `candidate` when omitted, and in a route with `backend` that backend's."""
+    path: Pattern | None = None
+    """The new path; `**`, `*` and `{name}` take what the same parts of the route's path matched."""
+    headers: RewriteHeaders = RewriteHeaders()
+    """Changes to the headers."""
+
+
+def _tell_rollout(value: object) -> str:
+    return "<written here>" if isinstance(value, dict | Rollout) else "<name>"
+
+
+RolloutOrName = Annotated[
+    Annotated[Name, Tag("<name>")] | Annotated[Rollout, Tag("<written here>")], Discriminator(_tell_rollout)
+]
+
+
+class Route(Section):
+    """Which requests go to which pair of backends."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"shadow", "journal", "jwt"})
+
+    name: Name
+    """Names the route in headers, metrics and commands; each name once."""
+    match: Match
+    """Which requests it serves. The short form is a path pattern, or a list of them."""
+    baseline: Name | None = None
+    """The backend that serves today."""
+    candidate: Name | None = None
+    """The backend that shall take over. Comes with `rollout`."""
+    rollout: RolloutOrName | None = None
+    """By which share: the name of a rollout, or a rollout written here (it then has the route's name)."""
+    backend: Name | None = None
+    """The only backend, in place of `baseline`, `candidate` and `rollout`."""
+    paths: Many[Pattern] = ()
+    """Templates for the per-path figures, such as `/api/orders/{id}`; other paths are grouped by themselves."""
+    rewrite: Many[Rewrite] = ()
+    """What the requests of an arm need otherwise."""
+    failover: Off | None = None
+    """Only `off` in this version."""
+    breaker: Off | None = None
+    """Only `off` in this version."""
+
+    @property
+    def rollout_name(self) -> str | None:
+        """The name of its rollout, wherever that is written."""
+        return self.name if isinstance(self.rollout, Rollout) else self.rollout
+
+    @model_validator(mode="after")
+    def _check_backends(self) -> Self:
+        if (self.backend is None) == (self.baseline is None):
+            raise ValueError("needs either `backend`, or `baseline` (with `candidate` and `rollout`)")
+        if self.backend is not None and (self.candidate or self.rollout):
+            raise ValueError("`backend` stands alone; a route with `candidate` and `rollout` has a `baseline`")
+        if self.candidate is None and self.rollout is not None:
+            raise ValueError("has a `rollout` but no `candidate` that it could send to")
+        if self.candidate is not None and self.rollout is None:
+            raise ValueError("has a `candidate` but no `rollout` that would send anyone to it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_rewrites(self) -> Self:
+        arms = [rewrite.arm or self.rewritten_by_default for rewrite in self.rewrite]
+        if len(arms) != len(set(arms)):
+            raise ValueError(f"`rewrite` has two entries for the {arms[0]}")
+        if "candidate" in arms and self.candidate is None:
+            raise ValueError("`rewrite` is for the candidate, but the route has none")
+        for rewrite in self.rewrite:
+            self._check_placeholders(rewrite.path or "/")
+        return self
+
+    @property
+    def rewritten_by_default(self) -> Literal["baseline", "candidate"]:
+        """Whose requests a rewrite without `arm` changes."""
+        return "candidate" if self.candidate is not None else "baseline"
+
+    def _check_placeholders(self, target: str) -> None:
+        for path in self.match.path:
+            for part in unbound_parts(path, target):
+                raise ValueError(f"`rewrite.path` takes `{part}`, which `match.path` {show(path)} does not have")
