@@ -90,13 +90,20 @@ def _say_keyless(decision: Decision, on_missing_key: MissingKey) -> str:
 def _say_split(decision: Decision) -> str:
     cohort = decision.reason.partition(":")[2]
     member = f"The request is in cohort {cohort}" if cohort else ""
-    if decision.bucket is None:
+    if decision.bucket is None or _has_fixed_arm(decision):
         return f"{member}, which the {decision.arm} answers."
     side = "below" if decision.arm is Arm.CANDIDATE else "not below"
     example = "The gateway would issue a key; this one's" if decision.key_source == ISSUED else "The key's"
     figures = f"bucket {decision.bucket:.{_BUCKET_DIGITS}f} is {side} {_say_percent(decision.percent)}"
     prefix = f"{member}. " if member else ""
     return f"{prefix}{example} {figures}, so the {decision.arm} answers."
+
+
+def _has_fixed_arm(decision: Decision) -> bool:
+    """Whether the cohort that decided sends to one arm, whatever the key."""
+    rollout = decision.entry.rollout
+    cohorts = () if rollout is None else rollout.cohorts
+    return any(cohort.arm is not None and cohort.reason == decision.reason for cohort in cohorts)
 
 
 def _say_percent(percent: float | None) -> str:

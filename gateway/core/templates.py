@@ -24,14 +24,13 @@ _REST = "**"
 _DEPTH = 12  # segments beyond tell endpoints apart no longer
 _REMEMBERED = 2048  # paths; lists and items without an identifier come again and again
 
-# A segment that is taken for a name: letters, perhaps digits, short. Anything else is an identifier.
-_NAME = re.compile(rb"[A-Za-z0-9._~@:+-]{1,40}|")
+# A segment that may be a name: plain characters, and not many of them. Anything else is an identifier.
+_NAME = re.compile(rb"[A-Za-z0-9._~:+-]{0,32}")
+# What may be a name by its characters, but reads like an identifier.
 _IDENTIFIER = re.compile(
-    rb"[0-9][0-9._:-]*"  # numbers, dates, versions of records
-    rb"|(?=[A-Fa-f]*[0-9])[0-9A-Fa-f-]{8,}"  # UUIDs and hashes: hexadecimal with a digit
-    rb"|(?=.*[0-9])[A-Za-z0-9._~+=-]{16,}"  # tokens: long, with a digit
-    rb"|.*@.*"  # addresses
-    rb"|.{33,}"  # no name is so long
+    rb"[0-9][0-9._:-]*"  # numbers, dates
+    rb"|(?=[A-Fa-f-]*[0-9])[0-9A-Fa-f-]{8,}"  # UUIDs and hashes: hexadecimal with a digit
+    rb"|(?=.*[0-9])[A-Za-z0-9._~+-]{16,}"  # tokens: long, with a digit
 )
 
 
@@ -72,13 +71,15 @@ class Templates:
 
 def generalize(segments: list[bytes]) -> str:
     """The template of a path that no pattern names, given as its decoded segments."""
-    parts = [generalize_segment(segment) for segment in segments[:_DEPTH]]
-    while len(segments) > len(parts) or sum(map(len, parts)) + len(parts) > TEMPLATE_LENGTH:
-        if parts[-1] == _REST:
-            parts.pop()
-        parts[-1] = _REST
-        if sum(map(len, parts)) + len(parts) <= TEMPLATE_LENGTH:
+    parts: list[str] = []
+    room = TEMPLATE_LENGTH - len("/" + _REST)
+    for segment in segments:
+        part = generalize_segment(segment)
+        room -= len("/" + part)
+        if len(parts) == _DEPTH or room < 0:
+            parts.append(_REST)
             break
+        parts.append(part)
     return "/" + "/".join(parts)
 
 

@@ -1,0 +1,74 @@
+"""A decision told to a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.core.explanation import Explanation, explain_request
+from gateway.core.types import Cohort, Condition, MissingKey, Mode, Override, Rewrite
+from tests.core.asking import BASELINE, CANDIDATE, PEER, ask, rollout, route, source, table
+
+TENANT = (Condition(source("header:X-Tenant"), ("acme",)),)
+COHORTS = (Cohort("internal", TENANT, arm=CANDIDATE), Cohort("fragile", TENANT, arm=BASELINE))
+USER = "X-User-ID: user-4"  # at bucket 1.8
+
+
+def explain(*fields: str, percent: float = 50, **changes: Any) -> Explanation:
+    """What becomes of a request under one rollout."""
+    rules = table(route(), rollouts=(rollout(percent, **changes),), override=Override(("10.0.0.1",), ""))
+    return explain_request(
+        rules, ask("/orders/81", *fields), PEER if "X-Crossfade-Arm" not in str(fields) else "10.0.0.1"
+    )
+
+
+def test_an_explanation_has_every_figure() -> None:
+    """From the route to the path that is sent."""
+    rewrites = (Rewrite(CANDIDATE, path="/v2/**"),)
+    rules = table(route(paths=("/orders/{id}",), rewrites=rewrites))
+
+    explanation = explain_request(rules, ask("/orders/81", USER), PEER)
+
+    assert (explanation.route, explanation.match, explanation.template) == ("orders", "/**", "/orders/{id}")
+    assert (explanation.key, explanation.key_source) == ("user-4", "header:X-User-ID")
+    assert (explanation.rollout, explanation.percent) == ("checkout", 50)
+    assert (explanation.arm, explanation.backend, explanation.reason) == ("candidate", "new", "split")
+    assert explanation.path == "/v2/orders/81"
+    assert explanation.bucket is not None
+    assert 0 <= explanation.bucket < 50
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "why"),
+    [
+        ((USER,), {}, "The key's bucket 1.8"),
+        ((USER,), {}, "is below 50 %, so the candidate answers."),
+        ((USER,), {"percent": 0.5}, "is not below 0.5 %, so the baseline answers."),
+        ((USER,), {"mode": Mode.OFF}, "mode off"),
+        ((USER,), {"mode": Mode.SHADOW}, "mode shadow"),
+        ((USER,), {"killed": True}, "CROSSFADE_ROLLBACK names checkout"),
+        (("X-Crossfade-Arm: candidate",), {}, "X-Crossfade-Arm asks for the candidate"),
+        ((), {}, "None of the key sources is present, so the baseline answers."),
+        ((), {"on_missing_key": MissingKey.RANDOM}, "by chance, 50 % of such requests"),
+        ((), {"on_missing_key": MissingKey.COOKIE}, "The gateway would issue a key; this one's bucket"),
+        (("X-Tenant: acme",), {"cohorts": COHORTS}, "in cohort internal, which the candidate answers."),
+        (("X-Tenant: acme", USER), {"cohorts": COHORTS[1:]}, "in cohort fragile, which the baseline answers."),
+        (
+            ("X-Tenant: acme", USER),
+            {"percent": 1, "cohorts": (Cohort("beta", TENANT, percent=60),)},
+            "in cohort beta. The key's bucket",
+        ),
+    ],
+)
+def test_every_reason_has_its_sentence(fields: tuple[str, ...], changes: dict[str, Any], why: str) -> None:
+    """With the figures that decided."""
+    assert why in explain(*fields, **changes).why
+
+
+def test_a_route_without_a_rollout_says_so() -> None:
+    """And has no key, bucket or share."""
+    explanation = explain_request(table(route(rollout=None, candidate=None)), ask("/"), PEER)
+
+    assert explanation.why == "The route has no rollout, so its one backend answers."
+    assert (explanation.rollout, explanation.key, explanation.percent) == (None, None, None)

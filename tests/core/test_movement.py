@@ -1,0 +1,109 @@
+"""What a change of the configuration is said to do."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.core.movement import Change, Kind, Shift, compare_tables
+from gateway.core.types import Hash, Match, Mode, Rollout, Table
+from tests.core.asking import chain, rollout, route, table
+
+KEYS = [b"user-%d" % number for number in range(2000)]
+
+
+def shift_of(before: Rollout, after: Rollout) -> Shift:
+    """How the keys move between two versions of one rollout."""
+    (shift,) = compare_tables(table(route(), rollouts=(before,)), table(route(), rollouts=(after,)), KEYS).rollouts
+    return shift
+
+
+def test_the_same_table_moves_nothing() -> None:
+    """No difference is an empty movement."""
+    rules = table(route())
+
+    assert compare_tables(rules, table(route()), KEYS).is_empty
+
+
+def test_routes_are_compared_by_name() -> None:
+    """Added, removed, or changed in the fields that are named."""
+    before = table(route("kept"), route("edited"), route("gone"))
+    after = table(route("kept"), route("edited", path="/v2/**", baseline="other"), route("fresh"))
+
+    movement = compare_tables(before, after, KEYS)
+
+    assert movement.routes == (
+        Change("edited", Kind.CHANGED, ("match", "baseline")),
+        Change("fresh", Kind.ADDED),
+        Change("gone", Kind.REMOVED),
+    )
+    assert not movement.routes_reordered
+
+
+def test_another_order_is_a_difference() -> None:
+    """The first match serves, so order matters; what is added or removed does not count as order."""
+    one, two, three = route("one"), route("two", match=Match(("/two",))), route("three")
+
+    assert compare_tables(table(one, two), table(two, one), KEYS).routes_reordered
+    assert not compare_tables(table(one, two), table(three, one, two), KEYS).routes_reordered
+
+
+def test_a_larger_percentage_only_moves_keys_to_the_candidate() -> None:
+    """5 to 20 %: about 15 % of the keys go over, none comes back."""
+    shift = shift_of(rollout(5), rollout(20))
+
+    assert shift.fields == ("percent",)
+    assert (shift.to_baseline, shift.reshuffled_by) == (0, ())
+    assert shift.to_candidate == pytest.approx(0.15 * len(KEYS), rel=0.15)
+    assert shift.to_candidate + shift.stay_candidate + shift.stay_baseline == len(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("after", "field"),
+    [
+        (rollout(50, salt="other"), "salt"),
+        (rollout(50, hash=Hash.MD5_MOD100), "hash"),
+        (rollout(50, key=chain("cookie:session")), "key"),
+    ],
+)
+def test_another_hash_salt_or_key_is_called_a_reshuffle(after: Rollout, field: str) -> None:
+    """The share stays, but it is other users who are in it."""
+    assert shift_of(rollout(50), after).reshuffled_by == (field,)
+
+
+def test_a_reshuffle_moves_half_of_the_keys_at_fifty_percent() -> None:
+    """A quarter goes over and a quarter comes back."""
+    shift = shift_of(rollout(50), rollout(50, salt="other"))
+
+    assert shift.to_candidate == pytest.approx(len(KEYS) / 4, rel=0.2)
+    assert shift.to_baseline == pytest.approx(len(KEYS) / 4, rel=0.2)
+
+
+@pytest.mark.parametrize("after", [rollout(50, mode=Mode.OFF), rollout(50, killed=True), rollout(0)])
+def test_a_rollout_that_is_held_counts_as_zero(after: Rollout) -> None:
+    """Mode and switches count, not only the figure in the file."""
+    shift = shift_of(rollout(50), after)
+
+    assert shift.percent_after == 0
+    assert (shift.to_candidate, shift.stay_candidate) == (0, 0)
+    assert shift.to_baseline > 0
+
+
+def test_a_new_rollout_moves_keys_from_the_baseline() -> None:
+    """Before there was a rollout, everybody was on the baseline; when it is removed, everybody is again."""
+    without, with_one = table(route(rollout=None)), table(route())
+    without = msgspec.structs.replace(without, rollouts=())
+
+    (added,) = compare_tables(without, with_one, KEYS).rollouts
+    (removed,) = compare_tables(with_one, without, KEYS).rollouts
+
+    assert (added.kind, added.percent_before, added.to_baseline) == (Kind.ADDED, 0, 0)
+    assert (removed.kind, removed.percent_after, removed.to_baseline) == (Kind.REMOVED, 0, added.to_candidate)
+
+
+def test_changes_of_the_server_are_named() -> None:
+    """By the fields under ``server``."""
+    before: Table = table(route())
+    after = msgspec.structs.replace(before, server=msgspec.structs.replace(before.server, expose=True))
+
+    assert compare_tables(before, after, KEYS).server == ("expose",)
