@@ -71,7 +71,7 @@ def draw_explanation(explanation: Explanation) -> list[str]:
         "rollout": explanation.rollout,
         "key": explanation.key and f"{explanation.key}  ({explanation.key_source})",
         "bucket": explanation.bucket,
-        "percent": explanation.percent,
+        "percent": None if explanation.percent is None else f"{explanation.percent:g}",
         "arm": explanation.arm,
         "backend": explanation.backend,
         "sent as": explanation.path,

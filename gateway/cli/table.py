@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from gateway.core.types import Table
-from gateway.settings.compile import Switches, compile_table
+from gateway.settings.compile import compile_table
 from gateway.settings.load import load_file
+from gateway.settings.switches import Switches
 
 
 def read_table(path: Path) -> Table:

@@ -1,0 +1,93 @@
+"""`crossfade explain`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import main
+from tests.cli.configurations import SHOP, write
+
+INSIDE = "X-User-ID: user-4"  # at bucket 1.8
+OUTSIDE = "X-User-ID: user-1"  # at bucket 81.5
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """The shop's configuration."""
+    return str(write(tmp_path, SHOP))
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    """Status, output and errors of one command."""
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", *args])
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
+
+
+def test_it_tells_people_every_figure_and_why(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An aligned table, and a sentence below it."""
+    status, out, _ = run(capsys, "-c", config, "GET", "/api/orders/81?page=2", "-H", INSIDE)
+
+    assert status == 0
+    assert out.splitlines() == [
+        "route     orders  (/api/orders/**)",
+        "path      /api/orders/{id}",
+        "rollout   checkout",
+        "key       user-4  (header:X-User-ID)",
+        "bucket    1.8155",
+        "percent   5",
+        "arm       candidate",
+        "backend   new",
+        "sent as   /v2/orders/81",
+        "reason    split",
+        "",
+        "The key's bucket 1.8155 is below 5 %, so the candidate answers.",
+    ]
+
+
+def test_it_tells_programs_the_same(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The fields of the admin API's ``explain``."""
+    _, out, _ = run(capsys, "-c", config, "--json", "GET", "/api/orders/81", "-H", OUTSIDE)
+
+    answer = json.loads(out)
+    assert (answer["route"], answer["rollout"], answer["key"]) == ("orders", "checkout", "user-1")
+    assert (answer["key_source"], answer["percent"]) == ("header:X-User-ID", 5)
+    assert (answer["arm"], answer["backend"], answer["reason"]) == ("baseline", "legacy", "split")
+
+
+def test_a_whole_url_brings_its_host(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """For routes that name hosts; a Host header of one's own comes before it."""
+    assert "rest" in run(capsys, "-c", config, "GET", "http://shop.example.com/caf\u00e9")[1]
+    assert "rest" in run(capsys, "-c", config, "GET", "/x", "-H", "Host: shop.example.com")[1]
+
+
+def test_a_request_that_is_refused_is_a_failure_in_one_line(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the status that a client would get."""
+    assert run(capsys, "-c", config, "GET", "/nowhere") == (
+        1,
+        "",
+        "crossfade: 404 Not Found: no route matches this request\n",
+    )
+    assert run(capsys, "-c", config, "GET", "/a/../..")[2].startswith("crossfade: 400 Bad Request: ")
+
+
+@pytest.mark.parametrize("header", ["X-User-ID", ": 7", "X-A: 1\r\nX-B: 2"])
+def test_what_is_no_header_is_wrong_usage(config: str, header: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, and the header in question."""
+    status, _, err = run(capsys, "-c", config, "GET", "/", "-H", header)
+
+    assert status == 2
+    assert "is not 'Name: value'" in err
+
+
+def test_the_connections_address_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind a trusted proxy the client is whom it names; from anywhere else the peer itself."""
+    config = str(write(tmp_path, SHOP.replace("[header:X-User-ID, cookie:session]", "client_ip")))
+    told = ("-c", config, "GET", "/api/orders/1", "-H", "X-Forwarded-For: 198.51.100.7")
+
+    assert "198.51.100.7  (client_ip)" in run(capsys, *told)[1]
+    assert "203.0.113.9  (client_ip)" in run(capsys, *told, "--client-ip", "203.0.113.9")[1]
