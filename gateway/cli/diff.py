@@ -90,4 +90,6 @@ def _draw_shift(shift: Shift, keys: int) -> Iterator[str]:
     for label, count in rows.items():
         yield f"    {label:<22}{count:>10,}  {100 * count / max(keys, 1):6.2f} %"
     if shift.reshuffled_by:
-        yield f"    users are reshuffled: {' and '.join(shift.reshuffled_by)} changed, so keys get new places"
+        yield f"    users are reshuffled: {' and '.join(shift.reshuffled_by)} changed"
+    if "key" in shift.reshuffled_by:
+        yield "    which user gets which key now can't be told from keys alone: the counts leave it out"

@@ -8,7 +8,7 @@ the client. It is read only when the peer itself is trusted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -20,13 +20,9 @@ class TrustedNetworks:
     """A set of networks: ``10.0.0.0/8``, ``::1``. Raises ValueError for what is none."""
 
     def __init__(self, networks: Iterable[str]) -> None:
-        self._networks = [ip_network(network, strict=False) for network in networks]
-        self.contains = lru_cache(maxsize=REMEMBERED)(self._contains)
+        parsed = tuple(ip_network(network, strict=False) for network in networks)
+        self.contains = lru_cache(maxsize=REMEMBERED)(partial(_is_inside, parsed))
         """Whether ``contains(text)`` is an address in one of the networks; what is no address is in none."""
-
-    def _contains(self, text: str) -> bool:
-        address = parse_address(text)
-        return address is not None and any(_holds(network, address) for network in self._networks)
 
     def find_client(self, forwarded: bytes | None, peer: str) -> str:
         """The address of the client.
@@ -57,8 +53,11 @@ def parse_address(text: str) -> Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
-def _holds(network: IPv4Network | IPv6Network, address: Address) -> bool:
-    return network.version == address.version and address in network
+def _is_inside(networks: tuple[IPv4Network | IPv6Network, ...], text: str) -> bool:
+    address = parse_address(text)
+    return address is not None and any(
+        network.version == address.version and address in network for network in networks
+    )
 
 
 def _strip_port(entry: str) -> str:

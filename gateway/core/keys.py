@@ -53,6 +53,8 @@ _text = Decoder(str)
 def compile_chain(chain: KeyChain, trusted: TrustedNetworks) -> ReadKey:
     """The function that reads the first alternative of ``chain`` that is present; ``trusted`` are the proxies."""
     readers = tuple((_compile_joint(parts, trusted), "+".join(map(str, parts))) for parts in chain)
+    if len(readers) == 1:
+        return _compile_only(*readers[0])
 
     def read_key(request: RequestHead, captures: Captures, peer: str) -> tuple[bytes, str] | None:
         for read, name in readers:
@@ -62,6 +64,16 @@ def compile_chain(chain: KeyChain, trusted: TrustedNetworks) -> ReadKey:
         return None
 
     return read_key
+
+
+def _compile_only(read: Read, name: str) -> ReadKey:
+    """The chain of one alternative, without the loop."""
+
+    def read_only(request: RequestHead, captures: Captures, peer: str) -> tuple[bytes, str] | None:
+        value = read(request, captures, peer)
+        return (value, name) if value else None
+
+    return read_only
 
 
 def compile_source(source: KeySource, trusted: TrustedNetworks) -> Read:

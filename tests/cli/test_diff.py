@@ -66,6 +66,17 @@ def test_a_reshuffle_is_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "users are reshuffled: salt changed" in run(capsys, old, new)
 
 
+def test_another_key_source_is_said_to_be_beyond_counting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The counts would show that nothing moves, which nobody should believe."""
+    old = write(tmp_path, SHOP, "old.yaml")
+    new = write(tmp_path, SHOP.replace("[header:X-User-ID, cookie:session]", "cookie:session"), "new.yaml")
+
+    out = run(capsys, old, new)
+
+    assert "users are reshuffled: key changed" in out
+    assert "can't be told from keys alone" in out
+
+
 def test_a_file_of_keys_may_be_untidy(tmp_path: Path) -> None:
     """Empty lines, white space and repeats don't count; a file that is not there is one line of complaint."""
     assert read_keys(write(tmp_path, "a\r\n\n  b \na\n", "keys.txt")) == [b"a", b"b"]
