@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import upstream
@@ -34,9 +34,11 @@ class Arena:
     _places: int = field(default=0, repr=False)
 
     @contextlib.contextmanager
-    def contender(self, proxy: Proxy, case: Case) -> Iterator[Contender]:
-        """Run ``proxy`` for ``case``."""
+    def contender(self, proxy: Proxy, case: Case, backend_port: int | None = None) -> Iterator[Contender]:
+        """Run ``proxy`` for ``case``, before the upstream or before one service at ``backend_port``."""
         setup = self._setup(proxy, case)
+        if backend_port is not None:
+            setup = replace(setup, baseline_port=backend_port, candidate_port=backend_port)
         command = proxy.configure(setup)
         # The upstream's small answer is at every path of every case, also behind the first of many routes.
         with running(proxy.name, command, setup.folder, f"{setup.url}{setup.prefixes[0]}") as process:
@@ -67,7 +69,18 @@ def opened() -> Iterator[Arena]:
 def _certificate(folder: Path) -> Path:
     """A self-signed one for loopback, with its key in the same file."""
     path = folder / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*command, "-keyout", path, "-out", path.with_suffix(".crt")], check=True, capture_output=True)
     path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())

@@ -24,6 +24,8 @@ class Case:
     routes: int = 0
     """How many routes the proxy knows, all in use; 0: one route for everything."""
     tls: bool = False
+    least_seconds: float = 0
+    """A turn lasts at least so long, where a shorter one would say little."""
 
     @property
     def users(self) -> int:
@@ -39,8 +41,8 @@ CASES = {
         Case("post-1k", "POST 1 KiB", method="POST", path="/post", body_bytes=KIB),
         Case("post-100k", "POST 100 KiB", method="POST", path="/post", body_bytes=100 * KIB),
         Case("download-1m", "download 1 MiB", path="/files/1mib", answer_bytes=MIB, connections=8),
-        Case("download-1g", "download 1 GiB", path="/files/1gib", answer_bytes=GIB, connections=2),
-        Case("connections-1024", "GET, 1,024 connections", connections=1024),
+        Case("download-1g", "download 1 GiB", path="/files/1gib", answer_bytes=GIB, connections=2, least_seconds=8),
+        Case("connections-1024", "GET, 1,024 connections", connections=1024, least_seconds=6),
         Case("routes-10", "GET, 10 routes", routes=10),
         Case("routes-10000", "GET, 10,000 routes", routes=10_000),
         Case("tls", "GET over TLS", tls=True),

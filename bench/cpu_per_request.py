@@ -1,4 +1,6 @@
-"""How much CPU a request costs, beside other proxies. ``python -m bench [CASE...]``
+"""How much CPU a request costs, beside other proxies.
+
+``python -m bench [CASE...] [--seconds N] [--rounds N] [--plot FILE.png] [--json FILE] [--markdown]``
 
 All proxies of a case are up at once and take turns (A B C, A B C, …), so that whatever else the machine does falls on
 all of them; each figure is the median of the rounds. The load is a closed loop on the same cores, so requests per
@@ -17,12 +19,12 @@ from pathlib import Path
 from bench import arena, load, report
 from bench.arena import Arena, Contender
 from bench.cases import CASES, Case
-from bench.processes import BenchError, prepare
-from bench.proxies import ALL, Proxy
+from bench.command import add_proxies, carry_out, chosen
+from bench.processes import BenchError
+from bench.proxies import Proxy
 from bench.report import Figures, Results
 
-WARM_UP = 0.3  # of a turn's seconds, at most: connections are open and pools filled before anything is counted
-LONG_SECONDS = 8.0  # a gibibyte through the slowest proxy takes some
+WARM_UP_SECONDS = 0.3  # at most; code is paged in and pools are filled before anything is counted
 
 
 def compare(cases: list[Case], proxies: list[Proxy], seconds: float, rounds: int) -> Iterator[Figures]:
@@ -36,7 +38,7 @@ def _compare_one(place: Arena, case: Case, proxies: list[Proxy], seconds: float,
     with contextlib.ExitStack() as stack:
         contenders = [stack.enter_context(place.contender(proxy, case)) for proxy in proxies]
         for contender in contenders:
-            load.apply(case, contender.setup.url, min(WARM_UP, seconds))
+            load.apply(case, contender.setup.url, min(WARM_UP_SECONDS, seconds))
         turns = [[take_turn(contender, seconds) for contender in contenders] for _ in range(rounds)]
     return [median(list(of_one)) for of_one in zip(*turns, strict=True)]
 
@@ -45,7 +47,7 @@ def take_turn(contender: Contender, seconds: float) -> Figures:
     """Load one proxy and see what it used. Raises `BenchError` when it died or served nothing."""
     case = contender.setup.case
     before = contender.process.cpu_seconds()
-    seen = load.apply(case, contender.setup.url, _seconds(case, seconds))
+    seen = load.apply(case, contender.setup.url, max(seconds, case.least_seconds))
     cpu_seconds = contender.process.cpu_seconds() - before
     contender.process.check_alive()
     served = seen.served(case)
@@ -61,10 +63,6 @@ def take_turn(contender: Contender, seconds: float) -> Figures:
         resident_bytes=contender.process.resident_bytes(),
         failed=seen.failed,
     )
-
-
-def _seconds(case: Case, seconds: float) -> float:
-    return max(seconds, LONG_SECONDS) if case.name == "download-1g" else seconds
 
 
 def median(turns: list[Figures]) -> Figures:
@@ -84,31 +82,16 @@ def median(turns: list[Figures]) -> Figures:
 def main() -> None:
     """The command."""
     options = _parser().parse_args()
-    prepare()
-    try:
-        results = _run(options)
-    except BenchError as error:
-        sys.exit(f"bench: {error}")
-    except KeyboardInterrupt:
-        sys.exit("bench: interrupted")
-    _publish(results, options)
+    carry_out(lambda: _publish(_run(options), options))
 
 
 def _run(options: argparse.Namespace) -> Results:
     cases = [CASES[name] for name in options.cases or CASES]
-    proxies = [ALL[name] for name in options.proxies or ALL]
-    _say_missing(proxies)
     results = Results.begin(options.seconds, options.rounds)
-    for figures in compare(cases, proxies, options.seconds, options.rounds):
+    for figures in compare(cases, chosen(options.proxies), options.seconds, options.rounds):
         print(report.line(figures), file=sys.stderr)
         results.figures.append(figures)
     return results
-
-
-def _say_missing(proxies: list[Proxy]) -> None:
-    missing = [proxy.name for proxy in proxies if not proxy.is_found]
-    if missing:
-        print(f"not found, left out: {', '.join(missing)}", file=sys.stderr)
 
 
 def _publish(results: Results, options: argparse.Namespace) -> None:
@@ -123,11 +106,19 @@ def _publish(results: Results, options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m bench", description="The gateway beside other proxies.")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
-    parser.add_argument("--proxies", nargs="+", choices=ALL, metavar="NAME", help=f"of {', '.join(ALL)}; default: all")
+    parser.add_argument(
+        "cases", nargs="*", type=_case_name, metavar="CASE", help=f"of {', '.join(CASES)}; default: all"
+    )
+    add_proxies(parser)
     parser.add_argument("--seconds", type=float, default=3.0, help="of one proxy's turn (default 3)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each proxy (default 5)")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw CPU per request")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--markdown", action="store_true", help="print the table as bench/README.md has it")
     return parser
+
+
+def _case_name(text: str) -> str:
+    if text not in CASES:
+        raise argparse.ArgumentTypeError(f"no case {text!r}; there are {', '.join(CASES)}")
+    return text

@@ -6,15 +6,11 @@ import math
 from itertools import groupby
 from pathlib import Path
 
-import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-mpl.use("agg")
-
-import matplotlib.pyplot as plt  # noqa: E402  the backend is chosen first
-from matplotlib.axes import Axes  # noqa: E402
-
-from bench.cases import CASES  # noqa: E402
-from bench.report import Figures, Results, duration  # noqa: E402
+from bench.cases import CASES
+from bench.report import Figures, Results, duration
 
 PANELS_PER_ROW = 4
 OURS, THEIRS = "#d1495b", "#8d99ae"
@@ -25,7 +21,8 @@ def draw(results: Results, path: Path) -> None:
     cases = [list(group) for _, group in groupby(results.figures, key=lambda figures: figures.case)]
     columns = min(PANELS_PER_ROW, len(cases))
     rows = math.ceil(len(cases) / columns)
-    figure, panels = plt.subplots(rows, columns, figsize=(4 * columns, 2.4 * rows + 0.6), squeeze=False)
+    figure = Figure(figsize=(4 * columns, 2.4 * rows + 0.6))
+    panels = figure.subplots(rows, columns, squeeze=False)
     for panel in panels.flat[len(cases) :]:
         panel.set_visible(False)
     for panel, of_case in zip(panels.flat, cases, strict=False):
@@ -34,7 +31,6 @@ def draw(results: Results, path: Path) -> None:
     figure.text(0.5, 0.005, results.heading(), ha="center", fontsize=8, color="#555555")
     figure.tight_layout(rect=(0, 0.03, 1, 0.98))
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def _draw_case(panel: Axes, of_case: list[Figures]) -> None:

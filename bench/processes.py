@@ -43,7 +43,13 @@ class Process:
         self.log = folder / f"{name}.log"
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
-                command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                command,
+                cwd=folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
 
     def __repr__(self) -> str:
@@ -104,7 +110,9 @@ def _await_ready(process: Process, url: str) -> None:
         if status_of(url) == 200:
             return
         time.sleep(0.05)
-    raise BenchError(f"{process.name} did not answer {url} within {READY_SECONDS:g} s:\n{process.log.read_text()[-2000:]}")
+    raise BenchError(
+        f"{process.name} did not answer {url} within {READY_SECONDS:g} s:\n{process.log.read_text()[-2000:]}"
+    )
 
 
 def status_of(url: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 from pathlib import Path
@@ -14,7 +14,17 @@ from rich.table import Table
 from bench.cases import CASES, MIB
 
 YARDSTICK = "nginx"
-COLUMNS = ("case", "proxy", "CPU per request", f"× {YARDSTICK}", "requests/s", "p50 ms", "p99 ms", "memory MiB", "failed")
+COLUMNS = (
+    "case",
+    "proxy",
+    "CPU per request",
+    f"to {YARDSTICK}",
+    "requests/s",
+    "p50 ms",
+    "p99 ms",
+    "memory MiB",
+    "failed",
+)
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -45,7 +55,7 @@ class Results(msgspec.Struct):
     @classmethod
     def begin(cls, seconds: float, rounds: int) -> Results:
         """An empty one, dated now."""
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         return cls(machine(), now.isoformat(timespec="seconds"), seconds, rounds)
 
     def ratio(self, figures: Figures) -> float | None:

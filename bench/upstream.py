@@ -1,4 +1,4 @@
-"""The service behind every proxy: one nginx that answers from memory, on two ports, the baseline's and the candidate's."""
+"""The service behind every proxy: one nginx that answers from memory, on a port for each arm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from bench.cases import GIB, MIB
 from bench.processes import Process, free_port, running
 
-ANSWER = '{"id": 7, "state": "shipped", "items": [{"sku": "A-1", "count": 2}, {"sku": "B-9", "count": 1}], "total": 42.5}'
+ANSWER = (
+    '{"id": 7, "state": "shipped", "items": [{"sku": "A-1", "count": 2}, {"sku": "B-9", "count": 1}], "total": 42.5}'
+)
 
 # A POST is passed on to a second server inside: a bare `return` would answer before the body has arrived, and a proxy
 # that sees an early answer closes its connection, which is another question than the one asked here.
@@ -29,8 +31,8 @@ http {{
         location / {{ return 200 '{answer}'; }}
         location /files/ {{ root {folder}; default_type application/octet-stream; }}
         location /post {{
-            proxy_pass http://answer; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass_request_body off;
-            proxy_set_header Content-Length "";
+            proxy_pass http://answer; proxy_http_version 1.1; proxy_pass_request_body off;
+            proxy_set_header Connection ""; proxy_set_header Content-Length "";
         }}
     }}
 }}

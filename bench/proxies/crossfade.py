@@ -43,4 +43,10 @@ def _server(setup: Setup) -> dict[str, object]:
 
 
 def _route(number: int, prefix: str) -> dict[str, object]:
-    return {"name": f"route-{number}", "match": f"{prefix}**", "baseline": "legacy", "candidate": "new", "rollout": "shop"}
+    return {
+        "name": f"route-{number}",
+        "match": f"{prefix}**",
+        "baseline": "legacy",
+        "candidate": "new",
+        "rollout": "shop",
+    }

@@ -34,7 +34,9 @@ def _cluster(name: str, port: int) -> dict[str, object]:
 
 
 def _listener(setup: Setup) -> dict[str, object]:
-    chain: dict[str, object] = {"filters": [_typed("network.http_connection_manager.v3.HttpConnectionManager", _http(setup))]}
+    chain: dict[str, object] = {
+        "filters": [_typed("network.http_connection_manager.v3.HttpConnectionManager", _http(setup))]
+    }
     if setup.case.tls:
         chain["transport_socket"] = _typed("transport_sockets.tls.v3.DownstreamTlsContext", _tls(setup))
     return {"name": "front", "address": _address(setup.port), "filter_chains": [chain]}
@@ -49,7 +51,9 @@ def _http(setup: Setup) -> dict[str, object]:
         "append_x_forwarded_port": False,
         "common_http_protocol_options": {"idle_timeout": f"{IDLE_SECONDS}s"},
         "http_filters": [_typed("filters.http.router.v3.Router", {})],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": list(map(_route, setup.prefixes))}]},
+        "route_config": {
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": list(map(_route, setup.prefixes))}]
+        },
     }
 
 

@@ -14,8 +14,14 @@ http {{
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
     split_clients $http_x_user_id $arm {{ 50% candidate; * baseline; }}
     map $http_x_request_id $id {{ "" $request_id; default $http_x_request_id; }}
-    upstream baseline {{ server 127.0.0.1:{baseline}; keepalive {pool}; keepalive_requests 1000000000; keepalive_timeout {idle}s; }}
-    upstream candidate {{ server 127.0.0.1:{candidate}; keepalive {pool}; keepalive_requests 1000000000; keepalive_timeout {idle}s; }}
+    upstream baseline {{
+        server 127.0.0.1:{baseline};
+        keepalive {pool}; keepalive_requests 1000000000; keepalive_timeout {idle}s;
+    }}
+    upstream candidate {{
+        server 127.0.0.1:{candidate};
+        keepalive {pool}; keepalive_requests 1000000000; keepalive_timeout {idle}s;
+    }}
     server {{
         listen 127.0.0.1:{port} {tls} backlog=4096;
         {certificate}

@@ -84,4 +84,5 @@ def _tls(certificate: str | None) -> ssl.SSLContext | None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(*map(int, sys.argv[1:5]), *sys.argv[5:]))
+    listen, baseline, candidate, pool = map(int, sys.argv[1:5])
+    uvloop.run(serve(listen, baseline, candidate, pool, *sys.argv[5:]))
