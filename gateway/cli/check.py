@@ -1,4 +1,4 @@
-"""`crossfade check`: is this configuration one that the gateway would take?"""
+"""`crossfade check`: whether the gateway would take this configuration."""
 
 from __future__ import annotations
 

@@ -12,6 +12,6 @@ def command() -> None:
     Editors with a YAML language server take it from a comment in the first line:
     # yaml-language-server: $schema=schema.json
     """
-    from gateway.settings.reference import render_schema  # noqa: PLC0415 - pydantic's import is paid for here only
+    from gateway.settings.json_schema import render_schema  # noqa: PLC0415 - pydantic's import is paid for here only
 
     click.echo(render_schema(), nl=False)

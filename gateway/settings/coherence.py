@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.paths import capture_name, is_wild, split_pattern
+from gateway.core.paths import is_wild, split_pattern
 from gateway.core.types import KeyKind
 from gateway.settings.faults import Fault, Loc
 from gateway.settings.names import suggest
@@ -56,9 +56,13 @@ def _check_route_names(ground: _Ground) -> Iterator[Fault]:
     for loc, route in ground.routes():
         position = int(loc[1])
         if seen.setdefault(route.name, position) != position:
-            yield Fault((*loc, "name"), f"{show(route.name)} is the name of routes.{seen[route.name]}, too; names are unique")
+            yield Fault(
+                (*loc, "name"), f"{show(route.name)} is the name of routes.{seen[route.name]}, too; names are unique"
+            )
         if isinstance(route.rollout, Rollout) and route.name in ground.rollouts:
-            yield Fault((*loc, "rollout"), f"is written here and so named {show(route.name)}, as one under `rollouts` is")
+            yield Fault(
+                (*loc, "rollout"), f"is written here and so named {show(route.name)}, as one under `rollouts` is"
+            )
 
 
 def _check_references(ground: _Ground) -> Iterator[Fault]:

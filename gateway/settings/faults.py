@@ -64,8 +64,6 @@ def _word(details: ErrorDetails, loc: Loc) -> str:
 def _word_choice(details: ErrorDetails) -> str:
     allowed = [part.strip("'") for part in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
     wrong = details["input"]
-    if wrong is None:
-        return f"is empty; write {_join(allowed)}"
     return f"{show(wrong)} is not allowed; write {_join(allowed)}{suggest(str(wrong), allowed)}"
 
 
@@ -89,7 +87,7 @@ def _find_section(section: type[Section], path: Loc) -> type[Section] | None:
         return section
     fields = {field.alias or name: field for name, field in section.model_fields.items()}
     rest = path[1:]
-    for inner in _sections_in(fields[str(path[0])].annotation):
+    for inner in sections_in(fields[str(path[0])].annotation):
         # Members of lists and mappings are sections as well: their index or name is not a field.
         found = _find_section(inner, rest) if not rest or _has_field(inner, rest[0]) else _find_section(inner, rest[1:])
         if found:
@@ -101,25 +99,25 @@ def _has_field(section: type[Section], name: str | int) -> bool:
     return any(name == (field.alias or key) for key, field in section.model_fields.items())
 
 
-def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+def sections_in(annotation: Any) -> Iterator[type[Section]]:
     """The sections that a type is made of: `Route` in ``tuple[Route, ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for part in get_args(annotation):
-        yield from _sections_in(part)
+        yield from sections_in(part)
 
 
 def locate(fault: Fault, root: Node) -> Problem:
     """``fault`` with line, column and dotted path."""
-    node, place, walked = root, root.place, []
+    node, place, walked = root, root.place, list[str]()
     for index, part in enumerate(fault.loc):
         child = node.child(part)
-        if child is None and isinstance(part, int):
-            continue  # one bare value where the schema has a list
+        if child is None and node.members is None:
+            continue  # one bare value, where the schema has a list or a mapping
         walked.append(str(part))
         if child is None:
             break
-        is_key = index == len(fault.loc) - 1 and (fault.at_key or child.place == (0, 0))
+        is_key = fault.at_key and index == len(fault.loc) - 1
         place = node.keys[str(part)] if is_key and node.members is not None else child.place
         node = child
     return Problem(*place, ".".join(walked), fault.message)

@@ -14,7 +14,6 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -77,8 +76,6 @@ class OneOrMany:
 
 
 def _listed(value: object) -> object:
-    if value is None:
-        raise ValueError("is empty; write a value, or a list: [a, b]")
     if isinstance(value, tuple):
         return value
     return tuple(value) if isinstance(value, list) else (value,)
@@ -87,16 +84,16 @@ def _listed(value: object) -> object:
 Many = Annotated[tuple[T, ...], OneOrMany()]
 
 
-def text(check: Callable[[str], T]) -> PlainValidator:
+def text(check: Callable[[str], T], *, is_secret: bool = False) -> PlainValidator:
     """A validator of strings: others are refused with the advice to quote them."""
 
     def validate(value: object) -> T:
         if isinstance(value, str):
             return check(str(value))
-        if value is None:
-            raise ValueError("is empty; write a value or remove the line")
         if isinstance(value, dict | list):
-            raise ValueError(f"is {show(value)}; text is wanted")
+            raise ValueError(f"is {show(value)}; text is wanted")  # noqa: TRY004 - pydantic collects ValueErrors only
+        if is_secret:
+            raise ValueError("is not text; write it in quotes")
         raise ValueError(f'{show(value)} is not text; write it in quotes: "{show(value)}"')
 
     return PlainValidator(validate)
@@ -124,7 +121,7 @@ def _positive_duration(value: object) -> float:
 def _switch(value: object) -> bool:
     settled = settle(value)
     if not isinstance(settled, bool):
-        raise ValueError(f"{show(value)} is not allowed; write true or false")
+        raise ValueError(f"{show(value)} is not allowed; write true or false")  # noqa: TRY004 - likewise
     return settled
 
 
@@ -156,7 +153,7 @@ def whole_kind(least: int, most: int) -> tuple[PlainValidator, Kind]:
 _DURATION_KIND = Kind("duration", _string(quantities.DURATION_PATTERN))
 
 Text = Annotated[str, text(_filled), Kind("text", {"type": "string", "minLength": 1})]
-Secret = Annotated[str, text(_secret), Kind("text", {"type": "string"})]
+Secret = Annotated[str, text(_secret, is_secret=True), Kind("text", {"type": "string"})]
 Name = Annotated[str, text(names.check_name), Kind("name", _string(names.NAME_PATTERN))]
 Switch = Annotated[bool, PlainValidator(_switch), Kind("true or false", {"type": "boolean"})]
 Duration = Annotated[float, PlainValidator(_positive_duration), _DURATION_KIND]

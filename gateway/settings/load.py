@@ -60,7 +60,9 @@ def load_text(text: str, file_name: str, env: Mapping[str, str], base_dir: Path)
     """
     root, problems = _read(text, env)
     if root is None or not isinstance(root.plain, dict):
-        raise ConfigError(file_name, problems or [Problem(1, 1, "", "is empty; a configuration begins with `version: 1`")])
+        raise ConfigError(
+            file_name, problems or [Problem(1, 1, "", "is empty; a configuration begins with `version: 1`")]
+        )
     config, faults = _validate(root.plain, base_dir)
     problems += [locate(fault, root) for fault in faults]
     if problems or config is None:

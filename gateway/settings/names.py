@@ -54,7 +54,7 @@ def check_header_name(name: str) -> str:
 
 def check_header_value(value: str) -> str:
     """A header's value: no line break, no NUL, Latin-1 (RFC 9110, section 5.5)."""
-    if any(ord(character) < 0x20 or ord(character) in {0x7F} or ord(character) > 0xFF for character in value):  # noqa: PLR2004
+    if any(ord(character) < 0x20 or ord(character) == 0x7F or ord(character) > 0xFF for character in value):  # noqa: PLR2004
         raise ValueError(f"{show(value)} can't be a header's value; no control or non-Latin-1 characters are allowed")
     return value.strip()
 
@@ -95,7 +95,9 @@ def split_address(address: str) -> tuple[str, int]:
     """Host (without brackets) and port of ``0.0.0.0:8080`` or ``[::1]:0``."""
     host, colon, port = address.rpartition(":")
     if not colon or not _is_host(host.lower()) or not _PORT.fullmatch(port) or int(port) > _LARGEST_PORT:
-        raise ValueError(f"{show(address)} is not an address to listen on; write `host:port`: 0.0.0.0:8080 or [::]:8080")
+        raise ValueError(
+            f"{show(address)} is not an address to listen on; write `host:port`: 0.0.0.0:8080 or [::]:8080"
+        )
     return host.strip("[]"), int(port)
 
 

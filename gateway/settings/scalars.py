@@ -24,8 +24,7 @@ _CONSTANTS: dict[str, Scalar] = {
 }
 _MAY_BE_NUMBER = frozenset("+-.0123456789")
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
+_PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\})?")
@@ -53,10 +52,8 @@ def resolve_plain(text: str) -> Scalar:
 def _resolve_number(text: str) -> Scalar:
     if _DECIMAL.fullmatch(text):
         return int(text)
-    if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
-    if _HEXADECIMAL.fullmatch(text):
-        return int(text[2:], 16)
+    if _PREFIXED.fullmatch(text):
+        return int(text, base=0)
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
@@ -77,7 +74,9 @@ def expand(text: str, env: Mapping[str, str]) -> str:
         if found[0] == "$${":
             return "${"
         if found["name"] is None:
-            raise ValueError("`${` begins an environment variable: write ${NAME} or ${NAME:-default}, or $${ for itself")
+            raise ValueError(
+                "`${` begins an environment variable: write ${NAME} or ${NAME:-default}, or $${ for itself"
+            )
         return _read_variable(found["name"], found["default"], env)
 
     return _REFERENCE.sub(replacement, text)

@@ -5,6 +5,9 @@ brackets is refused, not crashed on), keep duplicate keys apart, and leave the t
 
 What is refused beside broken syntax: duplicate keys, several documents, tags other than the core ones, keys that are
 not scalars, more than `DEEPEST` levels, and aliases that would blow a small file up (`LARGEST_ALIASED`).
+
+What is accepted beyond YAML: ``[/orders/{id}, ${URL}]``. Braces end a plain scalar inside brackets, so YAML wants
+quotes there; but nothing else can be meant, and people write patterns in lists. See `_shield`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -23,8 +27,14 @@ DEEPEST = 64
 LARGEST_ALIASED = 100_000
 """Values that all aliases together may stand for: room for real reuse, none for a "billion laughs"."""
 
+EMPTY = "is empty; write a value, or remove the line"
+
 _CORE_TAGS = {"!", "tag:yaml.org,2002:str"}
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BRACES, _SHIELDS = "{}", "\uf8f0\uf8f1"
+"""Private characters (one for one, so that columns stay right) stand for braces while YAML looks."""
+_SHIELDED = re.compile(r"(?<=/)\{[A-Za-z_][A-Za-z0-9_]*\}|(?<=\$)\{[A-Za-z_][A-Za-z0-9_]*(?::-[^{}\n]*)?\}")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\uf8ef\uf8f2-\ufffd\U00010000-\U0010ffff]")
+_TO_SHIELDS, _TO_BRACES = str.maketrans(_BRACES, _SHIELDS), str.maketrans(_SHIELDS, _BRACES)
 
 Place = tuple[int, int]
 """Line and column, both from 1."""
@@ -35,7 +45,7 @@ class Node:
     """A value and where it stands. ``plain`` holds the whole subtree as dicts, lists and scalars."""
 
     place: Place
-    plain: object = None
+    plain: Any = None
     items: list[Node] | None = None
     members: dict[str, Node] | None = None
     keys: dict[str, Place] = field(default_factory=dict)
@@ -49,7 +59,7 @@ class Node:
         return self.members.get(key) if self.members is not None else None
 
 
-class Syntax(Exception):  # noqa: N818 - never leaves this package
+class Syntax(Exception):
     """The text can't be read any further."""
 
     def __init__(self, place: Place, message: str) -> None:
@@ -59,7 +69,7 @@ class Syntax(Exception):  # noqa: N818 - never leaves this package
 
 
 def read_document(text: str, env: Mapping[str, str]) -> tuple[Node | None, list[Problem]]:
-    """The only document in ``text``, None when it is empty or its syntax is broken, and every problem found on the way."""
+    """The only document in ``text`` (None: it is empty, or its syntax broken), and every problem found on the way."""
     composer = _Composer(env)
     try:
         _refuse_control_characters(text)
@@ -77,6 +87,14 @@ def _refuse_control_characters(text: str) -> None:
         line = text.count("\n", 0, found.start()) + 1
         column = found.start() - text.rfind("\n", 0, found.start())
         raise Syntax((line, column), f"YAML allows no control character such as U+{ord(found[0]):04X} here")
+
+
+def _shield(text: str) -> str:
+    """``/{name}`` and ``${NAME}`` with braces that YAML does not see.
+
+    In valid YAML both stand only inside scalars and comments, so nothing that has a meaning of its own is touched.
+    """
+    return _SHIELDED.sub(lambda found: found[0].translate(_TO_SHIELDS), text)
 
 
 def _describe(error: yaml.MarkedYAMLError, text: str) -> Problem:
@@ -102,7 +120,7 @@ class _Composer:
         self._root: Node | None = None
 
     def compose(self, text: str) -> Node | None:
-        loader = yaml.CSafeLoader(text)
+        loader = yaml.CSafeLoader(_shield(text))
         while True:
             event = loader.get_event()
             if isinstance(event, yaml.ScalarEvent):
@@ -124,19 +142,22 @@ class _Composer:
             raise Syntax(place, f"the tag {event.tag} is not known here; write the value without it")
         frame = self._open[-1] if self._open else None
         if frame and frame.awaits_key:
-            return Node(place, event.value)
-        return Node(place, self._evaluate(event.value, event.implicit[0], place))
+            return Node(place, event.value.translate(_TO_BRACES))
+        return Node(place, self._evaluate(event.value.translate(_TO_BRACES), event.implicit[0], place))
 
     def _evaluate(self, text: str, plain: bool, place: Place) -> Scalar:
         if "${" in text:
             try:
                 expanded = expand(text, self._env)
             except ValueError as error:
-                path = ".".join(str(frame.key) for frame in self._open)
-                self.problems.append(Problem(*place, path, str(error)))
+                self._report(place, str(error), self._open)
                 return text
             return Expanded(expanded) if plain else expanded
-        return resolve_plain(text) if plain else text
+        value = resolve_plain(text) if plain else text
+        if value is None and self._open:
+            # Nobody can tell "nothing", "the default" and "forgotten" apart, so an empty value is none of them.
+            self._report(place, EMPTY, self._open)
+        return value
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         place = _place(event)
@@ -156,7 +177,7 @@ class _Composer:
 
     def _follow(self, event: yaml.AliasEvent) -> Node:
         place = _place(event)
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(event.anchor or "")
         if node is None:
             raise Syntax(place, f"the alias *{event.anchor} stands before its anchor &{event.anchor}, or within it")
         self._aliased += node.size
@@ -169,11 +190,11 @@ class _Composer:
             self._anchors[anchor] = node
         if not self._open:
             self._root = node
-        elif (problem := self._open[-1].add(node)) is not None:
-            self.problems.append(Problem(*node.place, self._dotted(), problem))
+        elif (fault := self._open[-1].add(node)) is not None:
+            self._report(*fault, self._open[:-1])
 
-    def _dotted(self) -> str:
-        return ".".join(str(frame.key) for frame in self._open[:-1])
+    def _report(self, place: Place, message: str, frames: list[_Frame]) -> None:
+        self.problems.append(Problem(*place, ".".join(str(frame.key) for frame in frames), message))
 
 
 class _Frame:
@@ -196,34 +217,35 @@ class _Frame:
         """Where the value that is being read will stand."""
         return len(self.node.items) if self.node.items is not None else str(self._key.plain if self._key else "")
 
-    def add(self, node: Node) -> str | None:
-        """Take the next value, or in a mapping the next key or value. Says what is wrong, if anything is."""
+    def add(self, node: Node) -> tuple[Place, str] | None:
+        """Take the next value, or in a mapping the next key or value. Says where and what is wrong, if anything is."""
         if self.node.items is not None:
             self.node.items.append(node)
-            self.node.plain.append(node.plain)  # type: ignore[attr-defined] - a list beside `items`
+            self.node.plain.append(node.plain)
+            self.node.size += node.size
         elif self._key is None:
             self._key = node
-            return None if isinstance(node.plain, str) else "a key must be plain text, not a list or a mapping"
+            if not isinstance(node.plain, str):
+                return node.place, "a key must be plain text, not a list or a mapping"
         else:
             key, self._key = self._key, None
             return self._add_member(str(key.plain), key.place, node)
-        self.node.size += node.size
         return None
 
-    def _add_member(self, name: str, place: Place, node: Node) -> str | None:
+    def _add_member(self, name: str, place: Place, node: Node) -> tuple[Place, str] | None:
         if name == "<<":
-            return self._merge(node)
+            return self._merge(place, node)
         if name in self.node.keys and name not in self._merged:
-            return f"`{name}` is written twice: first in line {self.node.keys[name][0]}"
+            return place, f"`{name}` is written twice: first in line {self.node.keys[name][0]}"
         self._merged.discard(name)
         self._store(name, place, node)
         return None
 
-    def _merge(self, node: Node) -> str | None:
+    def _merge(self, place: Place, node: Node) -> tuple[Place, str] | None:
         """``<<: *other``: take over what is not written here (YAML 1.1's merge key, which people know)."""
         sources = node.items if node.items is not None else [node]
         if any(source.members is None for source in sources):
-            return "`<<` takes a mapping, or a list of mappings, by alias"
+            return place, "`<<` takes a mapping, or a list of mappings, by alias"
         for source in sources:
             for name, member in (source.members or {}).items():
                 if name not in self.node.keys:
@@ -235,9 +257,11 @@ class _Frame:
         assert self.node.members is not None  # noqa: S101 - only mappings come here
         self.node.members[name] = node
         self.node.keys[name] = place
-        self.node.plain[name] = node.plain  # type: ignore[index] - a dict beside `members`
+        self.node.plain[name] = node.plain
         self.node.size += node.size
 
 
 def _place(event: yaml.Event) -> Place:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    assert mark is not None  # noqa: S101 - only events made by hand lack it
+    return mark.line + 1, mark.column + 1

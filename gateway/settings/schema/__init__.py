@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from gateway.settings.fields import Kind, Name, Section
 from gateway.settings.quantities import show
@@ -54,7 +54,7 @@ class Config(Section):
     """Where rollouts keep their state: `sqlite:FILE`, or `redis://HOST:PORT` for several gateways. Needs a restart."""
     backends: Annotated[dict[Name, Backend], BeforeValidator(_check_mapping)]
     """The services behind the gateway, by name. The short form is a URL, or a list of URLs."""
-    rollouts: dict[Name, Rollout] = {}
+    rollouts: dict[Name, Rollout] = Field(default={})
     """By which share, and for which keys, candidates answer; by name."""
     routes: Annotated[tuple[Route, ...], BeforeValidator(_check_routes)]
     """Which requests go where. They are tried in order; the first match serves."""

@@ -76,7 +76,9 @@ class BackendTls(Section):
 class Backend(Section):
     """A named service: interchangeable endpoints."""
 
-    short: ClassVar[Json] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    short: ClassVar[Json] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+    }
 
     endpoints: Many[Url]
     """Where it runs: `http://host:port` or `https://host`. Names are looked up again at least every 30 s."""

@@ -15,7 +15,9 @@ WHOLE_PERCENTAGES = frozenset({"unleash", "md5_mod100"})
 
 def _check_conditions(value: object) -> object:
     if not isinstance(value, dict) or not value:
-        raise ValueError(f"is {show(value) if value else 'empty'}; write `{{header:NAME: value}}` or another key source")
+        raise ValueError(
+            f"is {show(value) if value else 'empty'}; write `{{header:NAME: value}}` or another key source"
+        )
     return value
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, PlainValidator, Tag, model_validator
+from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
-from gateway.settings.fields import HeaderName, HeaderValue, Host, Json, Kind, Many, Method, Name, Pattern, Section
 from gateway.core.rewriting import unbound_parts
+from gateway.settings.fields import HeaderName, HeaderValue, Host, Json, Kind, Many, Method, Name, Pattern, Section
 from gateway.settings.quantities import show
 from gateway.settings.schema.rollouts import Rollout
 
@@ -42,7 +42,7 @@ class Match(Section):
     """Names without port; `*.example.com` stands for every name below example.com."""
     methods: Many[Method] = ()
     """Request methods, in capitals."""
-    headers: dict[HeaderName, Many[HeaderValue]] = {}
+    headers: dict[HeaderName, Many[HeaderValue]] = Field(default={})
     """Headers and the values that they must have; `*` stands for any characters."""
 
     @model_validator(mode="before")
@@ -60,7 +60,7 @@ class Match(Section):
 class RewriteHeaders(Section):
     """Changes to the headers of a request."""
 
-    set: dict[HeaderName, HeaderValue] = {}
+    set: dict[HeaderName, HeaderValue] = Field(default={})
     """Headers to set; those of the same name are replaced."""
     remove: Many[HeaderName] = ()
     """Headers to remove."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
+from gateway.settings.cpus import usable_cpus
 from gateway.settings.fields import (
     Duration,
     File,
@@ -24,7 +25,6 @@ from gateway.settings.fields import (
     text,
     whole_kind,
 )
-from gateway.settings.cpus import usable_cpus
 from gateway.settings.names import Address
 from gateway.settings.quantities import format_size, show
 from gateway.settings.scalars import settle
