@@ -70,6 +70,10 @@ class LinkError(GatewayError):
     """A message between our own processes is torn or too large."""
 
 
+class MalformedMessage(GatewayError):
+    """Bytes that are not HTTP/1.1, from either side. It becomes a `BadRequest` or a `BackendError`."""
+
+
 class ProxyError(GatewayError):
     """A request that the gateway answers itself. ``detail`` is shown to the client, so it names no inner address."""
 

@@ -1,0 +1,273 @@
+"""One connection to a backend's endpoint: sends one request at a time and frames the response.
+
+What it reads becomes calls on the exchange that it serves: `on_informational`, `on_response`, `on_body`, and
+`on_backend_failed` for everything that goes wrong. It judges its endpoint by its own lack of progress only: waiting for
+a head (``response``), for more of a body or for room to write (``idle``). A client that is slow to read stops the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from gateway.core.framing import CloseReader, Reader, response_reader
+from gateway.core.heads import END, parse_response
+from gateway.errors import BackendError, BackendTimeout, MalformedMessage
+from gateway.proxy.wheel import Timed
+
+if TYPE_CHECKING:
+    from gateway.core.heads import ResponseHead
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.pool import EndpointState, Pool
+    from gateway.proxy.tunnel import Tunnel
+
+# Larger than any real response head; nginx's and Envoy's bounds are of the same order.
+_HEAD_BOUND_BYTES: Final = 64 * 1024
+
+_SWITCHING_PROTOCOLS: Final = 101
+
+
+class BackendConnection(Timed, asyncio.Protocol):
+    """A pooled connection. ``served`` counts the requests that it has answered."""
+
+    __slots__ = (
+        "_buffer",
+        "_is_reading_paused",
+        "_is_write_paused",
+        "_method",
+        "_reader",
+        "_unwritten",
+        "endpoint",
+        "exchange",
+        "has_received",
+        "is_counted",
+        "is_open",
+        "is_reusable",
+        "pool",
+        "served",
+        "transport",
+        "tunnel",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool, endpoint: EndpointState) -> None:
+        super().__init__(pool.wheel)
+        self.pool = pool
+        self.endpoint = endpoint
+        self.exchange: Exchange | None = None
+        self.tunnel: Tunnel | None = None
+        self.is_open = False
+        self.is_counted = False
+        """Whether the pool knows of it: a connection that fails while it is opened never gets there."""
+        self.is_reusable = False
+        self.has_received = False
+        """Whether a byte of the present answer has come."""
+        self.served = 0
+        self._buffer = b""
+        self._method = b""
+        self._reader: Reader | None = None
+        self._is_reading_paused = False
+        self._is_write_paused = False
+        self._unwritten = 0
+
+    # What the exchange asks for.
+
+    def begin(self, exchange: Exchange, method: bytes) -> None:
+        """Serve ``exchange`` from here to its `release` or `abort`."""
+        self.exchange = exchange
+        self._method = method
+        self.is_reusable = False
+        self.has_received = False
+
+    def expect_response(self) -> None:
+        """The request is sent as a whole: its answer is due."""
+        self.arm(self.pool.backend.timeouts.response)
+
+    def write(self, sent: bytes) -> None:
+        """Send a part of the request."""
+        if self.is_open and not self.transport.is_closing():
+            self.transport.write(sent)
+
+    def note_progress(self) -> None:
+        """A part of the request was sent: the backend has ``idle`` for its next sign of life."""
+        self.arm(self.pool.backend.timeouts.idle)
+
+    def pause(self) -> None:
+        """The client is slow to read: read no more."""
+        if self.is_open and not self._is_reading_paused and not self.transport.is_closing():
+            self._is_reading_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """The client reads again."""
+        if self._is_reading_paused and self.is_open and not self.transport.is_closing():
+            self._is_reading_paused = False
+            self.transport.resume_reading()
+            self.note_progress()
+
+    def release(self) -> None:
+        """The exchange is over: back into the pool, or closed when it can't serve another."""
+        self.exchange = None
+        self.served += 1
+        self.resume()
+        self.pool.release(self)
+
+    def abort(self) -> None:
+        """Give up on this connection at once; the exchange hears nothing more."""
+        self.exchange = None
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection; nothing that is still unsent matters."""
+        self.disarm()
+        if self.is_open:
+            self.transport.abort()
+
+    # What the transport reports.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self.is_open = True
+
+    def data_received(self, received: bytes) -> None:
+        """Called by the loop."""
+        if self.exchange is None:
+            if self.tunnel is None:
+                self.close()  # nobody asked: whatever it is, it must not be taken for the next answer
+            else:
+                self.tunnel.from_backend(received)
+        elif self._reader is None:
+            self._read_head(received)
+        else:
+            self._read_body(self.exchange, self._reader, received)
+
+    def _read_head(self, received: bytes) -> None:
+        if self._buffer:
+            received = self._buffer + received
+            self._buffer = b""
+        end = received.find(END)
+        if end < 0:
+            self._buffer = received
+            self.has_received = True
+            if len(received) > _HEAD_BOUND_BYTES:
+                self._fail(BackendError("the backend's response head is too large", "protocol"))
+            return
+        exchange = self.exchange
+        assert exchange is not None
+        try:
+            response = parse_response(received[: end + 4])
+        except MalformedMessage:
+            self._fail(BackendError("the backend's response is not valid HTTP/1.1", "protocol"))
+            return
+        rest = received[end + 4 :]
+        if response.status < 200:
+            self._read_informational(exchange, response, rest)
+            return
+        reader = response_reader(response, self._method)
+        self.is_reusable = response.keep_alive and not isinstance(reader, CloseReader) and not (reader is None and rest)
+        exchange.on_response(response, reader)
+        if self.exchange is not exchange:
+            return  # it has gone on without us
+        if reader is None:
+            exchange.on_body(b"", is_done=True)
+        else:
+            self._reader = reader
+            self._read_body(exchange, reader, rest)
+
+    def _read_informational(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
+        if response.status == _SWITCHING_PROTOCOLS:
+            if response.upgrade and exchange.is_upgrade:
+                exchange.on_switched(response, rest)
+            else:
+                self._fail(BackendError("the backend switched protocols unasked", "protocol"))
+            return
+        self.has_received = True
+        exchange.on_informational(response)
+        if rest:
+            self._read_head(rest)
+
+    def _read_body(self, exchange: Exchange, reader: Reader, received: bytes) -> None:
+        try:
+            payload = reader.feed(received)
+        except MalformedMessage:
+            self._fail(BackendError("the backend's response body is malformed", "protocol"))
+            return
+        if reader.is_done:
+            self._end_body(reader)
+            exchange.on_body(payload, is_done=True, trailers=reader.trailers)
+        else:
+            self.arm(self.pool.backend.timeouts.idle)
+            exchange.on_body(payload, is_done=False)
+
+    def _end_body(self, reader: Reader) -> None:
+        self._reader = None
+        if reader.rest:
+            self.is_reusable = False
+
+    def _fail(self, error: BackendError | BackendTimeout) -> None:
+        """This connection is of no use any more; the exchange decides what that means for the request."""
+        exchange = self.exchange
+        self.abort()
+        if exchange is not None:
+            exchange.on_backend_failed(error)
+
+    def eof_received(self) -> bool:
+        """Called by the loop: the backend will send no more. True keeps our own direction open."""
+        if self.tunnel is not None:
+            self.tunnel.end_of_backend()
+            return True
+        if self.exchange is not None and isinstance(self._reader, CloseReader):
+            self._reader.is_done = True
+            self._reader = None
+            self.exchange.on_body(b"", is_done=True)
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the loop."""
+        self.is_open = False
+        self.disarm()
+        if self.is_counted:
+            self.pool.forget(self)
+        if self.tunnel is not None:
+            self.tunnel.close()
+        elif self.exchange is not None:
+            detail = "the backend closed the connection" if error is None else "the connection to the backend broke"
+            self._fail(BackendError(detail, "reset"))
+
+    def pause_writing(self) -> None:
+        """Called by the loop: the backend is slow to take the request."""
+        self._is_write_paused = True
+        self._unwritten = self.transport.get_write_buffer_size()
+        if self.tunnel is not None:
+            self.tunnel.pause_client()
+        elif self.exchange is not None:
+            self.exchange.client.pause_body()
+
+    def resume_writing(self) -> None:
+        """Called by the loop: it takes more."""
+        self._is_write_paused = False
+        if self.tunnel is not None:
+            self.tunnel.resume_client()
+        elif self.exchange is not None:
+            self.note_progress()
+            self.exchange.client.resume_body()
+
+    def on_deadline(self) -> None:
+        """Nothing has come for too long; whether that is the backend's fault depends on who waits for whom."""
+        if self.exchange is None:
+            self.close()  # idle in the pool
+        elif self._is_reading_paused or not self._is_stalled():
+            self.note_progress()
+        else:
+            waited_for = "answer in time" if self._reader is None else "finish its answer"
+            self._fail(BackendTimeout(f"the backend did not {waited_for}"))
+
+    def _is_stalled(self) -> bool:
+        """Whether the backend is what we wait for: not while the client still owes parts of its request."""
+        if self._is_write_paused:
+            before, self._unwritten = self._unwritten, self.transport.get_write_buffer_size()
+            return self._unwritten >= before
+        assert self.exchange is not None
+        return self.exchange.is_request_sent or self._reader is not None

@@ -1,0 +1,362 @@
+"""The life of one request, as named phases.
+
+    read head → match → decide → acquire → send → receive head → relay → settle
+
+``read head`` is the client connection's; everything after it is here, each phase a method. Whatever happens, an exchange
+ends in `settle`, once. The request's answer is decided by what has reached the client: until a byte of a response has
+been written, a failure becomes a problem document; after that, the connection is broken off, so that a truncated answer
+can't be taken for a whole one.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.forwarding import forwarding_fields, request_head, response_head
+from gateway.core.framing import CloseReader, encode_chunk, encode_last_chunk
+from gateway.errors import BackendError, NoRoute, ProxyError
+from gateway.proxy.identity import new_request_id
+from gateway.proxy.problem import problem_response
+from gateway.proxy.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from gateway.core.decision import Decision
+    from gateway.core.framing import Reader
+    from gateway.core.heads import RequestHead, ResponseHead
+    from gateway.proxy.backend import BackendConnection
+    from gateway.proxy.client import ClientConnection
+    from gateway.proxy.generation import Generation
+    from gateway.proxy.pool import Pool
+
+# RFC 9110, section 9.2.2. Sending one of these twice means the same as once.
+_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+# Below this, joining head and body costs less than a second write.
+_JOIN_BYTES: Final = 16 * 1024
+
+
+class Phase(Enum):
+    """How far an exchange is."""
+
+    DECIDING = auto()
+    ACQUIRING = auto()  # waits for a connection
+    AWAITING = auto()  # the request is being sent, or its answer awaited
+    RELAYING = auto()  # the answer's head has gone to the client
+    TUNNEL = auto()
+    SETTLED = auto()
+
+
+class Exchange:
+    """One request and its answer. ``client`` and ``generation`` stay the same to its end, whatever is reloaded.
+
+    What differs from its default only now and then is a class attribute: an exchange is made for every request.
+    Times are seconds of the monotonic clock, 0 for what has not happened.
+    """
+
+    phase = Phase.DECIDING
+    connection: BackendConnection | None = None
+    decision: Decision | None = None
+    error: ProxyError | None = None
+    status = 0
+    bytes_sent = 0
+    """Of the response's body."""
+    sent_at = 0.0
+    header_at = 0.0
+    _pool: Pool | None = None
+    _has_sent_body = False
+    _is_resent = False
+    _frames_chunks = False
+    _unsent_head = b""
+
+    def __init__(self, client: ClientConnection, generation: Generation, request: RequestHead) -> None:
+        self.client = client
+        self.generation = generation
+        self.request = request
+        self.request_id = request.request_id or new_request_id()
+        self.keep_alive = request.keep_alive
+        self.is_request_sent = not request.has_body
+        self.started_at = monotonic()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a connection is still wanted."""
+        return self.phase is Phase.ACQUIRING
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether the client asked to switch protocols."""
+        return bool(self.request.upgrade)
+
+    # match, decide
+
+    def begin(self) -> None:
+        """Choose where the request goes, and go there."""
+        client = self.client
+        generation = self.generation
+        request = self.request
+        override = generation.overrides.read(request, client.peer) if request.arm_override else None
+        try:
+            decision = generation.decider.decide(request, client.peer, override=override, down=generation.down)
+        except ProxyError as error:
+            self.fail(error)
+            return
+        self.decision = decision
+        self._pool = generation.pools[decision.side.backend]
+        self._acquire()
+
+    # acquire
+
+    def _acquire(self, *, fresh: bool = False) -> None:
+        assert self._pool is not None
+        self.phase = Phase.ACQUIRING
+        connection = self._pool.acquire(self, fresh=fresh)
+        if connection is not None:
+            self.on_connection(connection)
+        elif not self.is_request_sent:
+            self.client.pause_body()
+
+    def on_no_connection(self, error: ProxyError) -> None:
+        """No endpoint could be reached, or no connection came free in time."""
+        self.fail(error)
+
+    # send
+
+    def on_connection(self, connection: BackendConnection) -> None:
+        """Send the request's head on ``connection``; the body follows as the client sends it."""
+        self.phase = Phase.AWAITING
+        self.connection = connection
+        connection.begin(self, self.request.method)
+        connection.write(self._request_head(connection))
+        self.sent_at = monotonic()
+        if self.is_request_sent:
+            connection.expect_response()
+        else:
+            connection.note_progress()
+            self.client.resume_body()
+
+    def _request_head(self, connection: BackendConnection) -> bytes:
+        request = self.request
+        decision = self.decision
+        client = self.client
+        assert decision is not None
+        side = decision.side
+        ours = b"%b%bX-Request-ID: %b\r\n" % (
+            forwarding_fields(request, client.peer_bytes, client.scheme, trusted=client.is_trusted(self.generation)),
+            side.header_lines,
+            self.request_id,
+        )
+        if not request.authority:
+            ours += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
+        target = request.target
+        if side.rewrite_path is not None:
+            target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in request.target else b"")
+        return request_head(request, target, ours, side.rewrite_fields)
+
+    def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
+        """Send on a part of the request's body."""
+        connection = self.connection
+        if is_done:
+            self.is_request_sent = True
+        if connection is None or self.phase is Phase.SETTLED:
+            return
+        self._has_sent_body = True
+        if self.request.chunked:
+            payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
+        connection.write(payload)
+        if is_done and self.phase is Phase.AWAITING:
+            self.sent_at = monotonic()
+            connection.expect_response()
+        else:
+            connection.note_progress()
+
+    # receive head
+
+    def on_informational(self, response: ResponseHead) -> None:
+        """Pass on an interim response (RFC 9110, section 15.2); HTTP/1.0 does not know them."""
+        if self.request.is_http11:
+            self.client.write(response_head(response, b""))
+
+    def on_response(self, response: ResponseHead, reader: Reader | None) -> None:
+        """Answer the client with the backend's head; it leaves with the first `on_body`, which follows at once."""
+        assert self._pool is not None
+        assert self.connection is not None
+        self.header_at = monotonic()
+        self._pool.note_success(self.connection.endpoint)
+        self.phase = Phase.RELAYING
+        self.status = response.status
+        request = self.request
+        self.keep_alive = request.keep_alive and self.is_request_sent and not self.client.is_ending
+        ours = b"X-Request-ID: %b\r\n" % self.request_id
+        if response.chunked or isinstance(reader, CloseReader):
+            ours += self._frame_unbounded(reader)
+        ours += self._optional_fields()
+        if not self.keep_alive:
+            ours += b"Connection: close\r\n"
+        elif not request.is_http11:
+            ours += b"Connection: keep-alive\r\n"
+        self._unsent_head = response_head(response, ours)
+
+    def _frame_unbounded(self, reader: Reader | None) -> bytes:
+        """A body whose length is not known: chunked for HTTP/1.1, ended by closing for HTTP/1.0."""
+        if reader is None and self.request.method != b"HEAD":
+            return b""  # a 204 or 304 that speaks of a body which it can't have
+        if self.request.is_http11:
+            self._frames_chunks = reader is not None
+            return b"Transfer-Encoding: chunked\r\n"
+        self.keep_alive = reader is None
+        return b""
+
+    def _optional_fields(self) -> bytes:
+        """What ``server.expose`` and ``on_missing_key: cookie`` add to a response."""
+        decision = self.decision
+        if decision is None or not (self.generation.is_exposing or decision.issued_key):
+            return b""
+        fields = b""
+        if self.generation.is_exposing:
+            fields = b"%bX-Crossfade-Reason: %b\r\n" % (decision.side.header_lines, decision.reason.encode())
+        if decision.issued_key is not None:
+            fields += b"Set-Cookie: crossfade_key=%b; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax%b\r\n" % (
+                decision.issued_key,
+                b"; Secure" if self.client.is_tls else b"",
+            )
+        return fields
+
+    # relay
+
+    def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
+        """Pass on a part of the response's body."""
+        self.bytes_sent += len(payload)
+        if self._frames_chunks:
+            payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
+        if self._unsent_head:
+            payload = self._join_head(payload)
+        if payload:
+            self.client.write(payload)
+        if is_done:
+            self._finish()
+
+    def _join_head(self, payload: bytes) -> bytes:
+        """The head waits for the first part of the body, so that both leave in one piece."""
+        head, self._unsent_head = self._unsent_head, b""
+        if len(payload) <= _JOIN_BYTES:
+            return head + payload
+        self.client.write(head)
+        return payload
+
+    def on_switched(self, response: ResponseHead, rest: bytes) -> None:
+        """The backend has switched protocols: from here on, bytes pass both ways as they come."""
+        connection = self.connection
+        client = self.client
+        assert connection is not None
+        assert self._pool is not None
+        self.phase = Phase.TUNNEL
+        self.status = response.status
+        self.header_at = monotonic()
+        ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n" % (response.upgrade, self.request_id)
+        client.write(response_head(response, ours))
+        silence_seconds = self._pool.backend.timeouts.tunnel
+        tunnel = Tunnel(client.wheel, client.transport, connection.transport, silence_seconds, self._on_tunnel_over)
+        connection.exchange = None
+        connection.tunnel = tunnel
+        connection.disarm()
+        client.open_tunnel(tunnel)
+        if rest:
+            tunnel.from_backend(rest)
+
+    def _on_tunnel_over(self) -> None:
+        connection = self.connection
+        assert connection is not None
+        if connection.tunnel is not None:
+            self.bytes_sent = connection.tunnel.bytes_down
+        self.connection = None
+        connection.endpoint.in_flight -= 1
+        self._settle()
+
+    # settle
+
+    def _finish(self) -> None:
+        """The answer is out as a whole."""
+        connection = self.connection
+        self.connection = None
+        self._settle()
+        if connection is not None:
+            if not self.is_request_sent:
+                connection.is_reusable = False
+            connection.release()
+        self.client.finish(self.keep_alive)
+
+    def _settle(self) -> None:
+        self.phase = Phase.SETTLED
+        self.generation.settle(self)
+
+    # What goes wrong.
+
+    def on_backend_failed(self, error: ProxyError) -> None:
+        """The connection is gone. The request may be worth another, if nothing can have come of it."""
+        connection = self.connection
+        assert connection is not None
+        assert self._pool is not None
+        self.connection = None
+        connection.endpoint.in_flight -= 1
+        if self._may_resend(connection, error):
+            self._is_resent = True
+            self._acquire(fresh=True)
+            return
+        self._pool.note_failure(connection.endpoint)
+        self.fail(error)
+
+    def _may_resend(self, connection: BackendConnection, error: ProxyError) -> bool:
+        """A pooled connection that the backend closed as we took it: safe to send again on a fresh one.
+
+        Only while no byte of the response has come, once, and when repeating does no harm (RFC 9112, section 9.3.1).
+        """
+        return (
+            isinstance(error, BackendError)
+            and error.kind == "reset"
+            and self.phase is Phase.AWAITING
+            and connection.served > 0
+            and not connection.has_received
+            and not self._is_resent
+            and not self._has_sent_body
+            and self.request.method in _IDEMPOTENT
+        )
+
+    def fail(self, error: ProxyError) -> None:
+        """End with an answer of the gateway's own, or by breaking off when one has begun."""
+        if self.phase is Phase.SETTLED:
+            return
+        has_begun = self.phase in {Phase.RELAYING, Phase.TUNNEL}
+        self.error = error
+        self._drop_connection()
+        if has_begun:
+            self._settle()
+            self.client.abort()
+            return
+        self.status = error.status
+        ends_connection = error.source == "client" and not isinstance(error, NoRoute)
+        keep_alive = self.keep_alive and self.is_request_sent and not ends_connection and not self.client.is_ending
+        ours = self._optional_fields()
+        if keep_alive and not self.request.is_http11:
+            ours += b"Connection: keep-alive\r\n"
+        self.client.write(
+            problem_response(error, self.request_id, method=self.request.method, ours=ours, keep_alive=keep_alive)
+        )
+        self._settle()
+        self.client.finish(keep_alive)
+
+    def on_client_lost(self) -> None:
+        """The client is gone: nobody waits for an answer."""
+        if self.phase is Phase.SETTLED:
+            return
+        self._drop_connection()
+        self._settle()
+
+    def _drop_connection(self) -> None:
+        if self.phase is Phase.ACQUIRING and self._pool is not None:
+            self._pool.leave(self)
+        if self.connection is not None:
+            connection, self.connection = self.connection, None
+            connection.endpoint.in_flight -= 1
+            connection.abort()

@@ -1,0 +1,102 @@
+"""One table made ready to serve: what a worker derives from it once, so that a request pays for nothing but look-ups.
+
+A request keeps the generation that it began with. The next one shares the pools of the backends that did not change.
+"""
+
+from __future__ import annotations
+
+from random import random
+from typing import TYPE_CHECKING
+
+from gateway.core.addresses import TrustedNetworks
+from gateway.core.decision import Decider
+from gateway.core.overrides import Overrides
+from gateway.core.templates import Templates
+from gateway.core.types import AccessLog, Backend, Table
+from gateway.proxy.health import HealthChecks
+from gateway.proxy.identity import new_key
+from gateway.proxy.pool import Pool
+from gateway.proxy.record import access_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.errors import ProxyError
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.wheel import TimerWheel
+
+# The status from which ``access_log: errors`` writes a line.
+_ERROR_STATUS = 500
+
+
+class Generation:
+    """See the module. ``down`` names the backends without a healthy endpoint; ``in_flight`` counts requests."""
+
+    def __init__(self, table: Table, former: Generation | None, wheel: TimerWheel) -> None:
+        server = table.server
+        self.table = table
+        self.limits = server.limits
+        self.timeouts = server.timeouts
+        self.is_exposing = server.expose
+        self.in_flight = 0
+        self.down: set[str] = set()
+        self.decider = Decider(table, random, new_key)
+        self._trusted = TrustedNetworks(server.trusted_proxies)
+        self.overrides = Overrides(server.override)
+        self._write_line: Callable[[bytes], None] | None = None
+        self._templates = {route.name: Templates(route.paths) for route in table.routes}
+        self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
+        self._checks = HealthChecks(self.pools.values(), self._note_health)
+
+    def start(self, write_line: Callable[[bytes], None]) -> None:
+        """Serve from now on; access log lines go to ``write_line``."""
+        self._write_line = write_line if self.table.server.access_log is not AccessLog.OFF else None
+        for pool in self.pools.values():
+            self._note_health(pool)
+        self._checks.start()
+
+    def retire(self, successor: Generation | None) -> None:
+        """Serve nothing new; pools that ``successor`` shares live on."""
+        self._checks.stop()
+        kept = successor.pools.values() if successor is not None else ()
+        for pool in self.pools.values():
+            if all(pool is not other for other in kept):
+                pool.retire()
+
+    def trusts(self, peer: str) -> bool:
+        """Whether X-Forwarded-* of ``peer`` are believed."""
+        return self._trusted.contains(peer)
+
+    def _note_health(self, pool: Pool) -> None:
+        if any(endpoint.is_healthy for endpoint in pool.endpoints):
+            self.down.discard(pool.backend.name)
+        else:
+            self.down.add(pool.backend.name)
+
+    def settle(self, exchange: Exchange) -> None:
+        """A request is over: count it, and log it if it is to be logged."""
+        self.in_flight -= 1
+        if self._write_line is not None and (
+            exchange.status >= _ERROR_STATUS
+            or exchange.error is not None
+            or self.table.server.access_log is AccessLog.ALL
+        ):
+            self._write_line(access_line(exchange, self._template_of(exchange)))
+
+    def note_refused(self, error: ProxyError) -> None:
+        """Bytes were refused that never became a request."""
+
+    def _template_of(self, exchange: Exchange) -> str | None:
+        decision = exchange.decision
+        return self._templates[decision.entry.route.name].find(exchange.request) if decision is not None else None
+
+
+def _pool(backend: Backend, former: Generation | None, wheel: TimerWheel) -> Pool:
+    """The former generation's pool if the backend is the same to the letter, else a new one that knows what it knew."""
+    known = former.pools.get(backend.name) if former is not None else None
+    if known is not None and known.backend == backend:
+        return known
+    pool = Pool(backend, wheel)
+    if known is not None:
+        pool.inherit(known)
+    return pool

@@ -1,0 +1,92 @@
+"""Active health checks: each endpoint is asked at its interval, by every worker for itself.
+
+A worker that asked another process would depend on it; the price is one small request per worker and interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gateway.core.types import Health
+    from gateway.proxy.pool import EndpointState, Pool
+
+_log = structlog.get_logger()
+
+_HEAD_BOUND_BYTES = 8 * 1024
+
+
+class HealthChecks:
+    """The checks of some pools' endpoints. ``on_change`` is called with a pool in which an endpoint's health changed."""
+
+    def __init__(self, pools: Iterable[Pool], on_change: Callable[[Pool], None]) -> None:
+        self._pools = [pool for pool in pools if pool.backend.health is not None]
+        self._on_change = on_change
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Check from now on, at once and then at each interval."""
+        self._tasks = [
+            asyncio.create_task(self._check_for_ever(pool, endpoint), name=f"check {endpoint.endpoint.url}")
+            for pool in self._pools
+            for endpoint in pool.endpoints
+        ]
+
+    def stop(self) -> None:
+        """Check no more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _check_for_ever(self, pool: Pool, endpoint: EndpointState) -> None:
+        health = pool.backend.health
+        assert health is not None
+        streak = 0
+        while True:
+            is_good = await is_answering(pool, endpoint, health)
+            streak = streak + 1 if is_good != endpoint.is_healthy else 0
+            if streak >= (health.unhealthy_after if endpoint.is_healthy else health.healthy_after):
+                endpoint.is_healthy = is_good
+                streak = 0
+                _log.info("endpoint_health_changed", endpoint=endpoint.endpoint.url, healthy=is_good)
+                self._on_change(pool)
+            await asyncio.sleep(health.interval)
+
+
+async def is_answering(pool: Pool, endpoint: EndpointState, health: Health) -> bool:
+    """Whether the endpoint answers its check with a status from 200 to 399 in time."""
+    try:
+        async with asyncio.timeout(health.timeout):
+            status = await _ask(pool, endpoint, health.path)
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return False
+    return 200 <= status < 400
+
+
+async def _ask(pool: Pool, endpoint: EndpointState, path: str) -> int:
+    address = endpoint.endpoint
+    context: ssl.SSLContext | None = pool.tls if address.tls else None
+    reader, writer = await asyncio.open_connection(
+        await endpoint.resolver.next_address(),
+        address.port,
+        ssl=context,
+        server_hostname=address.host if context is not None else None,
+        limit=_HEAD_BOUND_BYTES,
+    )
+    try:
+        lines = (
+            f"GET {path} HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: crossfade\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(lines.encode())
+        line = await reader.readuntil(b"\r\n")
+        version, status = line.split(b" ", 2)[:2]
+        if not version.startswith(b"HTTP/1."):
+            raise ValueError("not HTTP")
+        return int(status)
+    finally:
+        writer.close()

@@ -1,0 +1,127 @@
+"""The data plane of one worker: its connections, its present generation, and how both come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from gateway.proxy.generation import Generation
+from gateway.proxy.listener import Acceptor, Listener
+from gateway.proxy.wheel import TimerWheel
+from gateway.telemetry.access_log import AccessLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.core.types import Table
+    from gateway.proxy.client import ClientConnection
+
+# How long a stopping worker still takes what the kernel had accepted for it.
+_LAST_CALL_SECONDS: Final = 0.05
+_DRAIN_POLL_SECONDS: Final = 0.05
+
+
+class Figures(TypedDict):
+    """What a worker tells of itself: ``endpoints`` says of each backend which of its endpoints are healthy."""
+
+    connections: int
+    in_flight: int
+    endpoints: dict[str, dict[str, bool]]
+
+
+class DataPlane:
+    """Accepts on ``listeners`` and serves by the table that it was given last. Made within a running loop."""
+
+    generation: Generation
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.wheel = TimerWheel(self.loop)
+        self._acceptors = [Acceptor(self, listener) for listener in listeners]
+        self._clients: set[ClientConnection] = set()
+        self._retired: list[Generation] = []
+        self._access_log = AccessLog(sys.stdout.fileno())
+        self._is_accepting = False
+        self._is_draining = False
+        self._accepting: asyncio.Task[None] | None = None
+
+    # Tables.
+
+    def prepare(self, table: Table) -> Generation:
+        """Make ``table`` ready: the costly part of a reload, which may run in another thread."""
+        return Generation(table, getattr(self, "generation", None), self.wheel)
+
+    def adopt(self, generation: Generation) -> None:
+        """Serve new requests by ``generation``; those under way end by the one that they began with."""
+        former = getattr(self, "generation", None)
+        self.generation = generation
+        generation.start(self._access_log.write)
+        if former is not None:
+            former.retire(generation)
+            self._retired = [old for old in [*self._retired, former] if old.in_flight]
+
+    async def start(self, table: Table) -> None:
+        """Serve by ``table`` and begin to accept."""
+        self.adopt(self.prepare(table))
+        self._is_accepting = True
+        for acceptor in self._acceptors:
+            await acceptor.start()
+
+    # Connections.
+
+    def admit(self, client: ClientConnection) -> None:
+        """A connection was accepted."""
+        self._clients.add(client)
+        if self._is_draining:
+            client.drain()
+        elif self._is_accepting and len(self._clients) >= self.generation.limits.connections:
+            self._is_accepting = False
+            for acceptor in self._acceptors:
+                acceptor.pause()
+
+    def dismiss(self, client: ClientConnection) -> None:
+        """A connection is gone."""
+        self._clients.discard(client)
+        has_room = len(self._clients) < self.generation.limits.connections
+        if not self._is_accepting and has_room and not self._is_draining:
+            self._is_accepting = True
+            self._accepting = self.loop.create_task(self._accept_again())
+
+    async def _accept_again(self) -> None:
+        for acceptor in self._acceptors:
+            if self._is_accepting:
+                await acceptor.start()
+
+    # The end.
+
+    async def drain(self, seconds: float | None = None) -> None:
+        """Take nothing new, finish what is under way for at most ``seconds`` (by default the table's), then end."""
+        await asyncio.sleep(_LAST_CALL_SECONDS)
+        self._is_draining = True
+        for acceptor in self._acceptors:
+            acceptor.stop()
+        for client in [*self._clients]:
+            client.drain()
+        bound = self.generation.timeouts.drain if seconds is None else seconds
+        deadline = self.loop.time() + bound
+        while self._clients and self.loop.time() < deadline:
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        for client in [*self._clients]:
+            client.abort()
+        self.generation.retire(None)
+        self.wheel.stop()
+        self._access_log.close()
+
+    # Figures.
+
+    def figures(self) -> Figures:
+        """How it stands."""
+        return {
+            "connections": len(self._clients),
+            "in_flight": self.generation.in_flight + sum(old.in_flight for old in self._retired),
+            "endpoints": {
+                name: {state.endpoint.url: state.is_healthy for state in pool.endpoints}
+                for name, pool in self.generation.pools.items()
+            },
+        }

@@ -1,0 +1,273 @@
+"""The connections of one worker to one backend: which endpoint, which connection, and who waits for one.
+
+Choosing is synchronous: `Pool.acquire` hands out an idle connection of the endpoint with the least requests in flight,
+or starts to open one, or queues the exchange, which then hears `on_connection` or `on_no_connection`. A connection that
+can't be opened is tried at the other endpoints before the exchange hears of it: nothing has been sent yet, so any
+request may be tried again.
+
+Health never moves a request to another arm here; it only chooses among a backend's endpoints. When all of them are
+unhealthy, all of them are used: an answer that may fail is better than one that surely does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING
+
+from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
+from gateway.proxy.backend import BackendConnection
+from gateway.proxy.resolver import Resolver
+from gateway.proxy.wheel import Timed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.core.types import Backend, Endpoint
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.wheel import TimerWheel
+
+
+class EndpointState:
+    """What a worker knows of one endpoint."""
+
+    __slots__ = ("ejected_until", "endpoint", "failures", "idle", "in_flight", "is_healthy", "resolver")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.idle: list[BackendConnection] = []
+        self.in_flight = 0
+        self.failures = 0
+        """In a row, of connections and answers, not statuses."""
+        self.ejected_until = 0.0
+        self.is_healthy = True
+        """By the active checks; healthy until they say otherwise."""
+        self.resolver = Resolver(endpoint.host, self._drop_other_addresses)
+
+    def is_available(self, now: float) -> bool:
+        """Healthy and not ejected."""
+        return self.is_healthy and self.ejected_until <= now
+
+    def _drop_other_addresses(self, addresses: frozenset[str]) -> None:
+        """The name means other addresses now: connections to the old ones serve nobody any more."""
+        for connection in [*self.idle]:
+            peer = connection.transport.get_extra_info("peername")
+            if peer is not None and peer[0] not in addresses:
+                connection.close()
+
+
+class Pool:
+    """See the module. ``connections`` counts those that are open or being opened."""
+
+    def __init__(self, backend: Backend, wheel: TimerWheel) -> None:
+        self.backend = backend
+        self.wheel = wheel
+        self.endpoints = [EndpointState(endpoint) for endpoint in backend.endpoints]
+        self.connections = 0
+        self.tls = _tls_context(backend)
+        self._turn = 0
+        self._waiting: deque[_Waiter] = deque()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._is_retired = False
+
+    # Taking and giving back.
+
+    def acquire(self, exchange: Exchange, *, fresh: bool = False) -> BackendConnection | None:
+        """A connection for ``exchange`` now, or None and a call to it later. ``fresh``: one that nobody has used."""
+        endpoint = self._choose()
+        if endpoint.idle and not fresh:
+            endpoint.in_flight += 1
+            return endpoint.idle.pop()
+        if self.connections >= self.backend.connections and not self._evict():
+            self._waiting.append(_Waiter(self, exchange))
+        else:
+            self._open(endpoint, exchange)
+        return None
+
+    def _choose(self, tried: Sequence[EndpointState] = ()) -> EndpointState:
+        """The available endpoint with the least in flight; ties go round. Any untried one when none is available."""
+        endpoints = self.endpoints
+        if len(endpoints) == 1:
+            return endpoints[0]
+        self._turn = turn = (self._turn + 1) % len(endpoints)
+        now = self.wheel.now
+        untried = [endpoint for endpoint in endpoints[turn:] + endpoints[:turn] if endpoint not in tried]
+        return min(
+            [endpoint for endpoint in untried if endpoint.is_available(now)] or untried,
+            key=lambda endpoint: endpoint.in_flight,
+        )
+
+    def _evict(self) -> bool:
+        """Make room at the bound by closing a connection that idles at another endpoint."""
+        for endpoint in self.endpoints:
+            if endpoint.idle:
+                endpoint.idle[0].close()
+                return True
+        return False
+
+    def release(self, connection: BackendConnection) -> None:
+        """Take a connection back: for the next in the queue, to idle, or to be closed."""
+        endpoint = connection.endpoint
+        endpoint.in_flight -= 1
+        if (
+            not connection.is_reusable
+            or self._is_retired
+            or not connection.is_open
+            or connection.transport.is_closing()
+        ):
+            connection.close()
+        elif self._waiting:
+            endpoint.in_flight += 1
+            self._next_waiting().on_connection(connection)
+        else:
+            endpoint.idle.append(connection)
+            connection.arm(self.backend.timeouts.idle)
+
+    def forget(self, connection: BackendConnection) -> None:
+        """A connection was lost: its place is free."""
+        endpoint = connection.endpoint
+        if connection in endpoint.idle:
+            endpoint.idle.remove(connection)
+        self._free_place()
+
+    def _free_place(self) -> None:
+        self.connections -= 1
+        if self._waiting and self.connections < self.backend.connections:
+            self._open(self._choose(), self._next_waiting())
+
+    def leave(self, exchange: Exchange) -> None:
+        """``exchange`` waits no longer. A connection that is being opened for it will serve another."""
+        for waiter in self._waiting:
+            if waiter.exchange is exchange:
+                self.give_up(waiter)
+                return
+
+    def give_up(self, waiter: _Waiter) -> None:
+        """Take ``waiter`` out of the queue."""
+        waiter.disarm()
+        self._waiting.remove(waiter)
+
+    def _next_waiting(self) -> Exchange:
+        waiter = self._waiting.popleft()
+        waiter.disarm()
+        return waiter.exchange
+
+    # Opening.
+
+    def _open(self, endpoint: EndpointState, exchange: Exchange) -> None:
+        self.connections += 1
+        task = asyncio.get_running_loop().create_task(self._open_for(endpoint, exchange))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open_for(self, endpoint: EndpointState, exchange: Exchange) -> None:
+        """Open a connection at ``endpoint``, or at the others in turn, and hand it to ``exchange``."""
+        tried: list[EndpointState] = []
+        while True:
+            try:
+                connection = await self._connect(endpoint)
+                break
+            except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+                self.note_failure(endpoint)
+                tried.append(endpoint)
+                if len(tried) == len(self.endpoints) or not exchange.is_waiting:
+                    self._free_place()
+                    if exchange.is_waiting:
+                        exchange.on_no_connection(_connect_error(error))
+                    return
+                endpoint = self._choose(tried)
+        endpoint.in_flight += 1
+        if exchange.is_waiting:
+            exchange.on_connection(connection)
+        else:
+            connection.is_reusable = True
+            self.release(connection)
+
+    async def _connect(self, endpoint: EndpointState) -> BackendConnection:
+        tls = self.tls if endpoint.endpoint.tls else None
+        async with asyncio.timeout(self.backend.timeouts.connect):
+            address = await endpoint.resolver.next_address()
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: BackendConnection(self, endpoint),
+                address,
+                endpoint.endpoint.port,
+                ssl=tls,
+                server_hostname=endpoint.endpoint.host if tls is not None else None,
+            )
+        if not connection.is_open:
+            raise ConnectionResetError("closed as soon as it was open")
+        connection.is_counted = True
+        return connection
+
+    # Passive health.
+
+    def note_success(self, endpoint: EndpointState) -> None:
+        """The endpoint has answered, whatever the status."""
+        endpoint.failures = 0
+
+    def note_failure(self, endpoint: EndpointState) -> None:
+        """A connection or an answer failed. Enough in a row eject the endpoint, but never the last one."""
+        endpoint.failures += 1
+        eject = self.backend.eject
+        if eject is None or endpoint.failures < eject.consecutive_failures:
+            return
+        now = self.wheel.now
+        if any(other.is_available(now) for other in self.endpoints if other is not endpoint):
+            endpoint.ejected_until = now + eject.seconds
+            endpoint.failures = 0
+
+    # The pool's own life.
+
+    def inherit(self, former: Pool) -> None:
+        """Take over what ``former`` knows of the endpoints that both have."""
+        known = {state.endpoint: state for state in former.endpoints}
+        for state in self.endpoints:
+            if state.endpoint in known:
+                state.is_healthy = known[state.endpoint].is_healthy
+                state.ejected_until = known[state.endpoint].ejected_until
+
+    def retire(self) -> None:
+        """Serve what is under way and nothing after it."""
+        self._is_retired = True
+        for endpoint in self.endpoints:
+            endpoint.resolver.stop()
+            for connection in [*endpoint.idle]:
+                connection.close()
+
+
+def _connect_error(error: Exception) -> ProxyError:
+    if isinstance(error, TimeoutError):
+        timeout = BackendTimeout("the backend did not accept a connection in time")
+        timeout.kind = "connect"
+        return timeout
+    return BackendError("the backend refused the connection", "connect")
+
+
+class _Waiter(Timed):
+    """An exchange in the queue for a connection, for at most ``timeouts.connect``."""
+
+    __slots__ = ("_pool", "exchange")
+
+    def __init__(self, pool: Pool, exchange: Exchange) -> None:
+        super().__init__(pool.wheel)
+        self.exchange = exchange
+        self._pool = pool
+        self.arm(pool.backend.timeouts.connect)
+
+    def on_deadline(self) -> None:
+        """None came free in time."""
+        self._pool.give_up(self)
+        self.exchange.on_no_connection(Overloaded("every connection to the backend is busy"))
+
+
+def _tls_context(backend: Backend) -> ssl.SSLContext | None:
+    """How ``https`` endpoints are reached; None when there are none."""
+    if not any(endpoint.tls for endpoint in backend.endpoints):
+        return None
+    context = ssl.create_default_context(cafile=backend.tls.ca)
+    context.set_alpn_protocols(["http/1.1"])
+    if not backend.tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

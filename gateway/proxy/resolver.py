@@ -1,0 +1,70 @@
+"""Names to addresses, looked up off the loop and looked up again while anybody uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Names are re-resolved at least every 30 s: this leaves room for a slow answer.
+_REFRESH_SECONDS: Final = 20.0
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IP address already."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Resolver:
+    """The addresses of one name. The last good answer stays in force while look-ups fail.
+
+    ``on_change`` is called with the new addresses when they differ from those before.
+    """
+
+    def __init__(self, host: str, on_change: Callable[[frozenset[str]], None]) -> None:
+        self._host = host
+        self._on_change = on_change
+        self._addresses: list[str] = [host] if is_address(host) else []
+        self._turn = 0
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def next_address(self) -> str:
+        """One of the addresses, in turn. Raises OSError when the name has never been resolved and can't be now."""
+        if not self._addresses:
+            await self._look_up()
+        if self._refreshing is None and not is_address(self._host):
+            self._refreshing = asyncio.create_task(self._refresh_for_ever(), name=f"resolve {self._host}")
+        self._turn += 1
+        return self._addresses[self._turn % len(self._addresses)]
+
+    async def _look_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not addresses:
+            raise OSError(f"{self._host} has no address")
+        if self._addresses and set(addresses) != set(self._addresses):
+            self._on_change(frozenset(addresses))
+        self._addresses = addresses
+
+    async def _refresh_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            try:
+                await self._look_up()
+            except OSError:
+                continue  # a name server that is away must not take a working backend with it
+
+    def stop(self) -> None:
+        """Look up nothing any more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            self._refreshing = None
