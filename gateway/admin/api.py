@@ -115,14 +115,14 @@ async def validate_config(request: web.Request) -> web.Response:
 
 @web.middleware
 async def _guarded(
-    request: web.Request, respond: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Refuse who may not come in, and give every error the same shape."""
     token = request.app[CONTROL].configuration.admin_token
     if refused := refusal(request.method, request.path, request.headers, token):
         return _refuse(refused.status, refused.detail)
     try:
-        return await respond(request)
+        return await handler(request)
     except web.HTTPException as error:
         return _problem(error.status, error.reason, allow=error.headers.get("Allow"))
     except Exception:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -13,11 +12,11 @@ import click
 @click.option(
     "-c", "--config", "path", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The configuration."
 )
-def command(path: Path) -> None:
+def command(path: Path) -> int:
     """Run the gateway until SIGTERM or Ctrl-C.
 
     Requests under way are then finished, for at most server.timeouts.drain. SIGHUP reads the configuration again.
     """
     from gateway.runtime.launch import run_gateway  # noqa: PLC0415 - heavy, and no other command needs it
 
-    sys.exit(run_gateway(path, dict(os.environ)))
+    return run_gateway(path, dict(os.environ))

@@ -21,7 +21,7 @@ import structlog
 import watchfiles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 SETTLE_SECONDS = 0.08
@@ -73,7 +73,7 @@ class Watcher:
         self._notice = asyncio.Event()
         self._moved = asyncio.Event()
 
-    async def changes(self) -> AsyncIterator[bytes]:
+    async def changes(self) -> AsyncGenerator[bytes, None]:
         """Every new content of the file, when it has settled. Ends with the task that iterates."""
         watch = asyncio.create_task(self._watch(), name="configuration-notices")
         try:

@@ -7,7 +7,7 @@ never waits: what does not fit into the outgoing buffer is for the caller to hol
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import msgspec
 import structlog
@@ -66,9 +66,8 @@ class Channel(asyncio.Protocol, Generic[Incoming]):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket's transport is one
-        self.transport = transport
-        transport.set_write_buffer_limits(high=CLOGGED_BYTES)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
+        self.transport.set_write_buffer_limits(high=CLOGGED_BYTES)
         if self._opened is not None:
             self._opened(self)
 

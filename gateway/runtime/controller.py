@@ -93,9 +93,8 @@ class Controller:
 
     async def _live(self, *bodies: Coroutine[None, None, None]) -> None:
         """Run ``bodies`` until it is time to stop, or one of them fails."""
-        tasks = {asyncio.create_task(body) for body in bodies}
-        stop = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait({*tasks, stop}, return_when=asyncio.FIRST_COMPLETED)
+        tasks = {asyncio.ensure_future(body) for body in (*bodies, self._stop.wait())}
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

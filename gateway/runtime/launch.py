@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.settings.load import Loaded
+    from gateway.settings.schema.server import ListenerTls
 
 
 def run_gateway(path: Path, env: Mapping[str, str]) -> int:
@@ -48,21 +49,22 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
     return Inheritance(
         source=source,
         slots=slots,
-        doors=_open_doors(loaded, slots),
+        doors=_open_doors(loaded, slots, path.parent),
         admin=open_single(config.admin.listen.host, config.admin.listen.port),
         link=open_link(),
         keepsake=_keep(source, loaded),
     )
 
 
-def _open_doors(loaded: Loaded, slots: int) -> list[Door]:
+def _open_doors(loaded: Loaded, slots: int, base_dir: Path) -> list[Door]:
     return [
-        Door(
-            open_group(entry.host, entry.port, slots),
-            TlsFiles(cert=entry.tls.cert, key=entry.tls.key) if entry.tls else None,
-        )
+        Door(open_group(entry.host, entry.port, slots), _locate(entry.tls, base_dir) if entry.tls else None)
         for entry in loaded.config.server.listen
     ]
+
+
+def _locate(tls: ListenerTls, base_dir: Path) -> TlsFiles:
+    return TlsFiles(cert=str(base_dir / tls.cert), key=str(base_dir / tls.key))
 
 
 def _keep(source: Source, loaded: Loaded) -> Keepsake:

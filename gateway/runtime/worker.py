@@ -34,11 +34,15 @@ def run_worker(inheritance: Inheritance, slot: int) -> int:
     """The whole life of worker ``slot``; returns its exit status. Raises what goes wrong before it serves."""
     inheritance.keep_slot(slot)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Worker(inheritance, slot).run())
+        return runner.run(_serve(inheritance, slot))
+
+
+async def _serve(inheritance: Inheritance, slot: int) -> int:
+    return await Worker(inheritance, slot).run()
 
 
 class Worker:
-    """A data plane, and the link that tells it by which table to serve."""
+    """A data plane, and the link that tells it by which table to serve. Made within a running loop."""
 
     def __init__(self, inheritance: Inheritance, slot: int) -> None:
         self._plane = DataPlane([Listener(door.sockets[slot], door.tls) for door in inheritance.doors])
@@ -107,6 +111,8 @@ class Worker:
             self._report()
 
     def _report(self) -> None:
+        if self._served is None:
+            return
         figures = self._plane.figures()
         self._uplink.report(
             Status(
@@ -118,7 +124,9 @@ class Worker:
         )
 
     async def _drain(self) -> None:
-        seconds = self._served.table.server.timeouts.drain if self._served else 0.0
+        if self._served is None:  # it never began
+            return
+        seconds = self._served.table.server.timeouts.drain
         log.info("worker_draining", drain_seconds=seconds)
         self._report()
         await self._plane.drain(seconds)
