@@ -22,7 +22,7 @@ from gateway.demo.tally import Answer, Tally
 USERS = 3000
 REQUESTS_PER_SECOND = 200.0
 SHOPPERS = 48
-REQUEST_SECONDS = 30.0
+REQUEST_SECONDS = 10.0
 
 Clock = Callable[[], float]
 
@@ -99,11 +99,13 @@ class Load:
         """Shop as long as the block lasts; requests under way at its end are finished."""
         stop = asyncio.Event()
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        async with aiohttp.ClientSession(self._url, timeout=timeout) as session, asyncio.TaskGroup() as shoppers:
-            for _ in range(SHOPPERS):
-                shoppers.create_task(self._shop(session, stop))
-            yield
-            stop.set()
+        async with aiohttp.ClientSession(self._url, timeout=timeout) as session:
+            shoppers = [asyncio.create_task(self._shop(session, stop)) for _ in range(SHOPPERS)]
+            try:
+                yield
+            finally:
+                stop.set()
+                await asyncio.gather(*shoppers)
 
     async def _shop(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
         """One request after the other, with pauses of random length whose mean gives the rate."""

@@ -33,6 +33,9 @@ WORKERS = 2
 READY_SECONDS = 20.0
 """How long a start or a reload may take before the demo gives up."""
 
+CALL_SECONDS = 5.0
+"""How long one call to a child may take."""
+
 END_SECONDS = 10.0
 """How long a child may take to end by itself."""
 
@@ -56,7 +59,9 @@ routes:
     baseline: legacy
     candidate: new
     rollout: shop
-    paths: [/api/products/{{id}}, /api/orders/{{id}}]
+    paths:
+      - /api/products/{{id}}
+      - /api/orders/{{id}}
 """
 
 
@@ -66,6 +71,7 @@ class Scene:
     def __init__(self, directory: Path, shops: Mapping[Arm, socket.socket]) -> None:
         self._directory = directory
         self._shops = shops
+        self._children: list[subprocess.Popen[bytes]] = []
         self._port, self._admin_port = find_free_ports(2)
         self.file = directory / "gateway.yaml"
         self.log = directory / "children.log"
@@ -89,14 +95,16 @@ class Scene:
         """The children live as long as the block; they end in the opposite order of their start."""
         self._write(percent=0)
         with ExitStack() as children, self.log.open("wb") as log:
-            for arm in Arm:
-                children.enter_context(run_child(self._shop_command(arm), log.fileno(), self._shops[arm].fileno()))
-            children.enter_context(run_child([*_PYTHON, "gateway", "run", "-c", str(self.file)], log.fileno()))
+            for arm, shop in self._shops.items():
+                command = self._shop_command(arm, shop.fileno())
+                self._children.append(children.enter_context(run_child(command, log.fileno(), shop.fileno())))
+            gateway = [*_PYTHON, "gateway", "run", "-c", str(self.file)]
+            self._children.append(children.enter_context(run_child(gateway, log.fileno())))
             yield
 
-    def _shop_command(self, arm: Arm) -> list[str]:
+    def _shop_command(self, arm: Arm, listening: int) -> list[str]:
         orders = str(self._directory / "orders.db")
-        return [*_PYTHON, "gateway.demo.shop", "--fd", str(self._shops[arm].fileno()), "--arm", arm, "--orders", orders]
+        return [*_PYTHON, "gateway.demo.shop", "--fd", str(listening), "--arm", arm, "--orders", orders]
 
     def _write(self, percent: float) -> None:
         """Replace the file in one step, as an editor or a ConfigMap does."""
@@ -113,13 +121,14 @@ class Scene:
         draft.replace(self.file)
 
     async def wait_until_ready(self) -> None:
-        """Return when every worker serves; raises `CommandError` with the gateway's last words if none does."""
-        async with aiohttp.ClientSession(self.admin_url) as session:
-            await self._wait_for(partial(_is_ready, session), "the gateway did not start")
+        """Return when both shops and every worker serve; raises `CommandError` with their last words if they don't."""
+        for url, path in [*((self.url_of(arm), "/api/products") for arm in self._shops), (self.admin_url, "/readyz")]:
+            async with _open_session(url) as session:
+                await self._wait_for(partial(_is_ok, session, path), f"nothing answers at {url}")
 
     async def edit(self, percent: float) -> float:
         """Write another percentage into the YAML, and wait until every worker serves it; returns how many seconds."""
-        async with aiohttp.ClientSession(self.admin_url) as session:
+        async with _open_session(self.admin_url) as session:
             before = await _read_revision(session)
             began_at = time.monotonic()
             self._write(percent)
@@ -129,7 +138,8 @@ class Scene:
     async def _wait_for(self, is_done: Callable[[], Awaitable[bool]], otherwise: str) -> None:
         give_up_at = time.monotonic() + READY_SECONDS
         while not await is_done():
-            if time.monotonic() > give_up_at:
+            has_ended = any(child.poll() is not None for child in self._children)
+            if has_ended or time.monotonic() > give_up_at:
                 raise CommandError("\n".join([otherwise, *self.read_log()]))
             await asyncio.sleep(POLL_SECONDS)
 
@@ -139,7 +149,7 @@ class Scene:
 
     async def stage_fault(self, *, is_failing: bool) -> None:
         """Tell the candidate to fail on one path, or to be well again."""
-        async with aiohttp.ClientSession(self.url_of(Arm.CANDIDATE)) as session:
+        async with _open_session(self.url_of(Arm.CANDIDATE)) as session:
             await session.request("PUT" if is_failing else "DELETE", "/fault", raise_for_status=True)
 
 
@@ -189,17 +199,21 @@ def find_free_ports(count: int) -> list[int]:
         return [bound.getsockname()[1] for bound in sockets]
 
 
-async def _is_ready(session: aiohttp.ClientSession) -> bool:
-    """Whether every worker serves the newest table."""
+def _open_session(url: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=CALL_SECONDS))
+
+
+async def _is_ok(session: aiohttp.ClientSession, path: str) -> bool:
     try:
-        async with session.get("/readyz") as response:
-            return response.status == 200  # noqa: PLR2004 - OK
-    except aiohttp.ClientError:
+        async with session.get(path) as response:
+            return response.ok
+    except (aiohttp.ClientError, TimeoutError):
         return False
 
 
 async def _is_newer(session: aiohttp.ClientSession, revision: str) -> bool:
-    return await _read_revision(session) != revision and await _is_ready(session)
+    """Whether every worker serves another configuration than that."""
+    return await _read_revision(session) != revision and await _is_ok(session, "/readyz")
 
 
 async def _read_revision(session: aiohttp.ClientSession) -> str:

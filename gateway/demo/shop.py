@@ -186,9 +186,9 @@ def _user_of(request: web.Request) -> str:
 
 @click.command()
 @click.option("--fd", type=int, required=True, help="The listening socket, inherited.")
-@click.option("--arm", type=click.Choice(list(Arm)), required=True)
+@click.option("--arm", type=click.Choice([arm.value for arm in Arm]), required=True)
 @click.option("--orders", type=click.Path(path_type=Path), required=True, help="The SQLite file that both shops use.")
-def serve(fd: int, arm: Arm, orders: Path) -> None:
+def serve(fd: int, arm: str, orders: Path) -> None:
     """Run one of the demo's services until SIGTERM."""
     shop = Shop(Arm(arm), Orders(orders))
     web.run_app(shop.build(), sock=socket.socket(fileno=fd), print=None, access_log=None, shutdown_timeout=2)

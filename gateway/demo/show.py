@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from gateway.core.types import Arm
 from gateway.demo.load import REQUESTS_PER_SECOND, USERS
-from gateway.demo.tally import WINDOW_SECONDS, Chapter, Figures, Tally, summarize, summarize_by_path
+from gateway.demo.tally import Answer, Chapter, Figures, Tally, summarize, summarize_by_path
 
 Clock = Callable[[], float]
 
@@ -63,10 +63,12 @@ class Show:
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Show the figures as long as the block lasts."""
-        async with asyncio.TaskGroup() as painters:
-            painter = painters.create_task(self._paint() if self._console.is_terminal else self._write_lines())
+        painter = asyncio.create_task(self._paint() if self._console.is_terminal else self._write_lines())
+        try:
             yield
+        finally:
             painter.cancel()
+            await asyncio.wait([painter])
 
     async def _paint(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
@@ -81,27 +83,32 @@ class Show:
 
     def draw(self) -> Group:
         """The live view: both arms, then every path."""
-        recent = self._tally.list_recent(self._clock())
-        arms = {arm: summarize(answer for answer in recent if answer.arm is arm) for arm in Arm}
+        recent, seconds = self._look_back()
+        arms = split_arms(recent)
         table = _start_table("", "share", "requests/s", "p50 ms", "p95 ms", "errors")
         for arm in Arm:
-            table.add_row(Text(arm, COLOURS[arm]), *_show_arm(arms, arm))
+            table.add_row(Text(arm, COLOURS[arm]), _show_share(arms, arm), *_show_figures(arms[arm], seconds))
         table.add_section()
         for path, sides in summarize_by_path(recent).items():
             for arm, figures in sides.items():
-                table.add_row(Text(f"  {path}", COLOURS[arm]), "", *_show_figures(figures))
+                table.add_row(Text(f"  {path}", COLOURS[arm]), "", *_show_figures(figures, seconds))
         return Group(Text(self._headline()), table)
 
     def write_line(self) -> str:
         """Both arms in one line."""
-        recent = self._tally.list_recent(self._clock())
-        arms = {arm: summarize(answer for answer in recent if answer.arm is arm) for arm in Arm}
-        return f"{self._elapsed():5.1f} s  " + "  |  ".join(_write_arm(arms, arm) for arm in Arm)
+        recent, seconds = self._look_back()
+        arms = split_arms(recent)
+        return f"{self._elapsed():5.1f} s  " + "  |  ".join(_write_arm(arms, arm, seconds) for arm in Arm)
 
     def _headline(self) -> str:
         chapter = self._tally.chapters[-1] if self._tally.chapters else Chapter("starting", 0)
         counts = f"{self._tally.requests} requests, {self._tally.staged_errors + len(self._tally.failed)} errors"
         return f"{self._elapsed():5.1f} s   {chapter.percent:g} %   {chapter.title}   {counts}"
+
+    def _look_back(self) -> tuple[list[Answer], float]:
+        """The recent answers, and over how many seconds they came."""
+        now = self._clock()
+        return self._tally.list_recent(now), self._tally.measure_window(now)
 
     def _elapsed(self) -> float:
         return self._clock() - self._began_at
@@ -111,15 +118,20 @@ class Show:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def split_arms(answers: Sequence[Answer]) -> dict[Arm, Figures]:
+    """Each arm's figures."""
+    return {arm: summarize(answer for answer in answers if answer.arm is arm) for arm in Arm}
+
+
 def draw_chapters(chapters: list[Chapter]) -> Table:
     """One row per act: what was asked, what was seen."""
-    table = _start_table("", "percent", "share of users", "users", "requests", "errors", "in force after")
+    table = _start_table("", "asked", "users", "seen", "requests", "errors", "in force after")
     for chapter in chapters:
         table.add_row(
             chapter.title,
             f"{chapter.percent:g} %",
-            "-" if chapter.share is None else f"{chapter.share:.1f} %",
             str(len(chapter.users)),
+            "-" if chapter.share is None else f"{chapter.share:.1f} %",
             str(chapter.requests),
             str(chapter.errors),
             "" if chapter.in_force_after_seconds is None else f"{chapter.in_force_after_seconds:.2f} s",
@@ -134,25 +146,21 @@ def _start_table(first: str, *others: str) -> Table:
     return table
 
 
-def _show_arm(arms: Mapping[Arm, Figures], arm: Arm) -> list[str]:
-    return [_show_share(arms, arm), *_show_figures(arms[arm])]
-
-
 def _show_share(arms: Mapping[Arm, Figures], arm: Arm) -> str:
     requests = sum(figures.requests for figures in arms.values())
     return f"{100 * arms[arm].requests / requests:.1f} %" if requests else "-"
 
 
-def _show_figures(figures: Figures) -> list[str]:
-    rate = figures.requests / WINDOW_SECONDS
-    return [f"{rate:.1f}", _show_ms(figures.p50_ms), _show_ms(figures.p95_ms), str(figures.errors)]
+def _show_figures(figures: Figures, seconds: float) -> list[str]:
+    rate = f"{figures.requests / seconds:.1f}" if seconds else "-"
+    return [rate, _show_ms(figures.p50_ms), _show_ms(figures.p95_ms), str(figures.errors)]
 
 
 def _show_ms(milliseconds: float | None) -> str:
     return "-" if milliseconds is None else f"{milliseconds:.1f}"
 
 
-def _write_arm(arms: Mapping[Arm, Figures], arm: Arm) -> str:
-    rate, p50, p95, errors = _show_figures(arms[arm])
+def _write_arm(arms: Mapping[Arm, Figures], arm: Arm, seconds: float) -> str:
+    rate, p50, p95, errors = _show_figures(arms[arm], seconds)
     share = _show_share(arms, arm)
     return f"{arm:<9} {share:>7} {rate:>6}/s  p50 {p50:>5} ms  p95 {p95:>5} ms  {errors} errors"

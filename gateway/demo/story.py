@@ -43,21 +43,21 @@ class Act:
 
 
 WITH_FAULT = (
-    Act("everyone is served by the old shop", 0, 0.10),
+    Act("the old shop only", 0, 0.10),
     Act("the first users", 5, 0.15),
     Act("a quarter", 25, 0.14),
-    Act(f"the new shop fails on {FAULT_PATH}", 25, 0.08, is_failing=True),
-    Act("the operator goes back; the new shop is mended", 0, 0.09),
-    Act("the same quarter again", 25, 0.14),
+    Act("the new shop fails", 25, 0.08, is_failing=True),
+    Act("back to the old shop", 0, 0.09),
+    Act("the quarter again", 25, 0.14),
     Act("half", 50, 0.15),
-    Act("everyone is served by the new shop", 100, 0.15),
+    Act("the new shop only", 100, 0.15),
 )
 WITHOUT_FAULT = (
-    Act("everyone is served by the old shop", 0, 0.15),
+    Act("the old shop only", 0, 0.15),
     Act("the first users", 5, 0.20),
     Act("a quarter", 25, 0.20),
     Act("half", 50, 0.20),
-    Act("everyone is served by the new shop", 100, 0.25),
+    Act("the new shop only", 100, 0.25),
 )
 
 
@@ -83,7 +83,7 @@ class Story:
         edited_at = self._clock()
         if act.percent != self._percent:
             await self._turn_to(chapter)
-        self._tally.begin_chapter(chapter)
+        self._tally.begin_chapter(chapter, self._clock())
         if act.is_failing:
             await self._fail(act)
         elif self._is_failing:
@@ -94,11 +94,11 @@ class Story:
         self._tally.begin_change()
         chapter.in_force_after_seconds = await self._scene.edit(chapter.percent)
         self._percent = chapter.percent
-        told = f"percent: {chapter.percent:g}  in force in every worker after {chapter.in_force_after_seconds:.2f} s"
-        self._show.tell(f"{told}  ({chapter.title})")
+        in_force = f"in force in every worker after {chapter.in_force_after_seconds:.2f} s"
+        self._show.tell(f"edited: percent: {chapter.percent:g}, {in_force}  ({chapter.title})")
 
     async def _fail(self, act: Act) -> None:
-        self._show.tell(f"fault: {act.title}")
+        self._show.tell(f"fault: {act.title} on {FAULT_PATH}")
         await self._scene.stage_fault(is_failing=True)
         self._is_failing = True
 

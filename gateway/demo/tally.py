@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 
 from gateway.core.types import Arm
 
@@ -130,6 +130,7 @@ class Tally:
         self.failed: list[Answer] = []
         """Failures that nobody staged: there should be none."""
         self._window: deque[Answer] = deque()
+        self._window_from = -inf
         self._epoch = 0
         self._is_changing = True
 
@@ -143,9 +144,11 @@ class Tally:
         self._is_changing = True
         self._epoch += 1
 
-    def begin_chapter(self, chapter: Chapter) -> None:
-        """Its percentage is in force in every worker."""
+    def begin_chapter(self, chapter: Chapter, now: float) -> None:
+        """Its percentage is in force in every worker. The window begins anew, so that it shows one percentage only."""
         self.chapters.append(chapter)
+        self._window.clear()
+        self._window_from = now
         self._is_changing = False
 
     def note(self, answer: Answer) -> None:
@@ -172,10 +175,14 @@ class Tally:
             chapter.users[answer.user] = answer.arm
 
     def list_recent(self, now: float) -> list[Answer]:
-        """The answers of the last `WINDOW_SECONDS`."""
+        """The answers of the last `WINDOW_SECONDS`, or since the chapter began."""
         while self._window and self._window[0].ended_at < now - WINDOW_SECONDS:
             self._window.popleft()
         return list(self._window)
+
+    def measure_window(self, now: float) -> float:
+        """How many seconds `list_recent` covers."""
+        return min(WINDOW_SECONDS, now - self._window_from)
 
     def list_promises(self) -> list[Promise]:
         """What the gateway promises, each with how often it did not hold."""

@@ -37,7 +37,7 @@ def _expose(shop, arm):
 
 async def _visit_often(url, times=60):
     tally = Tally()
-    tally.begin_chapter(Chapter("", 0))
+    tally.begin_chapter(Chapter("", 0), now=0.0)
     load = Load(url, tally, Random(7))
     async with aiohttp.ClientSession(url) as session:
         return await asyncio.gather(*(load.visit(session, f"user-{number % 5}") for number in range(times)))
@@ -81,7 +81,7 @@ async def test_nobody_there_is_an_answer_too():
 async def test_the_load_reports_to_the_tally_and_ends(shop):
     """Requests under way at the end are finished and counted."""
     tally = Tally()
-    tally.begin_chapter(Chapter("", 0))
+    tally.begin_chapter(Chapter("", 0), now=0.0)
     async with Load(shop[1], tally, Random(7)).run():
         while tally.requests < 20:
             await asyncio.sleep(0.01)

@@ -93,13 +93,13 @@ async def test_every_edit_is_in_force_when_edit_returns():
     assert arms == [Arm.BASELINE, Arm.CANDIDATE, Arm.BASELINE]
 
 
-async def test_a_gateway_that_does_not_start_is_explained(tmp_path, monkeypatch):
-    """The error carries the last lines that the gateway wrote."""
+async def test_a_child_that_does_not_start_is_explained(tmp_path, monkeypatch):
+    """The error says who is missing, and carries the last lines that the children wrote."""
     monkeypatch.setattr(scene, "READY_SECONDS", 0.0)
     stage = scene.Scene(tmp_path, {})
     stage.log.write_text("port in use\n")
 
-    with pytest.raises(CommandError, match="did not start\nport in use"):
+    with pytest.raises(CommandError, match=r"nothing answers at http://127\.0\.0\.1:[0-9]+\nport in use"):
         await stage.wait_until_ready()
 
 

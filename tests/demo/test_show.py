@@ -30,7 +30,7 @@ def _make_show(*, is_terminal=False):
 
 
 def _note_some(tally, candidates=1, baselines=3, *, is_right=True):
-    tally.begin_chapter(Chapter("a quarter", 25, in_force_after_seconds=0.12))
+    tally.begin_chapter(Chapter("a quarter", 25, in_force_after_seconds=0.12), now=101.0)
     for number in range(candidates + baselines):
         arm = Arm.CANDIDATE if number < candidates else Arm.BASELINE
         tally.note(Answer(102.0, f"user-{number}", "GET /api/products", arm, is_right, False, 0.02, tally.epoch))
@@ -43,8 +43,8 @@ def test_a_line_shows_both_arms():
     clock.now = 103.0
 
     assert show.write_line() == (
-        "  3.0 s  baseline   75.0 %    0.6/s  p50  20.0 ms  p95  20.0 ms  0 errors"
-        "  |  candidate  25.0 %    0.2/s  p50  20.0 ms  p95  20.0 ms  0 errors"
+        "  3.0 s  baseline   75.0 %    1.5/s  p50  20.0 ms  p95  20.0 ms  0 errors"
+        "  |  candidate  25.0 %    0.5/s  p50  20.0 ms  p95  20.0 ms  0 errors"
     )
 
 

@@ -18,7 +18,7 @@ def _answer(tally=None, **changes):
 
 def _begin(tally, percent):
     tally.begin_change()
-    tally.begin_chapter(Chapter("", percent))
+    tally.begin_chapter(Chapter("", percent), now=0.0)
 
 
 def _breaches(tally):
@@ -74,7 +74,7 @@ def test_a_request_under_way_during_a_change_proves_nothing():
     before = tally.epoch
     tally.begin_change()
     during = tally.epoch
-    tally.begin_chapter(Chapter("", 50))
+    tally.begin_chapter(Chapter("", 50), now=0.0)
     for epoch in (before, during):
         tally.note(_answer(epoch=epoch, arm=Arm.CANDIDATE))
 
