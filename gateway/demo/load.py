@@ -56,7 +56,7 @@ class Visits:
     def choose(self, user: str) -> Visit:
         """The user's next request."""
         kinds = (self._list, self._look, self._list_orders, self._order, self._read_order, self._report, self._export)
-        kind = self.chance.choices(kinds, weights=(18, 40, 12, 12, 12, 4, 2))[0]
+        kind = self.chance.choices(kinds, weights=(20, 40, 12, 12, 12, 3, 1))[0]
         return kind(user)
 
     def _list(self, _user: str) -> Visit:

@@ -85,13 +85,15 @@ class Show:
         """The live view: both arms, then every path."""
         recent, seconds = self._look_back()
         arms = split_arms(recent)
-        table = _start_table("", "share", "requests/s", "p50 ms", "p95 ms", "errors")
+        table = _start_table("", "arm", "share", "requests/s", "p50 ms", "p95 ms", "errors")
         for arm in Arm:
-            table.add_row(Text(arm, COLOURS[arm]), _show_share(arms, arm), *_show_figures(arms[arm], seconds))
+            table.add_row(
+                "all paths", Text(arm, COLOURS[arm]), _show_share(arms, arm), *_show_figures(arms[arm], seconds)
+            )
         table.add_section()
         for path, sides in summarize_by_path(recent).items():
             for arm, figures in sides.items():
-                table.add_row(Text(f"  {path}", COLOURS[arm]), "", *_show_figures(figures, seconds))
+                table.add_row(path, Text(arm, COLOURS[arm]), "", *_show_figures(figures, seconds))
         return Group(Text(self._headline()), table)
 
     def write_line(self) -> str:
@@ -125,7 +127,7 @@ def split_arms(answers: Sequence[Answer]) -> dict[Arm, Figures]:
 
 def draw_chapters(chapters: list[Chapter]) -> Table:
     """One row per act: what was asked, what was seen."""
-    table = _start_table("", "asked", "users", "seen", "requests", "errors", "in force after")
+    table = _start_table("", "asked", "users", "seen", "requests", "errors", "in force")
     for chapter in chapters:
         table.add_row(
             chapter.title,
@@ -140,7 +142,8 @@ def draw_chapters(chapters: list[Chapter]) -> Table:
 
 
 def _start_table(first: str, *others: str) -> Table:
-    table = Table(first, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
     for title in others:
         table.add_column(title, justify="right")
     return table
