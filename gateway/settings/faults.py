@@ -112,8 +112,8 @@ def locate(fault: Fault, root: Node) -> Problem:
     node, place, walked = root, root.place, list[str]()
     for index, part in enumerate(fault.loc):
         child = node.child(part)
-        if child is None and node.members is None:
-            continue  # one bare value, where the schema has a list or a mapping
+        if child is None and (isinstance(part, int) or node.members is None):
+            continue  # one bare value, or a short form, where the schema has a list or a mapping
         walked.append(str(part))
         if child is None:
             break

@@ -32,7 +32,7 @@ _LONGEST_HOST = 253  # RFC 1035, section 2.3.4, as text
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """``; did you mean `checkout`?`` when something known is near to ``name``, else nothing."""
-    nearest = get_close_matches(name.lower(), {candidate.lower(): candidate for candidate in known}, n=1, cutoff=0.6)
+    nearest = get_close_matches(name.lower(), {candidate.lower(): candidate for candidate in known}, n=1, cutoff=0.7)
     if not nearest:
         return ""
     return f"; did you mean `{next(one for one in known if one.lower() == nearest[0])}`?"
@@ -41,7 +41,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def check_name(name: str) -> str:
     """A name of a backend, rollout, route or cohort: it becomes a header's value and a metric's label."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{show(name)} is not a name; use up to 64 letters, digits, `_`, `.` and `-`, not `-` first")
+        raise ValueError(
+            f"{show(name)} is not a name; begin with a letter or digit, go on with those, `_`, `.` and `-`, up to 64"
+        )
     return name
 
 
@@ -141,7 +143,7 @@ def parse_endpoint(url: str) -> Endpoint:
         port = parts.port
     except ValueError:
         raise ValueError(f"{show(url)} is not a URL of an endpoint; write http://host:port") from None
-    if parts.scheme not in {"http", "https"} or port == 0:
+    if parts.scheme not in {"http", "https"} or port == 0 or not url.isprintable():
         raise ValueError(f"{show(url)} is not a URL of an endpoint; write http://host:port or https://host:port")
     if parts.path not in {"", "/"} or parts.query or parts.fragment or "?" in url or "#" in url:
         raise ValueError(f"{show(url)} has something behind the host; a path is changed by the route's `rewrite`")
@@ -212,4 +214,7 @@ def _check_source_name(kind: KeyKind, name: str, source: str) -> None:
 
 def parse_alternative(text: str) -> tuple[KeySource, ...]:
     """One alternative of a key chain: a source, or several joined by ``+``."""
-    return tuple(parse_source(part) for part in text.split("+"))
+    parts = text.split("+")
+    if not all(part.strip() for part in parts):
+        raise ValueError(f"{show(text)} joins something with nothing; write a+b")
+    return tuple(parse_source(part) for part in parts)

@@ -12,11 +12,11 @@ LONGEST_SECONDS = 366 * 86400.0
 LARGEST_BYTES = 1 << 50
 
 DURATION_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,6})?(ms|s|m|h|d)$"
-SIZE_PATTERN = r"^[0-9]{1,15}(KiB|MiB|GiB)?$"
+SIZE_PATTERN = r"^[0-9]{1,16}(KiB|MiB|GiB)?$"
 PERCENT_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,12})?%?$"
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)", re.ASCII)
-_SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,16})(KiB|MiB|GiB)?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,12})?)%?", re.ASCII)
 
 
@@ -39,7 +39,7 @@ def format_duration(seconds: float) -> str:
     for unit in ("d", "h", "m", "s"):
         if seconds and seconds % SECONDS[unit] == 0:
             return f"{int(seconds / SECONDS[unit])}{unit}"
-    return f"{round(seconds * 1000, 3):g}ms" if seconds else "0s"
+    return f"{format_number(round(seconds * 1000, 3))}ms" if seconds else "0s"
 
 
 def parse_size(value: object) -> int:
@@ -84,9 +84,9 @@ def _read_percent(value: object) -> float | None:
     return float(value)
 
 
-def format_percent(percent: float) -> str:
-    """``percent`` without trailing zeros: 5.0 is ``5``."""
-    return f"{percent:.12f}".rstrip("0").rstrip(".")
+def format_number(number: float) -> str:
+    """``number`` without exponent and trailing zeros: 5.0 is ``5``."""
+    return f"{number:.12f}".rstrip("0").rstrip(".")
 
 
 def show(value: object) -> str:

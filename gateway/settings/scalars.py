@@ -31,7 +31,7 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P
 
 
 class Expanded(str):
-    """A plain scalar that came out of an environment variable.
+    """A scalar, plain or in quotes, that came out of an environment variable.
 
     It has not settled on a type: a field that takes text takes it as it is (a token of digits stays a token), and a
     field that takes a number or a truth value resolves it.

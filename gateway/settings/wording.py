@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from gateway.settings.fields import Kind, OneOrMany, Section
-from gateway.settings.quantities import format_duration, format_percent, format_size
+from gateway.settings.quantities import format_duration, format_number, format_size
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "duration": format_duration,
     "size": format_size,
-    "percentage": format_percent,
+    "percentage": format_number,
 }
 
 

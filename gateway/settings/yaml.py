@@ -143,7 +143,9 @@ class _Composer:
         frame = self._open[-1] if self._open else None
         if frame and frame.awaits_key:
             return Node(place, event.value.translate(_TO_BRACES))
-        return Node(place, self._evaluate(event.value.translate(_TO_BRACES), event.implicit[0], place))
+        return Node(
+            place, self._evaluate(event.value.translate(_TO_BRACES), event.implicit[0] and event.tag is None, place)
+        )
 
     def _evaluate(self, text: str, plain: bool, place: Place) -> Scalar:
         if "${" in text:
@@ -152,7 +154,7 @@ class _Composer:
             except ValueError as error:
                 self._report(place, str(error), self._open)
                 return text
-            return Expanded(expanded) if plain else expanded
+            return Expanded(expanded)  # in quotes as well: inside brackets strict YAML wants them around ${NAME}
         value = resolve_plain(text) if plain else text
         if value is None and self._open:
             # Nobody can tell "nothing", "the default" and "forgotten" apart, so an empty value is none of them.

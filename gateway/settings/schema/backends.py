@@ -96,6 +96,8 @@ class Backend(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_short_form(cls, value: Any) -> Any:
+        if isinstance(value, int | float):
+            value = str(value)  # a bare port is told that it is no URL
         return {"endpoints": value} if isinstance(value, str | list) else value
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from gateway.settings.fields import Alternative, HeaderValue, Many, Name, Percent, Section, Source, Text
-from gateway.settings.quantities import format_percent, show
+from gateway.settings.quantities import format_number, show
 
 WHOLE_PERCENTAGES = frozenset({"unleash", "md5_mod100"})
 """Schemes with 100 places: a fraction of a percentage has no meaning in them."""
@@ -79,5 +79,5 @@ class Rollout(Section):
         percentages = [self.percent, *(cohort.percent or 0 for cohort in self.cohorts)]
         broken = next((percent for percent in percentages if percent % 1), None)
         if self.hash in WHOLE_PERCENTAGES and broken is not None:
-            raise ValueError(f"`hash: {self.hash}` takes whole percentages only, not {format_percent(broken)}")
+            raise ValueError(f"`hash: {self.hash}` takes whole percentages only, not {format_number(broken)}")
         return self

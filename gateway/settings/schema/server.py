@@ -98,7 +98,7 @@ class Listener(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_short_form(cls, value: Any) -> Any:
-        return {"address": value} if isinstance(value, str) else value
+        return {"address": str(value)} if isinstance(value, str | int | float) else value
 
     @property
     def host(self) -> str:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.load import load_text
+
+BACKENDS = "version: 1\nbackends: {legacy: http://127.0.0.1:9001, new: http://127.0.0.1:9002}\n"
+
+
+def warnings_of(text: str) -> list[str]:
+    """What `crossfade check` warns of: path and message."""
+    return [f"{risk.path}: {risk.message}" for risk in load_text(BACKENDS + text, "gateway.yaml", {}, Path()).warnings]
+
+
+def routes(*matches: str) -> str:
+    """One route for each match; both backends are in use."""
+    lines = [
+        f"  - {{name: r{n}, match: {match}, backend: {'new' if n else 'legacy'}}}" for n, match in enumerate(matches)
+    ]
+    return "\n".join(["routes:", *lines, "  - {name: last, match: {path: /last, host: a}, backend: new}", ""])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("/a", "/a"),
+        ("/a/**", "/a/**"),
+        ("/a/**", "/a"),
+        ("/a/**", "/a/b/*"),
+        ("/a/*", "'/a/{id}'"),
+        ("'/a/{id}/**'", "{path: '/a/{x}/b', methods: GET}"),
+        ("[/a, /b]", "[/b, /a]"),
+    ],
+)
+def test_a_route_behind_one_that_takes_all_is_found(first: str, second: str) -> None:
+    """Its requests never reach it: an earlier route without conditions has the same paths, or wider ones."""
+    assert warnings_of(routes(first, second)) == ["routes.1: never serves: route `r0` before it takes all its requests"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("/a", "/b"),
+        ("/a/*", "/a"),
+        ("/a", "[/a, /b]"),
+        ("{path: /a, methods: GET}", "/a"),
+        ("{path: /a, host: a}", "/a"),
+        ("{path: /a, headers: {A: b}}", "/a"),
+        ("/a/b", "/a/**"),
+        ("/a/b", "/a/*"),
+    ],
+)
+def test_a_route_that_can_serve_is_not_warned_of(first: str, second: str) -> None:
+    """Conditions on the earlier route, or a path that it does not have, leave something for the later one."""
+    assert warnings_of(routes(first, second)) == []
+
+
+def test_an_unverified_token_is_a_risk() -> None:
+    """Whoever can write a token can choose their key."""
+    text = """\
+rollouts: {fade: {key: [header:X-User-ID, jwt:sub]}}
+routes:
+  - {name: a, match: /a, baseline: legacy, candidate: new, rollout: fade}
+  - {name: b, match: /b, baseline: legacy, candidate: new, rollout: {key: jwt:sub}}
+"""
+    message = "`jwt:` reads the token unverified: a client may choose its own key"
+
+    assert warnings_of(text) == [f"rollouts.fade.key.1: {message}", f"routes.1.rollout.key: {message}"]
+
+
+def test_what_no_route_uses_is_a_risk() -> None:
+    """A backend or rollout without a route is more often a slip than a plan."""
+    text = "rollouts: {fade: {key: client_ip}}\nroutes: [{name: a, match: /a, backend: legacy}]\n"
+
+    assert warnings_of(text) == [
+        "backends.new: no route uses this backend",
+        "rollouts.fade: no route uses this rollout",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("store", "is_risky"),
+    [
+        ("sqlite:state.db", True),
+        ("sqlite:/var/lib/state.db", False),
+        ("sqlite:///var/state.db", False),
+        ("redis://a", False),
+    ],
+)
+def test_a_relative_store_is_a_risk(store: str, is_risky: bool) -> None:
+    """Where the state lies should not depend on where the gateway was started."""
+    assert bool(warnings_of(routes("/a") + f"store: {store}\n")) is is_risky

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.settings.faults import Fault, describe, locate, sections_in
+from gateway.settings.fields import Section
+from gateway.settings.json_schema import walk_sections
+from gateway.settings.schema import Config, Route
+from gateway.settings.yaml import read_document
+
+LATER = [(section, name) for section in walk_sections(Config) for name in sorted(section.later)]
+
+
+def faults_of(document: dict[str, object]) -> list[Fault]:
+    """What the schema finds."""
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate(document)
+    return describe(caught.value)
+
+
+def place_of(text: str, fault: Fault) -> tuple[int, int, str]:
+    """Where a fault lands in a text."""
+    root, _ = read_document(text, {})
+    assert root is not None
+    problem = locate(fault, root)
+    return problem.line, problem.column, problem.path
+
+
+@pytest.mark.parametrize(("section", "name"), LATER)
+def test_a_field_of_a_later_version_says_so(section: type[Section], name: str) -> None:
+    """Nobody is told that such a field is a typing mistake, and none is taken in silence."""
+    assert name not in {field.alias or key for key, field in section.model_fields.items()}
+
+
+def test_unknown_fields_are_told_from_later_ones() -> None:
+    """One gets the nearest known name, the other the news that it has to wait."""
+    messages = [fault.message for fault in faults_of({"version": 1, "telemetry": {}, "servr": {}})]
+
+    assert "`telemetry` is not in this version of Crossfade yet" in messages
+    assert "`servr` is not a known field; did you mean `server`?" in messages
+
+
+def test_without_a_near_name_all_are_listed() -> None:
+    """Who is far off sees what there is."""
+    fault = next(fault for fault in faults_of({"version": 1, "zzz": 1}) if fault.loc == ("zzz",))
+
+    assert fault.message == (
+        "`zzz` is not a known field; known here: version, server, admin, store, backends, rollouts, routes"
+    )
+
+
+def test_a_fault_lands_on_its_value_or_its_key() -> None:
+    """Values are at fault where they stand, unknown fields at their name."""
+    assert place_of("a:\n  b: c\n", Fault(("a", "b"), "")) == (2, 6, "a.b")
+    assert place_of("a:\n  b: c\n", Fault(("a", "b"), "", at_key=True)) == (2, 3, "a.b")
+
+
+def test_what_is_missing_lands_on_what_lacks_it() -> None:
+    """The path names the missing field, the place is its section's."""
+    assert place_of("a:\n  - b: c\n", Fault(("a", 0, "name"), "")) == (2, 5, "a.0.name")
+
+
+def test_short_forms_are_seen_through() -> None:
+    """One bare value for a list or a mapping is its own place, and the path names what is written."""
+    assert place_of("a: b\n", Fault(("a", "path", 0), "")) == (1, 4, "a")
+    assert place_of("a: {b: c}\n", Fault(("a", 0, "b"), "")) == (1, 8, "a.b")
+
+
+def test_sections_are_found_within_types() -> None:
+    """Lists, mappings and choices are looked through."""
+    assert list(sections_in(tuple[Route, ...])) == [Route]
+    assert list(sections_in(dict[str, Route] | None)) == [Route]
+    assert list(sections_in(str)) == []
