@@ -7,6 +7,7 @@ and when it flows again it gets the newest table, not each that it missed.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ class Hub:
         assert channel.transport is not None  # noqa: S101 - it has just been opened
         peer = socket.socket(fileno=channel.transport.get_extra_info("socket").fileno())
         try:
-            check_peer(peer)
+            check_peer(peer, os.geteuid())
         except LinkError as error:
             log.warning("link_refused", reason=str(error))
             channel.drop()

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from gateway.control.configuration import Source
 from gateway.proxy.listener import TlsFiles
+from gateway.runtime.controller import run_controller
 from gateway.runtime.inheritance import Door, Inheritance
 from gateway.runtime.keepsake import Keepsake, Kept
 from gateway.runtime.master import Master
 from gateway.runtime.sockets import open_group, open_link, open_single
+from gateway.runtime.worker import run_worker
 from gateway.settings.compile import Switches, compile_table
 from gateway.settings.load import load_file
 from gateway.telemetry import logs
@@ -34,7 +36,7 @@ def run_gateway(path: Path, env: Mapping[str, str]) -> int:
     """
     logs.set_up()
     logs.name_process("master")
-    master = Master(inherit(path.absolute(), env))
+    master = Master(inherit(path.absolute(), env), run_controller, run_worker)
     gc.collect()
     gc.freeze()  # what is there now is shared with the children, and stays so as long as no collection touches it
     return master.run()

@@ -15,7 +15,6 @@ local user could connect to: `check_peer` lets in only our own.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -123,9 +122,13 @@ def peer_credentials(peer: socket.socket) -> tuple[int, int]:
     return pid, uid
 
 
-def check_peer(peer: socket.socket, pid: int | None = None) -> None:
-    """Raise `LinkError` unless the other end is this user's, and is process ``pid`` where one is expected."""
-    peer_pid, peer_uid = peer_credentials(peer)
-    if peer_uid != os.geteuid() or (pid is not None and peer_pid != pid):
-        msg = f"process {peer_pid} of user {peer_uid} is not part of this gateway"
+def check_peer(peer: socket.socket, user: int) -> None:
+    """Raise `LinkError` unless the other end belongs to ``user``.
+
+    Its process says nothing: that of a listening socket is the last that called listen(2), so now the master, now a
+    controller that may be dead already.
+    """
+    peer_pid, peer_user = peer_credentials(peer)
+    if peer_user != user:
+        msg = f"process {peer_pid} of user {peer_user} is not part of this gateway"
         raise LinkError(msg)

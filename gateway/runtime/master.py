@@ -13,15 +13,14 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from gateway.runtime.backoff import Backoff
-from gateway.runtime.controller import run_controller
 from gateway.runtime.process import WATCHED, spawn
 from gateway.runtime.sockets import show_address
-from gateway.runtime.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,15 +58,17 @@ class Child:
 
 
 class Master:
-    """The process that `crossfade run` becomes."""
+    """The process that `crossfade run` becomes; ``controller`` and ``worker`` are what its children do."""
 
-    def __init__(self, inheritance: Inheritance) -> None:
+    def __init__(
+        self,
+        inheritance: Inheritance,
+        controller: Callable[[Inheritance], int],
+        worker: Callable[[Inheritance, int], int],
+    ) -> None:
         self._inheritance = inheritance
-        self._controller = Child("controller", lambda: run_controller(inheritance))
-        self._workers = [
-            Child(f"w{slot}", lambda slot=slot: run_worker(inheritance, slot))  # type: ignore[misc]
-            for slot in range(inheritance.slots)
-        ]
+        self._controller = Child("controller", partial(controller, inheritance))
+        self._workers = [Child(f"w{slot}", partial(worker, inheritance, slot)) for slot in range(inheritance.slots)]
         self._children = [self._controller, *self._workers]
 
     def run(self) -> int:

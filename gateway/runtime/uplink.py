@@ -31,16 +31,15 @@ log = structlog.get_logger()
 
 
 class Uplink:
-    """The connection of worker ``slot`` to the controller that listens at ``address`` in process ``master``.
+    """The connection of worker ``slot`` to the controller that listens at ``address``.
 
     ``arrived`` gets each table. The link is up to date with what the worker serves through `applied`.
     """
 
-    def __init__(self, address: str | bytes, slot: int, master: int, arrived: Callable[[NewTable], None]) -> None:
+    def __init__(self, address: str | bytes, slot: int, arrived: Callable[[NewTable], None]) -> None:
         self.dropped = 0
         self._address = address
         self._slot = slot
-        self._master = master
         self._arrived = arrived
         self._revision = ""
         self._channel: Channel[Down] | None = None
@@ -85,7 +84,7 @@ class Uplink:
         try:
             caller.setblocking(False)
             caller.connect(self._address)  # on this kind of socket at once, or EAGAIN when nobody accepts
-            check_peer(caller, self._master)
+            check_peer(caller, os.geteuid())
             self._ended.clear()
             await loop.create_unix_connection(self._make_channel, sock=caller)
         except BaseException:

@@ -8,7 +8,6 @@ arrive meanwhile wait in a place for one: only the newest is built next.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,7 @@ class Worker:
 
     def __init__(self, inheritance: Inheritance, slot: int) -> None:
         self._plane = DataPlane([Listener(door.sockets[slot], door.tls) for door in inheritance.doors])
-        self._uplink = Uplink(inheritance.link.getsockname(), slot, os.getppid(), self._arrive)
+        self._uplink = Uplink(inheritance.link.getsockname(), slot, self._arrive)
         inheritance.link.close()
         self._newest: NewTable | None = None
         self._served: NewTable | None = None

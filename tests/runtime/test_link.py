@@ -87,6 +87,6 @@ def test_the_other_end_is_known_by_the_kernel() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer_credentials(ours) == (os.getpid(), os.geteuid())
-        check_peer(ours, os.getpid())
+        check_peer(ours, os.geteuid())
         with pytest.raises(LinkError, match="not part of this gateway"):
-            check_peer(ours, os.getpid() + 1)
+            check_peer(ours, os.geteuid() + 1)

@@ -21,7 +21,7 @@ class Hub:
     def __init__(self) -> None:
         self.link = open_link()
         self.tables: asyncio.Queue[NewTable] = asyncio.Queue()
-        self.uplink = Uplink(self.link.getsockname(), 3, os.getpid(), self.tables.put_nowait)
+        self.uplink = Uplink(self.link.getsockname(), 3, self.tables.put_nowait)
         self._task = asyncio.create_task(self.uplink.run())
         self._frames = Frames()
         self._heard: list[Up] = []

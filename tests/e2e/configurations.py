@@ -1,0 +1,17 @@
+"""The configurations that the processes' tests run with."""
+
+from __future__ import annotations
+
+from tests.e2e.servers import Server
+
+
+def split(baseline: Server, candidate: Server, percent: float = 0, workers: int = 2, drain: str = "10s") -> str:
+    """Everything split by user between two servers."""
+    return f"""\
+version: 1
+server: {{listen: 127.0.0.1:0, workers: {workers}, timeouts: {{drain: {drain}}}, expose: true}}
+admin: {{listen: 127.0.0.1:0}}
+backends: {{legacy: {baseline.url}, new: {candidate.url}}}
+rollouts: {{shop: {{key: [header:X-User-ID, client_ip], percent: {percent}}}}}
+routes: [{{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop}}]
+"""
