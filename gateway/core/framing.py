@@ -14,7 +14,8 @@ from gateway.errors import MalformedMessage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.core.heads import RequestHead, ResponseHead
+    from gateway.core.fields import Fields
+    from gateway.core.responses import ResponseHead
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -183,12 +184,12 @@ def encode_last_chunk(trailers: bytes) -> bytes:
     return b"0\r\n" + trailers + b"\r\n" if trailers else LAST_CHUNK
 
 
-def request_reader(request: RequestHead) -> LengthReader | ChunkReader | None:
+def request_reader(fields: Fields) -> LengthReader | ChunkReader | None:
     """The reader for a request's body; None when it has none."""
-    if request.chunked:
+    if fields.chunked:
         return ChunkReader()
-    if request.content_length:
-        return LengthReader(request.content_length)
+    if fields.content_length:
+        return LengthReader(fields.content_length)
     return None
 
 

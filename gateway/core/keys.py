@@ -109,7 +109,7 @@ def _compile_cookie(name: str) -> Read:
             return None
         value = find_cookie(cookies, start)
         if value is None:  # RFC 6265 allows one Cookie field only, but some proxies send several
-            more = request.headers(b"cookie")[1:]
+            more = request.fields.all(b"cookie")[1:]
             value = next((found for field in more if (found := find_cookie(field, start)) is not None), None)
         return value
 
@@ -192,7 +192,7 @@ def _read_scalar(claim: bytes) -> bytes | None:
 
 def _compile_client_ip(trusted: TrustedNetworks) -> Read:
     def read_client_ip(request: RequestHead, _captures: Captures, peer: str) -> bytes | None:
-        forwarded = request.forwarded
+        forwarded = request.fields.forwarded
         listed = None if forwarded is None else forwarded.get(b"x-forwarded-for")
         return trusted.find_client(listed, peer).encode()
 

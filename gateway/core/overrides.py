@@ -27,10 +27,10 @@ class Overrides:
 
     def read(self, request: RequestHead, peer: str) -> Arm | None:
         """The arm that the request asks for, if it may; None otherwise."""
-        arm = _ARMS.get(request.arm_override)
+        arm = _ARMS.get(request.fields.arm_override)
         if arm is None or not (self._networks.contains(peer) or self._shows_token(request)):
             return None
         return arm
 
     def _shows_token(self, request: RequestHead) -> bool:
-        return bool(self._token) and compare_digest(request.override_token, self._token)
+        return bool(self._token) and compare_digest(request.fields.override_token, self._token)

@@ -234,7 +234,8 @@ class Limits(Value, frozen=True):
 
 class ClientTimeouts(Value, frozen=True):
     """``header``: from a request's first byte to its head's end; ``idle``: between requests, and without progress;
-    ``drain``: how long a stopping worker waits for what is under way."""
+    ``drain``: how long a stopping worker waits for what is under way.
+    """
 
     header: float
     idle: float

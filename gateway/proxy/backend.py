@@ -11,12 +11,13 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.core.framing import CloseReader, Reader, response_reader
-from gateway.core.heads import END, parse_response
+from gateway.core.heads import END
+from gateway.core.responses import parse_response
 from gateway.errors import BackendError, BackendTimeout, MalformedMessage
 from gateway.proxy.wheel import Timed
 
 if TYPE_CHECKING:
-    from gateway.core.heads import ResponseHead
+    from gateway.core.responses import ResponseHead
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.pool import EndpointState, Pool
     from gateway.proxy.tunnel import Tunnel
@@ -73,15 +74,18 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     # What the exchange asks for.
 
-    def begin(self, exchange: Exchange, method: bytes) -> None:
-        """Serve ``exchange`` from here to its `release` or `abort`."""
+    def send(self, exchange: Exchange, method: bytes, head: bytes) -> None:
+        """Serve ``exchange`` from here on; ``head`` asks for it."""
         self.exchange = exchange
         self._method = method
         self.is_reusable = False
         self.has_received = False
+        timeouts = self.pool.backend.timeouts
+        self.arm(timeouts.response if exchange.is_request_sent else timeouts.idle)
+        self.write(head)
 
     def expect_response(self) -> None:
-        """The request is sent as a whole: its answer is due."""
+        """The request's body is sent as a whole: its answer is due."""
         self.arm(self.pool.backend.timeouts.response)
 
     def write(self, sent: bytes) -> None:
@@ -106,12 +110,12 @@ class BackendConnection(Timed, asyncio.Protocol):
             self.transport.resume_reading()
             self.note_progress()
 
-    def release(self) -> None:
-        """The exchange is over: back into the pool, or closed when it can't serve another."""
+    def settle(self) -> None:
+        """The exchange is over: nobody is served."""
         self.exchange = None
         self.served += 1
-        self.resume()
-        self.pool.release(self)
+        if self._is_reading_paused:
+            self.resume()
 
     def abort(self) -> None:
         """Give up on this connection at once; the exchange hears nothing more."""
@@ -133,17 +137,18 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     def data_received(self, received: bytes) -> None:
         """Called by the loop."""
-        if self.exchange is None:
+        exchange = self.exchange
+        if exchange is None:
             if self.tunnel is None:
                 self.close()  # nobody asked: whatever it is, it must not be taken for the next answer
             else:
                 self.tunnel.from_backend(received)
         elif self._reader is None:
-            self._read_head(received)
+            self._read_head(exchange, received)
         else:
-            self._read_body(self.exchange, self._reader, received)
+            self._read_body(exchange, self._reader, received)
 
-    def _read_head(self, received: bytes) -> None:
+    def _read_head(self, exchange: Exchange, received: bytes) -> None:
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
@@ -154,27 +159,40 @@ class BackendConnection(Timed, asyncio.Protocol):
             if len(received) > _HEAD_BOUND_BYTES:
                 self._fail(BackendError("the backend's response head is too large", "protocol"))
             return
-        exchange = self.exchange
-        assert exchange is not None
+        end += len(END)
         try:
-            response = parse_response(received[: end + 4])
+            response = parse_response(received[:end])
         except MalformedMessage:
             self._fail(BackendError("the backend's response is not valid HTTP/1.1", "protocol"))
             return
-        rest = received[end + 4 :]
+        rest = received[end:]
         if response.status < 200:
             self._read_informational(exchange, response, rest)
-            return
+        elif response.content_length == len(rest) and rest and response.has_body(self._method):
+            self.is_reusable = response.keep_alive
+            exchange.on_response(response, None, rest, is_done=True)
+        else:
+            self._begin_body(exchange, response, rest)
+
+    def _begin_body(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
+        """The body is not there as a whole yet, or of unknown length, or there is none."""
         reader = response_reader(response, self._method)
-        self.is_reusable = response.keep_alive and not isinstance(reader, CloseReader) and not (reader is None and rest)
-        exchange.on_response(response, reader)
-        if self.exchange is not exchange:
-            return  # it has gone on without us
         if reader is None:
-            exchange.on_body(b"", is_done=True)
+            self.is_reusable = response.keep_alive and not rest
+            exchange.on_response(response, None, b"", is_done=True)
+            return
+        self.is_reusable = response.keep_alive and not isinstance(reader, CloseReader)
+        try:
+            payload = reader.feed(rest)
+        except MalformedMessage:
+            self._fail(BackendError("the backend's response body is malformed", "protocol"))
+            return
+        if reader.is_done:
+            self.is_reusable = self.is_reusable and not reader.rest
         else:
             self._reader = reader
-            self._read_body(exchange, reader, rest)
+            self.arm(self.pool.backend.timeouts.idle)
+        exchange.on_response(response, reader, payload, is_done=reader.is_done)
 
     def _read_informational(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
         if response.status == _SWITCHING_PROTOCOLS:
@@ -185,8 +203,8 @@ class BackendConnection(Timed, asyncio.Protocol):
             return
         self.has_received = True
         exchange.on_informational(response)
-        if rest:
-            self._read_head(rest)
+        if rest and self.exchange is exchange:
+            self._read_head(exchange, rest)
 
     def _read_body(self, exchange: Exchange, reader: Reader, received: bytes) -> None:
         try:
@@ -195,16 +213,12 @@ class BackendConnection(Timed, asyncio.Protocol):
             self._fail(BackendError("the backend's response body is malformed", "protocol"))
             return
         if reader.is_done:
-            self._end_body(reader)
+            self._reader = None
+            self.is_reusable = self.is_reusable and not reader.rest
             exchange.on_body(payload, is_done=True, trailers=reader.trailers)
         else:
             self.arm(self.pool.backend.timeouts.idle)
             exchange.on_body(payload, is_done=False)
-
-    def _end_body(self, reader: Reader) -> None:
-        self._reader = None
-        if reader.rest:
-            self.is_reusable = False
 
     def _fail(self, error: BackendError | BackendTimeout) -> None:
         """This connection is of no use any more; the exchange decides what that means for the request."""

@@ -10,18 +10,33 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
+from gateway.core.forwarding import request_fields
 from gateway.core.framing import ChunkReader, LengthReader, request_reader
-from gateway.core.heads import END, parse_request
+from gateway.core.heads import END, RequestHead, parse_request, repeat_request
 from gateway.errors import BadRequest, BodyTooLarge, HeadTooLarge, MalformedMessage, ProxyError, RequestTimeout
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.identity import new_request_id
 from gateway.proxy.problem import problem_response
-from gateway.proxy.wheel import Timed
+from gateway.proxy.wheel import NEVER, Timed
 
 if TYPE_CHECKING:
+    from gateway.core.fields import Fields
+    from gateway.core.forwarding import FieldRewrite
     from gateway.proxy.generation import Generation
     from gateway.proxy.plane import DataPlane
     from gateway.proxy.tunnel import Tunnel
+
+
+class _Known:
+    """What a client sent last, and what became of it: the same bytes lead to the same under the same generation."""
+
+    __slots__ = ("fields", "generation", "passed_fields")
+
+    def __init__(self, generation: Generation, fields: Fields, passed_fields: bytes) -> None:
+        self.generation = generation
+        self.fields = fields
+        self.passed_fields = passed_fields
+
 
 # How long a client may take to notice the end of a connection, while what it still sends is thrown away.
 _LINGER_SECONDS: Final = 2.0
@@ -37,19 +52,18 @@ class ClientConnection(Timed, asyncio.Protocol):
         "_is_lingering",
         "_is_reading_paused",
         "_is_write_paused",
+        "_known",
+        "_peer_bytes",
         "_reader",
+        "_scheme",
         "_searched",
-        "_trusted_by",
-        "_trusts",
         "_tunnel",
         "_unwritten",
         "exchange",
         "is_ending",
         "is_tls",
         "peer",
-        "peer_bytes",
         "plane",
-        "scheme",
         "transport",
     )
 
@@ -59,9 +73,9 @@ class ClientConnection(Timed, asyncio.Protocol):
         super().__init__(plane.wheel)
         self.plane = plane
         self.is_tls = is_tls
-        self.scheme = b"https" if is_tls else b"http"
+        self._scheme = b"https" if is_tls else b"http"
         self.peer = ""
-        self.peer_bytes = b""
+        self._peer_bytes = b""
         self.exchange: Exchange | None = None
         self.is_ending = False
         self._buffer = b""
@@ -74,15 +88,12 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._is_reading_paused = False
         self._is_write_paused = False
         self._unwritten = 0
-        self._trusted_by: Generation | None = None
-        self._trusts = False
+        self._known: _Known | None = None
 
-    def is_trusted(self, generation: Generation) -> bool:
-        """Whether ``generation`` believes this peer's X-Forwarded-*."""
-        if self._trusted_by is not generation:
-            self._trusted_by = generation
-            self._trusts = generation.trusts(self.peer)
-        return self._trusts
+    def rewritten_fields(self, generation: Generation, fields: Fields, rewrite: FieldRewrite) -> bytes:
+        """The fields to pass on to an arm that needs others."""
+        trusted = generation.trusts(self.peer)
+        return request_fields(rewrite.apply(fields), fields, self._peer_bytes, self._scheme, trusted=trusted)
 
     # What the transport reports.
 
@@ -91,7 +102,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if peer else ""
-        self.peer_bytes = self.peer.encode("latin-1")
+        self._peer_bytes = self.peer.encode("latin-1")
         self.plane.admit(self)
         self.arm(self.plane.generation.timeouts.idle)
 
@@ -132,6 +143,16 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def _read_head(self, received: bytes) -> None:
         generation = self.plane.generation
+        known = self._known
+        if known is not None and received.endswith(known.fields.raw) and not self._buffer:
+            request = repeat_request(received, known.fields)
+            if (
+                request is not None
+                and known.generation is generation
+                and len(received) <= generation.limits.header_bytes
+            ):
+                self._begin(generation, request, known.passed_fields)
+                return
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
@@ -143,7 +164,7 @@ class ClientConnection(Timed, asyncio.Protocol):
             self._wait_for_head(generation, received)
             return
         self._searched = 0
-        end += 4
+        end += len(END)
         bound = generation.limits.header_bytes
         try:
             if end > bound:
@@ -152,15 +173,30 @@ class ClientConnection(Timed, asyncio.Protocol):
         except ProxyError as error:
             self._refuse(error, received[end:])
             return
-        self.disarm()
         self._buffer = received[end:]
-        self._reader = request_reader(request)
-        self._body_bytes = 0
-        self.exchange = exchange = Exchange(self, generation, request)
+        self._begin(generation, request, self._learn(generation, request.fields))
+
+    def _learn(self, generation: Generation, fields: Fields) -> bytes:
+        """The fields to pass on; remembered, since the next request mostly has the same."""
+        trusted = generation.trusts(self.peer)
+        passed = request_fields(fields.passed_on(), fields, self._peer_bytes, self._scheme, trusted=trusted)
+        if fields.is_http11:
+            self._known = _Known(generation, fields, passed)
+        return passed
+
+    def _begin(self, generation: Generation, request: RequestHead, passed_fields: bytes) -> None:
+        self.deadline = NEVER
+        fields = request.fields
+        self.exchange = exchange = Exchange(self, generation, request, passed_fields)
         generation.in_flight += 1
-        body_bound = generation.limits.body
-        if body_bound and request.content_length is not None and request.content_length > body_bound:
-            exchange.fail(BodyTooLarge(f"the request's body is over {body_bound} bytes"))
+        if fields.content_length is None and not fields.chunked:
+            exchange.begin()
+            return
+        self._reader = request_reader(fields)
+        self._body_bytes = 0
+        bound = generation.limits.body
+        if bound and fields.content_length is not None and fields.content_length > bound:
+            exchange.fail(BodyTooLarge(f"the request's body is over {bound} bytes"))
             return
         exchange.begin()
         if self._reader is not None and self._buffer and self.exchange is exchange:
@@ -220,7 +256,6 @@ class ClientConnection(Timed, asyncio.Protocol):
     def _refuse(self, error: ProxyError, rest: bytes) -> None:
         """Answer what could not be made a request, and end."""
         self._buffer = rest
-        self.plane.generation.note_refused(error)
         self.write(problem_response(error, new_request_id(), method=b"GET", ours=b"", keep_alive=False))
         self._linger()
 

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.forwarding import forwarding_fields, request_head, response_head
+from gateway.core.forwarding import response_head
 from gateway.core.framing import CloseReader, encode_chunk, encode_last_chunk
 from gateway.errors import BackendError, NoRoute, ProxyError
 from gateway.proxy.identity import new_request_id
@@ -24,7 +24,8 @@ from gateway.proxy.tunnel import Tunnel
 if TYPE_CHECKING:
     from gateway.core.decision import Decision
     from gateway.core.framing import Reader
-    from gateway.core.heads import RequestHead, ResponseHead
+    from gateway.core.heads import RequestHead
+    from gateway.core.responses import ResponseHead
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.generation import Generation
@@ -68,16 +69,19 @@ class Exchange:
     _has_sent_body = False
     _is_resent = False
     _frames_chunks = False
-    _unsent_head = b""
 
-    def __init__(self, client: ClientConnection, generation: Generation, request: RequestHead) -> None:
+    def __init__(
+        self, client: ClientConnection, generation: Generation, request: RequestHead, passed_fields: bytes
+    ) -> None:
+        fields = request.fields
         self.client = client
         self.generation = generation
         self.request = request
-        self.request_id = request.request_id or new_request_id()
-        self.keep_alive = request.keep_alive
-        self.is_request_sent = not request.has_body
+        self.request_id = fields.request_id or new_request_id()
+        self.keep_alive = fields.keep_alive
+        self.is_request_sent = not (fields.chunked or fields.content_length)
         self.started_at = monotonic()
+        self._passed_fields = passed_fields
 
     @property
     def is_waiting(self) -> bool:
@@ -87,7 +91,7 @@ class Exchange:
     @property
     def is_upgrade(self) -> bool:
         """Whether the client asked to switch protocols."""
-        return bool(self.request.upgrade)
+        return bool(self.request.fields.upgrade)
 
     # match, decide
 
@@ -96,25 +100,25 @@ class Exchange:
         client = self.client
         generation = self.generation
         request = self.request
-        override = generation.overrides.read(request, client.peer) if request.arm_override else None
+        override = generation.overrides.read(request, client.peer) if request.fields.arm_override else None
         try:
             decision = generation.decider.decide(request, client.peer, override=override, down=generation.down)
         except ProxyError as error:
             self.fail(error)
             return
         self.decision = decision
-        self._pool = generation.pools[decision.side.backend]
-        self._acquire()
+        self._pool = pool = generation.pools[decision.side.backend]
+        connection = pool.acquire(self)
+        if connection is None:
+            self._await_connection()
+        else:
+            self.on_connection(connection)
 
     # acquire
 
-    def _acquire(self, *, fresh: bool = False) -> None:
-        assert self._pool is not None
+    def _await_connection(self) -> None:
         self.phase = Phase.ACQUIRING
-        connection = self._pool.acquire(self, fresh=fresh)
-        if connection is not None:
-            self.on_connection(connection)
-        elif not self.is_request_sent:
+        if not self.is_request_sent:
             self.client.pause_body()
 
     def on_no_connection(self, error: ProxyError) -> None:
@@ -125,34 +129,29 @@ class Exchange:
 
     def on_connection(self, connection: BackendConnection) -> None:
         """Send the request's head on ``connection``; the body follows as the client sends it."""
+        decision = self.decision
+        assert decision is not None
         self.phase = Phase.AWAITING
         self.connection = connection
-        connection.begin(self, self.request.method)
-        connection.write(self._request_head(connection))
-        self.sent_at = monotonic()
-        if self.is_request_sent:
-            connection.expect_response()
-        else:
-            connection.note_progress()
-            self.client.resume_body()
-
-    def _request_head(self, connection: BackendConnection) -> bytes:
         request = self.request
-        decision = self.decision
-        client = self.client
-        assert decision is not None
         side = decision.side
-        ours = b"%b%bX-Request-ID: %b\r\n" % (
-            forwarding_fields(request, client.peer_bytes, client.scheme, trusted=client.is_trusted(self.generation)),
-            side.header_lines,
-            self.request_id,
-        )
-        if not request.authority:
-            ours += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
         target = request.target
+        fields = self._passed_fields
         if side.rewrite_path is not None:
-            target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in request.target else b"")
-        return request_head(request, target, ours, side.rewrite_fields)
+            target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
+        if side.rewrite_fields is not None:
+            fields = self.client.rewritten_fields(self.generation, request.fields, side.rewrite_fields)
+        if not request.fields.authority:
+            fields += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
+        connection.send(
+            self,
+            request.method,
+            b"%b %b HTTP/1.1%b%bX-Request-ID: %b\r\n\r\n"
+            % (request.method, target, fields, side.header_lines, self.request_id),
+        )
+        self.sent_at = monotonic()
+        if not self.is_request_sent:
+            self.client.resume_body()
 
     def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Send on a part of the request's body."""
@@ -162,7 +161,7 @@ class Exchange:
         if connection is None or self.phase is Phase.SETTLED:
             return
         self._has_sent_body = True
-        if self.request.chunked:
+        if self.request.fields.chunked:
             payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
         connection.write(payload)
         if is_done and self.phase is Phase.AWAITING:
@@ -175,34 +174,42 @@ class Exchange:
 
     def on_informational(self, response: ResponseHead) -> None:
         """Pass on an interim response (RFC 9110, section 15.2); HTTP/1.0 does not know them."""
-        if self.request.is_http11:
+        if self.request.fields.is_http11:
             self.client.write(response_head(response, b""))
 
-    def on_response(self, response: ResponseHead, reader: Reader | None) -> None:
-        """Answer the client with the backend's head; it leaves with the first `on_body`, which follows at once."""
-        assert self._pool is not None
-        assert self.connection is not None
+    def on_response(self, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_done: bool) -> None:
+        """Answer the client with the backend's head, and what has come of the body (`on_body` brings the rest)."""
+        connection = self.connection
+        fields = self.request.fields
+        assert connection is not None
         self.header_at = monotonic()
-        self._pool.note_success(self.connection.endpoint)
+        connection.endpoint.failures = 0  # it has answered, whatever the status
         self.phase = Phase.RELAYING
         self.status = response.status
-        request = self.request
-        self.keep_alive = request.keep_alive and self.is_request_sent and not self.client.is_ending
         ours = b"X-Request-ID: %b\r\n" % self.request_id
         if response.chunked or isinstance(reader, CloseReader):
             ours += self._frame_unbounded(reader)
         ours += self._optional_fields()
-        if not self.keep_alive:
+        if not (self.keep_alive and self.is_request_sent) or self.client.is_ending:
+            self.keep_alive = False
             ours += b"Connection: close\r\n"
-        elif not request.is_http11:
+        elif not fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
-        self._unsent_head = response_head(response, ours)
+        head = response_head(response, ours)
+        if len(payload) > _JOIN_BYTES or self._frames_chunks:
+            self.client.write(head)
+            self.on_body(payload, is_done=is_done, trailers=reader.trailers if reader is not None else b"")
+            return
+        self.bytes_sent = len(payload)
+        self.client.write(head + payload if payload else head)
+        if is_done:
+            self._finish()
 
     def _frame_unbounded(self, reader: Reader | None) -> bytes:
         """A body whose length is not known: chunked for HTTP/1.1, ended by closing for HTTP/1.0."""
         if reader is None and self.request.method != b"HEAD":
             return b""  # a 204 or 304 that speaks of a body which it can't have
-        if self.request.is_http11:
+        if self.request.fields.is_http11:
             self._frames_chunks = reader is not None
             return b"Transfer-Encoding: chunked\r\n"
         self.keep_alive = reader is None
@@ -230,20 +237,10 @@ class Exchange:
         self.bytes_sent += len(payload)
         if self._frames_chunks:
             payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
-        if self._unsent_head:
-            payload = self._join_head(payload)
         if payload:
             self.client.write(payload)
         if is_done:
             self._finish()
-
-    def _join_head(self, payload: bytes) -> bytes:
-        """The head waits for the first part of the body, so that both leave in one piece."""
-        head, self._unsent_head = self._unsent_head, b""
-        if len(payload) <= _JOIN_BYTES:
-            return head + payload
-        self.client.write(head)
-        return payload
 
     def on_switched(self, response: ResponseHead, rest: bytes) -> None:
         """The backend has switched protocols: from here on, bytes pass both ways as they come."""
@@ -279,17 +276,21 @@ class Exchange:
     def _finish(self) -> None:
         """The answer is out as a whole."""
         connection = self.connection
+        assert connection is not None
+        assert self._pool is not None
         self.connection = None
         self._settle()
-        if connection is not None:
-            if not self.is_request_sent:
-                connection.is_reusable = False
-            connection.release()
+        if not self.is_request_sent:
+            connection.is_reusable = False
+        self._pool.release(connection)
         self.client.finish(self.keep_alive)
 
     def _settle(self) -> None:
         self.phase = Phase.SETTLED
-        self.generation.settle(self)
+        generation = self.generation
+        generation.in_flight -= 1
+        if generation.logs_requests:
+            generation.log_request(self)
 
     # What goes wrong.
 
@@ -302,7 +303,8 @@ class Exchange:
         connection.endpoint.in_flight -= 1
         if self._may_resend(connection, error):
             self._is_resent = True
-            self._acquire(fresh=True)
+            self._await_connection()
+            self._pool.open_for(self, connection.endpoint)
             return
         self._pool.note_failure(connection.endpoint)
         self.fail(error)
@@ -338,7 +340,7 @@ class Exchange:
         ends_connection = error.source == "client" and not isinstance(error, NoRoute)
         keep_alive = self.keep_alive and self.is_request_sent and not ends_connection and not self.client.is_ending
         ours = self._optional_fields()
-        if keep_alive and not self.request.is_http11:
+        if keep_alive and not self.request.fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
         self.client.write(
             problem_response(error, self.request_id, method=self.request.method, ours=ours, keep_alive=keep_alive)

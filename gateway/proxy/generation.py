@@ -21,7 +21,6 @@ from gateway.proxy.record import access_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.errors import ProxyError
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.wheel import TimerWheel
 
@@ -43,14 +42,16 @@ class Generation:
         self.decider = Decider(table, random, new_key)
         self._trusted = TrustedNetworks(server.trusted_proxies)
         self.overrides = Overrides(server.override)
-        self._write_line: Callable[[bytes], None] | None = None
+        self.logs_requests = server.access_log is not AccessLog.OFF
+        self._logs_all = server.access_log is AccessLog.ALL
+        self._write_line: Callable[[bytes], None]
         self._templates = {route.name: Templates(route.paths) for route in table.routes}
         self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
         self._checks = HealthChecks(self.pools.values(), self._note_health)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:
         """Serve from now on; access log lines go to ``write_line``."""
-        self._write_line = write_line if self.table.server.access_log is not AccessLog.OFF else None
+        self._write_line = write_line
         for pool in self.pools.values():
             self._note_health(pool)
         self._checks.start()
@@ -73,18 +74,10 @@ class Generation:
         else:
             self.down.add(pool.backend.name)
 
-    def settle(self, exchange: Exchange) -> None:
-        """A request is over: count it, and log it if it is to be logged."""
-        self.in_flight -= 1
-        if self._write_line is not None and (
-            exchange.status >= _ERROR_STATUS
-            or exchange.error is not None
-            or self.table.server.access_log is AccessLog.ALL
-        ):
+    def log_request(self, exchange: Exchange) -> None:
+        """Write a line about a request that is over, if it is one of those to be logged."""
+        if self._logs_all or exchange.status >= _ERROR_STATUS or exchange.error is not None:
             self._write_line(access_line(exchange, self._template_of(exchange)))
-
-    def note_refused(self, error: ProxyError) -> None:
-        """Bytes were refused that never became a request."""
 
     def _template_of(self, exchange: Exchange) -> str | None:
         decision = exchange.decision

@@ -64,6 +64,7 @@ class Pool:
         self.backend = backend
         self.wheel = wheel
         self.endpoints = [EndpointState(endpoint) for endpoint in backend.endpoints]
+        self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self.connections = 0
         self.tls = _tls_context(backend)
         self._turn = 0
@@ -73,23 +74,27 @@ class Pool:
 
     # Taking and giving back.
 
-    def acquire(self, exchange: Exchange, *, fresh: bool = False) -> BackendConnection | None:
-        """A connection for ``exchange`` now, or None and a call to it later. ``fresh``: one that nobody has used."""
-        endpoint = self._choose()
-        if endpoint.idle and not fresh:
+    def acquire(self, exchange: Exchange) -> BackendConnection | None:
+        """A connection for ``exchange`` now, or None and a call to it later."""
+        endpoint = self._only or self._choose()
+        if endpoint.idle:
             endpoint.in_flight += 1
             return endpoint.idle.pop()
+        self.open_for(exchange, endpoint)
+        return None
+
+    def open_for(self, exchange: Exchange, endpoint: EndpointState) -> None:
+        """Open a fresh connection for ``exchange``, best at ``endpoint``; at the bound, queue it."""
         if self.connections >= self.backend.connections and not self._evict():
             self._waiting.append(_Waiter(self, exchange))
         else:
             self._open(endpoint, exchange)
-        return None
 
     def _choose(self, tried: Sequence[EndpointState] = ()) -> EndpointState:
         """The available endpoint with the least in flight; ties go round. Any untried one when none is available."""
+        if self._only is not None:
+            return self._only
         endpoints = self.endpoints
-        if len(endpoints) == 1:
-            return endpoints[0]
         self._turn = turn = (self._turn + 1) % len(endpoints)
         now = self.wheel.now
         untried = [endpoint for endpoint in endpoints[turn:] + endpoints[:turn] if endpoint not in tried]
@@ -108,19 +113,15 @@ class Pool:
 
     def release(self, connection: BackendConnection) -> None:
         """Take a connection back: for the next in the queue, to idle, or to be closed."""
+        connection.settle()
         endpoint = connection.endpoint
-        endpoint.in_flight -= 1
-        if (
-            not connection.is_reusable
-            or self._is_retired
-            or not connection.is_open
-            or connection.transport.is_closing()
-        ):
+        if not connection.is_reusable or self._is_retired or not connection.is_open:
+            endpoint.in_flight -= 1
             connection.close()
         elif self._waiting:
-            endpoint.in_flight += 1
             self._next_waiting().on_connection(connection)
         else:
+            endpoint.in_flight -= 1
             endpoint.idle.append(connection)
             connection.arm(self.backend.timeouts.idle)
 
@@ -163,26 +164,31 @@ class Pool:
 
     async def _open_for(self, endpoint: EndpointState, exchange: Exchange) -> None:
         """Open a connection at ``endpoint``, or at the others in turn, and hand it to ``exchange``."""
-        tried: list[EndpointState] = []
-        while True:
-            try:
-                connection = await self._connect(endpoint)
-                break
-            except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-                self.note_failure(endpoint)
-                tried.append(endpoint)
-                if len(tried) == len(self.endpoints) or not exchange.is_waiting:
-                    self._free_place()
-                    if exchange.is_waiting:
-                        exchange.on_no_connection(_connect_error(error))
-                    return
-                endpoint = self._choose(tried)
-        endpoint.in_flight += 1
+        try:
+            connection = await self._connect_somewhere(endpoint, exchange)
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            self._free_place()
+            if exchange.is_waiting:
+                exchange.on_no_connection(_connect_error(error))
+            return
+        connection.endpoint.in_flight += 1
         if exchange.is_waiting:
             exchange.on_connection(connection)
         else:
             connection.is_reusable = True
             self.release(connection)
+
+    async def _connect_somewhere(self, endpoint: EndpointState, exchange: Exchange) -> BackendConnection:
+        tried: list[EndpointState] = []
+        while True:
+            try:
+                return await self._connect(endpoint)
+            except (OSError, TimeoutError):
+                self.note_failure(endpoint)
+                tried.append(endpoint)
+                if len(tried) == len(self.endpoints) or not exchange.is_waiting:
+                    raise
+                endpoint = self._choose(tried)
 
     async def _connect(self, endpoint: EndpointState) -> BackendConnection:
         tls = self.tls if endpoint.endpoint.tls else None
@@ -201,10 +207,6 @@ class Pool:
         return connection
 
     # Passive health.
-
-    def note_success(self, endpoint: EndpointState) -> None:
-        """The endpoint has answered, whatever the status."""
-        endpoint.failures = 0
 
     def note_failure(self, endpoint: EndpointState) -> None:
         """A connection or an answer failed. Enough in a row eject the endpoint, but never the last one."""
