@@ -1,4 +1,4 @@
-"""The head that is sent on, in either direction: the received bytes, less what is hop-by-hop, plus what is ours.
+"""The fields of a request that are sent on: those received, less what is hop-by-hop, plus what is ours.
 
 Fields pass in their order, with their case and repeats, because they are never taken apart: the spans that were marked
 when they were read are cut out, and our own fields are appended.
@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core.fields import without
-
 if TYPE_CHECKING:
     from gateway.core.fields import Fields
-    from gateway.core.responses import ResponseHead
     from gateway.core.types import Rewrite
 
 
@@ -36,8 +33,8 @@ class FieldRewrite:
 def request_fields(passed_on: bytes, fields: Fields, peer: bytes, scheme: bytes, *, trusted: bool) -> bytes:
     """The fields of a request as a backend gets them, but for those that differ with each request.
 
-    ``passed_on`` are the client's own; framing and X-Forwarded-* are added. What ``peer`` said about the way here counts
-    only when it is ``trusted``: its list is continued, its Proto and Host are kept; anybody else's are replaced.
+    ``passed_on`` are the client's own; framing and X-Forwarded-* are added. What ``peer`` said about the way here
+    counts only when it is ``trusted``: its list is continued, its Proto and Host are kept; others' are replaced.
     """
     framing = b""
     if fields.chunked:
@@ -53,8 +50,3 @@ def request_fields(passed_on: bytes, fields: Fields, peer: bytes, scheme: bytes,
         said.get(b"x-forwarded-proto", scheme),
         said.get(b"x-forwarded-host", fields.authority),
     )
-
-
-def response_head(response: ResponseHead, ours: bytes) -> bytes:
-    """The response's head as the client gets it; ``ours`` are whole fields, each ending in CR LF."""
-    return b"%b%b%b\r\n" % (response.line, without(response.raw, response.cuts), ours)

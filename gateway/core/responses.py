@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from gateway.core.fields import cuts_and_named
+from gateway.core.fields import cuts_and_named, without
 from gateway.errors import MalformedMessage
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _ZERO: Final = ord("0")
 _NO_CONTENT: Final = 204
 _FIRST_STATUS: Final = 100
 _LAST_STATUS: Final = 599
+_FIRST_FINAL_STATUS: Final = 200
+_BODILESS: Final = frozenset({204, 304})
 
 
 class _NoEvents:
@@ -38,26 +40,26 @@ _NO_EVENTS: Final = _NoEvents()
 
 
 class ResponseHead:
-    """The head of one response: its ``line``, and ``raw``, which begins with the CR LF behind it.
+    """The ``head`` of one response; ``passed_on`` is what the client gets of it, up to the last field's CR LF.
 
-    ``cuts`` are the spans of ``raw`` that are not passed on.
+    Like a request's fields it is immutable once read, and serves all responses that begin with the same bytes.
     """
 
-    is_http11 = True
     keep_alive = True
     content_length: int | None = None
     chunked = False
     upgrade = b""
-    cuts: Sequence[Span] = ()
+    whole_length: int | None = None
+    """The length of its body, where the status allows one and a length is given."""
+    passed_on = b""
 
-    def __init__(self, status: int, line: bytes, raw: bytes) -> None:
+    def __init__(self, status: int, head: bytes) -> None:
         self.status = status
-        self.line = line
-        self.raw = raw
+        self.head = head
 
     def has_body(self, method: bytes) -> bool:
         """Whether body bytes follow, in answer to ``method`` (RFC 9112, section 6.3)."""
-        if method == b"HEAD" or self.status < 200 or self.status in {204, 304}:
+        if method == b"HEAD" or self.status < _FIRST_FINAL_STATUS or self.status in _BODILESS:
             return False
         return self.content_length != 0
 
@@ -75,47 +77,50 @@ def parse_response(head: bytes) -> ResponseHead:
     status = int(head[9:12])
     if not _FIRST_STATUS <= status <= _LAST_STATUS:
         raise MalformedMessage(f"status {status}")
-    line_end = head.find(b"\r\n")
-    response = ResponseHead(status, head[:line_end], head[line_end:])
-    if head[7] == _ZERO:
-        response.is_http11 = response.keep_alive = False
-        response.line = b"HTTP/1.1" + response.line[8:]
-    _read_fields(response, response.raw.lower())
+    response = ResponseHead(status, head)
+    response.keep_alive = head[7] != _ZERO
+    cuts = _read_fields(response, head.lower())
+    response.passed_on = b"HTTP/1.1" + without(head[8:], [(start - 8, end - 8) for start, end in cuts])
+    if response.has_body(b"GET"):
+        response.whole_length = response.content_length
     return response
 
 
-def _read_fields(response: ResponseHead, lowered: bytes) -> None:
+def _read_fields(response: ResponseHead, lowered: bytes) -> Sequence[Span]:
+    """Read what the gateway acts on; the spans of ``head`` that are not passed on."""
+    cuts: list[Span] = []
     connection = b""
     for field in _ACTED_ON.finditer(lowered):
         name = field[1]
-        if name == b"content-length":
-            response.content_length = int(field[2])
-            if response.status != _NO_CONTENT:  # which must not have one (RFC 9110, section 8.6)
-                continue
-        response.cuts = (*response.cuts, field.span())
+        if name != b"content-length" or response.status == _NO_CONTENT:  # which must have none (RFC 9110, section 8.6)
+            cuts.append(field.span())
         if name == b"connection":
             connection = connection + b"," + field[2] if connection else field[2]
-        elif name == b"transfer-encoding":
-            if response.chunked or field[2].rstrip(b" \t") != b"chunked":
-                raise MalformedMessage("a Transfer-Encoding other than chunked")
-            response.chunked = True
-        elif name == b"upgrade":
-            start, end = field.span(2)
-            response.upgrade = response.raw[start:end].rstrip(b" \t")
+        else:
+            _read_field(response, name, field)
     if response.chunked and response.content_length is not None:
         raise MalformedMessage("both Content-Length and Transfer-Encoding")
-    if connection == b"keep-alive":
-        response.keep_alive = True
-    elif connection:
-        _read_connection(response, connection, lowered)
+    named = _read_connection(response, connection) if connection else None
+    return cuts_and_named(lowered, cuts, named) if named else cuts
 
 
-def _read_connection(response: ResponseHead, connection: bytes, lowered: bytes) -> None:
+def _read_field(response: ResponseHead, name: bytes, field: re.Match[bytes]) -> None:
+    if name == b"content-length":
+        response.content_length = int(field[2])
+    elif name == b"transfer-encoding":
+        if response.chunked or field[2].rstrip(b" \t") != b"chunked":
+            raise MalformedMessage("a Transfer-Encoding other than chunked")
+        response.chunked = True
+    elif name == b"upgrade":
+        start, end = field.span(2)
+        response.upgrade = response.head[start:end].rstrip(b" \t")
+
+
+def _read_connection(response: ResponseHead, connection: bytes) -> set[bytes]:
+    """Apply the options of Connection; the names of the fields that it marks as not to be passed on."""
     options = {option.strip(b" \t") for option in connection.split(b",")}
     if b"close" in options:
         response.keep_alive = False
     elif b"keep-alive" in options:
         response.keep_alive = True
-    named = options - _KEPT
-    if named:
-        response.cuts = cuts_and_named(lowered, response.cuts, named)
+    return options - _KEPT

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HEAD_BOUND_BYTES: Final = 64 * 1024
 
 _SWITCHING_PROTOCOLS: Final = 101
+_FIRST_FINAL_STATUS: Final = 200
 
 
 class BackendConnection(Timed, asyncio.Protocol):
@@ -35,6 +36,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         "_buffer",
         "_is_reading_paused",
         "_is_write_paused",
+        "_known",
         "_method",
         "_reader",
         "_unwritten",
@@ -66,6 +68,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         """Whether a byte of the present answer has come."""
         self.served = 0
         self._buffer = b""
+        self._known: ResponseHead | None = None
         self._method = b""
         self._reader: Reader | None = None
         self._is_reading_paused = False
@@ -82,7 +85,8 @@ class BackendConnection(Timed, asyncio.Protocol):
         self.has_received = False
         timeouts = self.pool.backend.timeouts
         self.arm(timeouts.response if exchange.is_request_sent else timeouts.idle)
-        self.write(head)
+        if self.is_open:
+            self.transport.write(head)
 
     def expect_response(self) -> None:
         """The request's body is sent as a whole: its answer is due."""
@@ -90,7 +94,7 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     def write(self, sent: bytes) -> None:
         """Send a part of the request."""
-        if self.is_open and not self.transport.is_closing():
+        if self.is_open:
             self.transport.write(sent)
 
     def note_progress(self) -> None:
@@ -99,23 +103,16 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     def pause(self) -> None:
         """The client is slow to read: read no more."""
-        if self.is_open and not self._is_reading_paused and not self.transport.is_closing():
+        if self.is_open and not self._is_reading_paused:
             self._is_reading_paused = True
             self.transport.pause_reading()
 
     def resume(self) -> None:
         """The client reads again."""
-        if self._is_reading_paused and self.is_open and not self.transport.is_closing():
+        if self._is_reading_paused and self.is_open:
             self._is_reading_paused = False
             self.transport.resume_reading()
             self.note_progress()
-
-    def settle(self) -> None:
-        """The exchange is over: nobody is served."""
-        self.exchange = None
-        self.served += 1
-        if self._is_reading_paused:
-            self.resume()
 
     def abort(self) -> None:
         """Give up on this connection at once; the exchange hears nothing more."""
@@ -125,7 +122,9 @@ class BackendConnection(Timed, asyncio.Protocol):
     def close(self) -> None:
         """Drop the connection; nothing that is still unsent matters."""
         self.disarm()
+        self.pool.withdraw(self)
         if self.is_open:
+            self.is_open = False
             self.transport.abort()
 
     # What the transport reports.
@@ -152,27 +151,36 @@ class BackendConnection(Timed, asyncio.Protocol):
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
+        response = self._known
+        if response is None or not received.startswith(response.head):
+            response = self._parse_head(received)
+            if response is None:
+                return
+        self.endpoint.failures = 0  # it has answered, whatever the status
+        rest = received[len(response.head) :]
+        if rest and response.whole_length == len(rest) and self._method != b"HEAD":
+            self.is_reusable = response.keep_alive
+            exchange.on_response(response, None, rest, is_done=True)
+        elif response.status < _FIRST_FINAL_STATUS:
+            self._read_informational(exchange, response, rest)
+        else:
+            self._begin_body(exchange, response, rest)
+
+    def _parse_head(self, received: bytes) -> ResponseHead | None:
+        """The head, remembered, since the same bytes mostly begin the next answer; None when it can't be had (yet)."""
         end = received.find(END)
         if end < 0:
             self._buffer = received
             self.has_received = True
             if len(received) > _HEAD_BOUND_BYTES:
                 self._fail(BackendError("the backend's response head is too large", "protocol"))
-            return
-        end += len(END)
+            return None
         try:
-            response = parse_response(received[:end])
+            self._known = parse_response(received[: end + len(END)])
         except MalformedMessage:
             self._fail(BackendError("the backend's response is not valid HTTP/1.1", "protocol"))
-            return
-        rest = received[end:]
-        if response.status < 200:
-            self._read_informational(exchange, response, rest)
-        elif response.content_length == len(rest) and rest and response.has_body(self._method):
-            self.is_reusable = response.keep_alive
-            exchange.on_response(response, None, rest, is_done=True)
-        else:
-            self._begin_body(exchange, response, rest)
+            return None
+        return self._known
 
     def _begin_body(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
         """The body is not there as a whole yet, or of unknown length, or there is none."""
@@ -236,6 +244,7 @@ class BackendConnection(Timed, asyncio.Protocol):
             self._reader.is_done = True
             self._reader = None
             self.exchange.on_body(b"", is_done=True)
+        self.pool.withdraw(self)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -50,6 +50,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         "_buffer",
         "_is_half_closed",
         "_is_lingering",
+        "_is_open",
         "_is_reading_paused",
         "_is_write_paused",
         "_known",
@@ -85,6 +86,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._tunnel: Tunnel | None = None
         self._is_lingering = False
         self._is_half_closed = False
+        self._is_open = True
         self._is_reading_paused = False
         self._is_write_paused = False
         self._unwritten = 0
@@ -132,6 +134,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         """Called by the loop."""
         self.disarm()
         self.is_ending = True
+        self._is_open = False
         self.plane.dismiss(self)
         if self._tunnel is not None:
             self._tunnel.close()
@@ -309,7 +312,7 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def write(self, answer: bytes) -> None:
         """Send a part of the answer."""
-        if not self.transport.is_closing():
+        if self._is_open:
             self.transport.write(answer)
 
     def open_tunnel(self, tunnel: Tunnel) -> None:
@@ -347,16 +350,22 @@ class ClientConnection(Timed, asyncio.Protocol):
         if self._reader is not None or self._buffer:
             self._linger()
         else:
-            self.transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close once what was written has gone out."""
+        self._is_open = False
+        self.transport.close()
 
     def _linger(self) -> None:
         """Say that nothing more will come, and read on for a moment without looking."""
         self.is_ending = self._is_lingering = True
         self._reader = None
         self._buffer = b""
-        if self.transport.is_closing() or not self.transport.can_write_eof():
-            self.transport.close()
+        if not self._is_open or not self.transport.can_write_eof():
+            self._close()
             return
+        self._is_open = False
         self.transport.write_eof()
         self._resume_reading()
         self.arm(_LINGER_SECONDS)
@@ -365,13 +374,14 @@ class ClientConnection(Timed, asyncio.Protocol):
         """Break off, so that nobody takes what was sent for the whole."""
         self.exchange = None
         self.is_ending = True
+        self._is_open = False
         self.transport.abort()
 
     def drain(self) -> None:
         """Read no further request: end now when idle, else with the answer under way."""
         self.is_ending = True
         if self.exchange is None and not self._buffer and not self._is_lingering:
-            self.transport.close()
+            self._close()
 
     def on_deadline(self) -> None:
         """The client has taken too long."""
@@ -384,7 +394,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         elif self._buffer:
             self._refuse(RequestTimeout("the request's head did not arrive in time"), b"")
         else:
-            self.transport.close()
+            self._close()
 
     def _judge_writing(self) -> None:
         """A client may read slowly for as long as it likes, but it must read."""

@@ -14,8 +14,8 @@ from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.forwarding import response_head
 from gateway.core.framing import CloseReader, encode_chunk, encode_last_chunk
+from gateway.core.heads import END
 from gateway.errors import BackendError, NoRoute, ProxyError
 from gateway.proxy.identity import new_request_id
 from gateway.proxy.problem import problem_response
@@ -47,6 +47,10 @@ class Phase(Enum):
     RELAYING = auto()  # the answer's head has gone to the client
     TUNNEL = auto()
     SETTLED = auto()
+
+
+# A name of the module is found several times as fast as a member of an enumeration.
+_ACQUIRING, _AWAITING, _RELAYING, _TUNNEL, _SETTLED = list(Phase)[1:]
 
 
 class Exchange:
@@ -86,7 +90,7 @@ class Exchange:
     @property
     def is_waiting(self) -> bool:
         """Whether a connection is still wanted."""
-        return self.phase is Phase.ACQUIRING
+        return self.phase is _ACQUIRING
 
     @property
     def is_upgrade(self) -> bool:
@@ -117,7 +121,7 @@ class Exchange:
     # acquire
 
     def _await_connection(self) -> None:
-        self.phase = Phase.ACQUIRING
+        self.phase = _ACQUIRING
         if not self.is_request_sent:
             self.client.pause_body()
 
@@ -131,7 +135,7 @@ class Exchange:
         """Send the request's head on ``connection``; the body follows as the client sends it."""
         decision = self.decision
         assert decision is not None
-        self.phase = Phase.AWAITING
+        self.phase = _AWAITING
         self.connection = connection
         request = self.request
         side = decision.side
@@ -143,11 +147,13 @@ class Exchange:
             fields = self.client.rewritten_fields(self.generation, request.fields, side.rewrite_fields)
         if not request.fields.authority:
             fields += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
+        method = request.method
         connection.send(
             self,
-            request.method,
-            b"%b %b HTTP/1.1%b%bX-Request-ID: %b\r\n\r\n"
-            % (request.method, target, fields, side.header_lines, self.request_id),
+            method,
+            b"".join(
+                (method, b" ", target, b" HTTP/1.1", fields, side.header_lines, b"X-Request-ID: ", self.request_id, END)
+            ),
         )
         self.sent_at = monotonic()
         if not self.is_request_sent:
@@ -158,13 +164,13 @@ class Exchange:
         connection = self.connection
         if is_done:
             self.is_request_sent = True
-        if connection is None or self.phase is Phase.SETTLED:
+        if connection is None or self.phase is _SETTLED:
             return
         self._has_sent_body = True
         if self.request.fields.chunked:
             payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
         connection.write(payload)
-        if is_done and self.phase is Phase.AWAITING:
+        if is_done and self.phase is _AWAITING:
             self.sent_at = monotonic()
             connection.expect_response()
         else:
@@ -175,33 +181,34 @@ class Exchange:
     def on_informational(self, response: ResponseHead) -> None:
         """Pass on an interim response (RFC 9110, section 15.2); HTTP/1.0 does not know them."""
         if self.request.fields.is_http11:
-            self.client.write(response_head(response, b""))
+            self.client.write(response.passed_on + b"\r\n")
 
     def on_response(self, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_done: bool) -> None:
         """Answer the client with the backend's head, and what has come of the body (`on_body` brings the rest)."""
-        connection = self.connection
-        fields = self.request.fields
-        assert connection is not None
+        client = self.client
+        generation = self.generation
+        decision = self.decision
+        assert decision is not None
         self.header_at = monotonic()
-        connection.endpoint.failures = 0  # it has answered, whatever the status
-        self.phase = Phase.RELAYING
+        self.phase = _RELAYING
         self.status = response.status
-        ours = b"X-Request-ID: %b\r\n" % self.request_id
+        ours = b""
         if response.chunked or isinstance(reader, CloseReader):
-            ours += self._frame_unbounded(reader)
-        ours += self._optional_fields()
-        if not (self.keep_alive and self.is_request_sent) or self.client.is_ending:
+            ours = self._frame_unbounded(reader)
+        if generation.is_exposing or decision.issued_key is not None:
+            ours += self._optional_fields(decision)
+        if not self.keep_alive or not self.is_request_sent or client.is_ending:
             self.keep_alive = False
             ours += b"Connection: close\r\n"
-        elif not fields.is_http11:
+        elif not self.request.fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
-        head = response_head(response, ours)
+        head = (response.passed_on, b"X-Request-ID: ", self.request_id, b"\r\n", ours, b"\r\n")
         if len(payload) > _JOIN_BYTES or self._frames_chunks:
-            self.client.write(head)
+            client.write(b"".join(head))
             self.on_body(payload, is_done=is_done, trailers=reader.trailers if reader is not None else b"")
             return
         self.bytes_sent = len(payload)
-        self.client.write(head + payload if payload else head)
+        client.write(b"".join((*head, payload)))
         if is_done:
             self._finish()
 
@@ -215,11 +222,8 @@ class Exchange:
         self.keep_alive = reader is None
         return b""
 
-    def _optional_fields(self) -> bytes:
+    def _optional_fields(self, decision: Decision) -> bytes:
         """What ``server.expose`` and ``on_missing_key: cookie`` add to a response."""
-        decision = self.decision
-        if decision is None or not (self.generation.is_exposing or decision.issued_key):
-            return b""
         fields = b""
         if self.generation.is_exposing:
             fields = b"%bX-Crossfade-Reason: %b\r\n" % (decision.side.header_lines, decision.reason.encode())
@@ -248,11 +252,11 @@ class Exchange:
         client = self.client
         assert connection is not None
         assert self._pool is not None
-        self.phase = Phase.TUNNEL
+        self.phase = _TUNNEL
         self.status = response.status
         self.header_at = monotonic()
-        ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n" % (response.upgrade, self.request_id)
-        client.write(response_head(response, ours))
+        ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n\r\n" % (response.upgrade, self.request_id)
+        client.write(response.passed_on + ours)
         silence_seconds = self._pool.backend.timeouts.tunnel
         tunnel = Tunnel(client.wheel, client.transport, connection.transport, silence_seconds, self._on_tunnel_over)
         connection.exchange = None
@@ -286,7 +290,7 @@ class Exchange:
         self.client.finish(self.keep_alive)
 
     def _settle(self) -> None:
-        self.phase = Phase.SETTLED
+        self.phase = _SETTLED
         generation = self.generation
         generation.in_flight -= 1
         if generation.logs_requests:
@@ -317,7 +321,7 @@ class Exchange:
         return (
             isinstance(error, BackendError)
             and error.kind == "reset"
-            and self.phase is Phase.AWAITING
+            and self.phase is _AWAITING
             and connection.served > 0
             and not connection.has_received
             and not self._is_resent
@@ -327,9 +331,9 @@ class Exchange:
 
     def fail(self, error: ProxyError) -> None:
         """End with an answer of the gateway's own, or by breaking off when one has begun."""
-        if self.phase is Phase.SETTLED:
+        if self.phase is _SETTLED:
             return
-        has_begun = self.phase in {Phase.RELAYING, Phase.TUNNEL}
+        has_begun = self.phase in {_RELAYING, _TUNNEL}
         self.error = error
         self._drop_connection()
         if has_begun:
@@ -339,7 +343,7 @@ class Exchange:
         self.status = error.status
         ends_connection = error.source == "client" and not isinstance(error, NoRoute)
         keep_alive = self.keep_alive and self.is_request_sent and not ends_connection and not self.client.is_ending
-        ours = self._optional_fields()
+        ours = self._optional_fields(self.decision) if self.decision is not None else b""
         if keep_alive and not self.request.fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
         self.client.write(
@@ -350,13 +354,13 @@ class Exchange:
 
     def on_client_lost(self) -> None:
         """The client is gone: nobody waits for an answer."""
-        if self.phase is Phase.SETTLED:
+        if self.phase is _SETTLED:
             return
         self._drop_connection()
         self._settle()
 
     def _drop_connection(self) -> None:
-        if self.phase is Phase.ACQUIRING and self._pool is not None:
+        if self.phase is _ACQUIRING and self._pool is not None:
             self._pool.leave(self)
         if self.connection is not None:
             connection, self.connection = self.connection, None

@@ -113,7 +113,9 @@ class Pool:
 
     def release(self, connection: BackendConnection) -> None:
         """Take a connection back: for the next in the queue, to idle, or to be closed."""
-        connection.settle()
+        connection.exchange = None
+        connection.served += 1
+        connection.resume()
         endpoint = connection.endpoint
         if not connection.is_reusable or self._is_retired or not connection.is_open:
             endpoint.in_flight -= 1
@@ -127,10 +129,13 @@ class Pool:
 
     def forget(self, connection: BackendConnection) -> None:
         """A connection was lost: its place is free."""
-        endpoint = connection.endpoint
-        if connection in endpoint.idle:
-            endpoint.idle.remove(connection)
+        self.withdraw(connection)
         self._free_place()
+
+    def withdraw(self, connection: BackendConnection) -> None:
+        """Give ``connection`` to nobody any more: it is about to close."""
+        if connection in connection.endpoint.idle:
+            connection.endpoint.idle.remove(connection)
 
     def _free_place(self) -> None:
         self.connections -= 1
