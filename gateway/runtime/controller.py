@@ -57,7 +57,7 @@ class Controller:
         """Until SIGTERM; 0 when all went well. Raises what a part of it raises: the master starts a new controller."""
         self._listen_to_signals()
         content = await asyncio.to_thread(self._read)
-        link = await self._hub.serve(self._inheritance.link)
+        await self._hub.serve(self._inheritance.link)
         admin = await api.serve(api.Control(self._configuration, self._roster, self.reload), self._inheritance.admin)
         await self._begin(content)
         log.info("controller_started")
@@ -65,8 +65,7 @@ class Controller:
             self._follow(Watcher(self._path, content or b"")), self._reload_on_signal(), self._retry_refused()
         )
         await admin.cleanup()
-        link.close()
-        self._hub.close()
+        await self._hub.close()
         return 0
 
     async def reload(self) -> bool:

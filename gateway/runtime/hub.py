@@ -32,14 +32,17 @@ class Hub:
         self._roster = roster
         self._serial = serial
         self._frame = b""
+        self._server: asyncio.Server | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._seats: dict[Channel[Up], Seat | None] = {}
         self._sent: dict[Channel[Up], int] = {}
         self._decoder: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
 
-    async def serve(self, listening: socket.socket) -> asyncio.Server:
+    async def serve(self, listening: socket.socket) -> None:
         """Take connections of workers from ``listening``."""
         loop = asyncio.get_running_loop()
-        return await loop.create_unix_server(self._channel, sock=listening)
+        self._server = await loop.create_unix_server(self._channel, sock=listening)
 
     def publish(self, table: Table) -> None:
         """Make ``table`` the newest, and send it to every worker. Raises `LinkError` when it is too large to send."""
@@ -50,10 +53,13 @@ class Hub:
         for channel in list(self._seats):
             self._bring_up_to_date(channel)
 
-    def close(self) -> None:
-        """End every connection."""
+    async def close(self) -> None:
+        """End every connection, and take no more."""
+        if self._server is not None:
+            self._server.close()
         for channel in list(self._seats):
             channel.drop()
+        await self._empty.wait()
 
     def _channel(self) -> Channel[Up]:
         return Channel(self._decoder, self._hear, self._forget, self._meet, self._bring_up_to_date)
@@ -68,6 +74,7 @@ class Hub:
             channel.drop()
         else:
             self._seats[channel] = None
+            self._empty.clear()
         finally:
             peer.detach()
 
@@ -102,3 +109,5 @@ class Hub:
         seat = self._seats.pop(channel, None)
         if seat is not None:
             self._roster.left(seat)
+        if not self._seats:
+            self._empty.set()

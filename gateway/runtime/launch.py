@@ -5,6 +5,7 @@ Everything that can fail with a reason does so here, before a child exists.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.control.configuration import Source
 from gateway.proxy.listener import TlsFiles
 from gateway.runtime.controller import run_controller
-from gateway.runtime.inheritance import Door, Inheritance
+from gateway.runtime.inheritance import Door, Inheritance, close_all
 from gateway.runtime.keepsake import Keepsake, Kept
 from gateway.runtime.master import Master
 from gateway.runtime.sockets import open_group, open_link, open_single
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.settings.load import Loaded
-    from gateway.settings.schema.server import ListenerTls
+    from gateway.settings.schema.server import Listener, ListenerTls
 
 
 def run_gateway(path: Path, env: Mapping[str, str]) -> int:
@@ -34,35 +35,33 @@ def run_gateway(path: Path, env: Mapping[str, str]) -> int:
 
     Raises `ConfigError` when the file can't be used, and `CommandError` when an address can't be had.
     """
+    inheritance = inherit(path.absolute(), env)
     logs.set_up()
     logs.name_process("master")
-    master = Master(inherit(path.absolute(), env), run_controller, run_worker)
+    master = Master(inheritance, run_controller, run_worker)
     gc.collect()
     gc.freeze()  # what is there now is shared with the children, and stays so as long as no collection touches it
     return master.run()
 
 
 def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
-    """Load the configuration and open what it asks for."""
+    """Load the configuration and open what it asks for: all of it, or nothing stays open."""
     loaded = load_file(path, env)
     source = Source(path, env, Switches.from_env(env), loaded.config)
-    config = loaded.config
-    slots = config.server.worker_count
-    return Inheritance(
-        source=source,
-        slots=slots,
-        doors=_open_doors(loaded, slots, path.parent),
-        admin=open_single(config.admin.listen.host, config.admin.listen.port),
-        link=open_link(),
-        keepsake=_keep(source, loaded),
-    )
+    server, admin = loaded.config.server, loaded.config.admin
+    slots = server.worker_count
+    with contextlib.ExitStack() as undo:
+        doors = []
+        for entry in server.listen:
+            doors.append(_open_door(entry, slots, path.parent))
+            undo.callback(close_all, doors[-1].sockets)
+        admin_socket = undo.enter_context(open_single(admin.listen.host, admin.listen.port))
+        undo.pop_all()
+    return Inheritance(source, slots, doors, admin_socket, open_link(), _keep(source, loaded))
 
 
-def _open_doors(loaded: Loaded, slots: int, base_dir: Path) -> list[Door]:
-    return [
-        Door(open_group(entry.host, entry.port, slots), _locate(entry.tls, base_dir) if entry.tls else None)
-        for entry in loaded.config.server.listen
-    ]
+def _open_door(entry: Listener, slots: int, base_dir: Path) -> Door:
+    return Door(open_group(entry.host, entry.port, slots), _locate(entry.tls, base_dir) if entry.tls else None)
 
 
 def _locate(tls: ListenerTls, base_dir: Path) -> TlsFiles:

@@ -61,6 +61,12 @@ class Uplink:
             await asyncio.sleep(wait)
             wait = min(wait * 2, KNOCK_LONGEST_SECONDS)
 
+    async def close(self) -> None:
+        """End the connection, if there is one; `run` must have ended before."""
+        if self._channel is not None:
+            self._channel.drop()
+            await self._ended.wait()
+
     def applied(self, table: NewTable) -> None:
         """Say that ``table`` is served from now on."""
         self._revision = table.table.revision

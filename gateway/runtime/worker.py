@@ -56,21 +56,18 @@ class Worker:
         """Serve until SIGTERM, then drain; 0 when all went well."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
         release_signals()
-        link, report, adopt = (
-            asyncio.create_task(body, name=name)
-            for name, body in (
-                ("link", self._uplink.run()),
-                ("report", self._report_on()),
-                ("adopt", self._adopt_tables()),
-            )
-        )
-        stop = asyncio.create_task(self._stop.wait(), name="stop")
-        await asyncio.wait({link, report, adopt, stop}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (link, report, adopt):
+        tasks = [asyncio.ensure_future(body) for body in (self._uplink.run(), self._report_on(), self._adopt_tables())]
+        stop = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({*tasks, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
             if task.done():
                 task.result()  # none of them ends by itself: this raises what went wrong
-        adopt.cancel()
+        tasks.pop().cancel()  # no new tables from here on; the link and the reports go on to the last
         await self._drain()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._uplink.close()
         return 0
 
     def _arrive(self, table: NewTable) -> None:

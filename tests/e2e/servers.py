@@ -95,7 +95,16 @@ def gunicorn(folder: Path, name: str = "gunicorn") -> Iterator[Server]:
     """A WSGI application under gunicorn, with threads and kept-alive connections."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
-    options = ["--threads", "8", "--keep-alive", "60", "--graceful-timeout", "1", "--no-control-socket", "tests.e2e.wsgi_application:respond"]
+    options = [
+        "--threads",
+        "8",
+        "--keep-alive",
+        "60",
+        "--graceful-timeout",
+        "1",
+        "--no-control-socket",
+        "tests.e2e.wsgi_application:respond",
+    ]
     with running([*command, *_known(options)], folder, {"SERVER_NAME_SHOWN": name}) as process:
         wait_until_it_listens(port, process)
         yield Server(name, port, process)
@@ -112,7 +121,9 @@ def aiohttp(folder: Path, name: str = "aiohttp") -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], folder: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], folder: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, ended with all its descendants."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     with (folder / "output.log").open("wb") as log:
@@ -145,7 +156,7 @@ def wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def _known(options: list[str]) -> list[str]:
-    """Without what this gunicorn does not have: its control socket came late, and has its file in the home directory."""
+    """Without what this gunicorn does not have: its control socket came late."""
     from gunicorn import __version__  # noqa: PLC0415 - only here
 
     return [option for option in options if option != "--no-control-socket" or int(__version__.split(".")[0]) >= 25]

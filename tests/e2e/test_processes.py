@@ -87,9 +87,11 @@ def test_the_configuration_survives_the_controller_even_when_the_file_is_broken(
     kill(controller)
     kill(worker)
     gateway.wait_until(
-        lambda: gateway.pids("contr") not in ([], [controller])
-        and gateway.pids("w1") not in ([], [worker])
-        and gateway.is_ready()
+        lambda: (
+            gateway.pids("contr") not in ([], [controller])
+            and gateway.pids("w1") not in ([], [worker])
+            and gateway.is_ready()
+        )
     )
 
     status, view = gateway.ask("/api/v1/config")

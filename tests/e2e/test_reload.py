@@ -169,7 +169,9 @@ def test_a_missing_file_is_a_problem_only_for_who_asks(start_gateway: Start, ngi
 def test_what_waits_for_a_restart_is_said(start_gateway: Start, nginx: Server) -> None:
     """The rest of such a change is in force; these fields are named in the view and in the log."""
     gateway = start_gateway(split(nginx, nginx))
-    gateway.edit(split(nginx, nginx, percent=5, workers=3).replace("admin: {listen: 127.0.0.1:0}", "store: sqlite:/x.db"))
+    gateway.edit(
+        split(nginx, nginx, percent=5, workers=3).replace("admin: {listen: 127.0.0.1:0}", "store: sqlite:/x.db")
+    )
 
     view = gateway.ask("/api/v1/config")[1]
     assert view["waits_for_restart"] == ["server.workers", "admin.listen", "store"]

@@ -88,13 +88,11 @@ class Room:
 async def room(slots: int = 1) -> AsyncIterator[Room]:
     """A hub for so many workers."""
     made = Room(slots)
-    server = await made.hub.serve(made.link)
+    await made.hub.serve(made.link)
     try:
         yield made
     finally:
-        server.close()
-        made.hub.close()
-        await asyncio.sleep(0)
+        await made.hub.close()
         made.link.close()
 
 

@@ -45,6 +45,7 @@ class Hub:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        await self.uplink.close()
         self.link.close()
 
 
