@@ -1,31 +1,32 @@
-"""The header fields of a request: found where they stand, judged once, never taken apart into a dictionary.
+"""The header fields of a request: lines that pass as they came, and the few among them that a proxy acts on.
 
-A proxy acts on a handful of fields and passes the rest as bytes. One regular expression finds those that matter; every
-other is looked up when somebody asks for it. A client that keeps its connection mostly sends the same fields with every
-request, to the byte, so `Fields` are immutable once read and serve all requests that carry the same bytes.
+A client that keeps its connection mostly sends the same fields with every request: all of them, or all but the values of
+a few. So `Fields` are immutable once read, serve every request that carries the same bytes, and are derived for one that
+differs only in values that nothing depends on: then only those values are judged.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import compress, count
+from operator import ne
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import BadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
-Span = tuple[int, int]
-"""From and to, as offsets into the bytes that they were found in."""
-
-# Fields that a proxy acts on: framing and hop-by-hop (RFC 9110, section 7.6.1), and our own. The literal CR LF in front
-# lets the engine skip from line to line. Names are matched in the lower-cased bytes.
-_ACTED_ON: Final = re.compile(
-    rb"\r\n(host|connection|keep-alive|te|transfer-encoding|content-length|upgrade|expect|http2-settings"
-    rb"|x-request-id|x-forwarded-(?:for|proto|host)|x-crossfade-[^:]*"
-    rb"|proxy-(?:connection|authenticate|authorization)):[ \t]*([^\r]*)"
+# Never passed on: hop-by-hop (RFC 9110, section 7.6.1), and what the gateway writes itself.
+_CUT: Final = frozenset(
+    b"connection keep-alive te transfer-encoding upgrade http2-settings x-request-id x-forwarded-for x-forwarded-proto"
+    b" x-forwarded-host proxy-connection proxy-authenticate proxy-authorization".split()
 )
-_PASSED_ON: Final = frozenset({b"host", b"content-length", b"expect"})
+_ACTED_ON: Final = _CUT | {b"host", b"content-length", b"expect"}
+_OURS: Final = b"x-crossfade-"
+
+# RFC 9110, section 5.5: what llhttp lets pass as a value.
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 # RFC 3986, section 3.2.2: reg-name, IPv4 and bracketed IPv6, with an optional port. No userinfo, no lists.
 _HOST: Final = re.compile(rb"(?:\[[0-9a-fA-F:.%\w]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::[0-9]{0,5})?")
@@ -41,9 +42,11 @@ _UNKNOWN: Final = b"\r\n"  # no field's value
 
 
 class Fields:
-    """The fields of one request, ``raw`` from the CR LF that ends the request line to the end of the empty line.
+    """The fields of one request.
 
-    ``cuts`` are the spans of fields that are not passed on, in order. ``content_length`` is None without such a field.
+    ``raw`` are their bytes from the CR LF that ends the request line to the end of the empty line, ``lines`` the lines
+    of them and ``names`` these lines' names, lower-case. ``cuts`` are the indexes of the lines that are not passed on,
+    ``acted_on`` of those that mean something here. ``content_length`` is None without such a field.
     What most requests don't have is a class attribute, so that it costs nothing until a request has it.
     """
 
@@ -57,13 +60,17 @@ class Fields:
     arm_override = b""
     override_token = b""
     forwarded: dict[bytes, bytes] | None = None
-    cuts: Sequence[Span] = ()
     _host: bytes | None = None
+    _passed_on: bytes | None = None
 
     def __init__(self, raw: bytes, *, is_http11: bool) -> None:
         self.raw = raw
-        self.lowered = raw.lower()
         self.is_http11 = is_http11
+        self.keep_alive = is_http11
+        self.lines = raw[2:-4].split(b"\r\n") if len(raw) > 4 else []  # noqa: PLR2004  two line ends: no fields
+        self.names = [line[: line.find(b":")].lower() for line in self.lines]
+        self.cuts: frozenset[int] = frozenset()
+        self.acted_on: frozenset[int] = frozenset()
         self._found: dict[bytes, bytes | None] = {}
 
     @property
@@ -83,21 +90,64 @@ class Fields:
         """The first value of the field ``name`` (lower-case), outer white space off; None when absent."""
         value = self._found.get(name, _UNKNOWN)
         if value is _UNKNOWN:
-            values = self.all(name)
-            value = self._found[name] = values[0] if values else None
+            value = self.value(self.names.index(name)) if name in self.names else None
+            self._found[name] = value
         return value
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of the field ``name`` (lower-case), in order, outer white space off."""
-        return [self.raw[start + len(name) + 3 : end].strip(b" \t") for start, end in spans_of(self.lowered, name)]
+        return [self.value(at) for at, other in enumerate(self.names) if other == name]
+
+    def value(self, at: int) -> bytes:
+        """The value in line ``at``, outer white space off."""
+        return self.lines[at][len(self.names[at]) + 1 :].strip(b" \t")
 
     def passed_on(self) -> bytes:
-        """The fields without ``cuts``: each with its CR LF in front, the last with one behind."""
-        return without(self.raw, self.cuts)
+        """The fields that are passed on, each line with its CR LF in front."""
+        passed_on = self._passed_on
+        if passed_on is None:
+            passed_on = self._passed_on = _join(self.lines, self.cuts)
+        return passed_on
 
     def passed_on_without(self, names: set[bytes]) -> bytes:
         """The same, and without all fields called ``names`` (lower-case)."""
-        return without(self.raw, cuts_and_named(self.lowered, self.cuts, names))
+        return _join(self.lines, self.cuts | {at for at, name in enumerate(self.names) if name in names})
+
+    def derive(self, raw: bytes) -> Fields | None:
+        """The fields that ``raw`` are, if they differ from these only in values that nothing here depends on; else None.
+
+        Names and syntax of the other lines have been judged; so has the order of all.
+        """
+        lines = raw[2:-4].split(b"\r\n")
+        if len(lines) != len(self.lines):
+            return None
+        found = self._found
+        for at in compress(count(), map(ne, self.lines, lines)):
+            name = self.names[at]
+            start = len(name) + 1
+            line = lines[at]
+            if at in self.acted_on or line[:start] != self.lines[at][:start] or not _VALUE.fullmatch(line, start):
+                return None
+            if name in found and self.names.count(name) == 1:
+                found = {**found, name: line[start:].strip(b" \t")}
+            elif name in found:
+                found = {}
+        derived = Fields.__new__(Fields)
+        derived.__dict__.update(self.__dict__)
+        derived.raw = raw
+        derived.lines = lines
+        derived._found = found.copy() if found is self._found else found  # noqa: SLF001  one of our own
+        derived._passed_on = None  # noqa: SLF001
+        return derived
+
+
+def _join(lines: list[bytes], cuts: frozenset[int]) -> bytes:
+    if not cuts:
+        return b"\r\n" + b"\r\n".join(lines) if lines else b""
+    kept = lines.copy()
+    for at in sorted(cuts, reverse=True):
+        del kept[at]
+    return b"\r\n" + b"\r\n".join(kept) if kept else b""
 
 
 def host_of(authority: bytes) -> bytes:
@@ -109,97 +159,86 @@ def host_of(authority: bytes) -> bytes:
     return name if colon else host
 
 
-def spans_of(lowered: bytes, name: bytes) -> list[Span]:
-    """Where the fields called ``name`` stand, each from the CR LF before it to the one behind it."""
-    spans = []
-    pattern = b"\r\n" + name + b":"
-    start = lowered.find(pattern)
-    while start >= 0:
-        end = lowered.index(b"\r\n", start + 2)
-        spans.append((start, end))
-        start = lowered.find(pattern, end)
-    return spans
-
-
-def cuts_and_named(lowered: bytes, cuts: Sequence[Span], names: set[bytes]) -> Sequence[Span]:
-    """``cuts`` and the spans of all fields called ``names``, in order."""
-    return sorted({*cuts, *(span for name in names for span in spans_of(lowered, name))})
-
-
-def without(raw: bytes, cuts: Sequence[Span]) -> bytes:
-    """``raw`` without ``cuts`` and without the empty line at its end."""
-    if not cuts:
-        return raw[:-2]
-    if len(cuts) == 1:
-        start, end = cuts[0]
-        return raw[:start] + raw[end:-2]
-    pieces = []
-    at = 0
-    for start, end in cuts:
-        pieces.append(raw[at:start])
-        at = end
-    pieces.append(raw[at:-2])
-    return b"".join(pieces)
-
-
 def read_fields(raw: bytes, *, is_http11: bool) -> Fields:
     """Read fields whose syntax has been judged. Raises `BadRequest` for what is ambiguous between them."""
     fields = Fields(raw, is_http11=is_http11)
-    fields.keep_alive = is_http11
-    connection = b""
-    hosts = 0
-    for field in _ACTED_ON.finditer(fields.lowered):
-        name = field[1]
-        start, end = field.span(2)
-        if name not in _PASSED_ON:
-            fields.cuts = (*fields.cuts, (field.start(), end))
-        if name == b"host":
-            hosts += 1
-            fields.authority = raw[start:end].rstrip(b" \t")
-        elif name == b"connection":
-            connection = connection + b"," + field[2] if connection else field[2]
-        else:
-            _read_field(fields, name, raw[start:end].rstrip(b" \t"))
-    _judge_host(fields, hosts)
-    if connection:
-        _read_connection(fields, connection)
+    names = fields.names
+    fields.acted_on = frozenset([at for at, name in enumerate(names) if name in _ACTED_ON or name.startswith(_OURS)])
+    fields.cuts = frozenset([at for at in fields.acted_on if names[at] in _CUT or names[at].startswith(_OURS)])
+    for at in sorted(fields.acted_on):
+        read = _READERS.get(names[at])
+        if read is not None:
+            read(fields, fields.value(at))
+    _judge_host(fields, names.count(b"host"))
+    if b"connection" in names:
+        _read_connection(fields, b",".join(fields.all(b"connection")).lower())
     elif fields.upgrade:
         fields.upgrade = b""
     return fields
 
 
-def _read_field(fields: Fields, name: bytes, value: bytes) -> None:
-    if name == b"content-length":
-        fields.content_length = int(value)  # llhttp has checked that it is digits, and the only one
-    elif name == b"transfer-encoding":
-        if fields.chunked or value.lower() != b"chunked" or not fields.is_http11:
-            raise BadRequest("Transfer-Encoding must be exactly chunked, once, on HTTP/1.1")
-        fields.chunked = True
-    elif name == b"expect":
-        if value.lower() != b"100-continue":
-            raise BadRequest("Expect must be 100-continue")
-        fields.expects_continue = True
-    elif name == b"upgrade":
-        fields.upgrade = fields.upgrade + b", " + value if fields.upgrade else value
-    elif name == b"x-request-id":
-        if not fields.request_id and _REQUEST_ID.fullmatch(value):
-            fields.request_id = value
-    elif name == b"x-crossfade-arm":
-        fields.arm_override = value.lower()
-    elif name == b"x-crossfade-token":
-        fields.override_token = value
-    elif name.startswith(b"x-forwarded-"):
-        _read_forwarded(fields, name, value)
+def _read_host(fields: Fields, value: bytes) -> None:
+    fields.authority = value
 
 
-def _read_forwarded(fields: Fields, name: bytes, value: bytes) -> None:
-    """Keep what a trusted proxy may have said. X-Forwarded-For is a list that may stand in several fields."""
-    if fields.forwarded is None:
-        fields.forwarded = {}
-    if name == b"x-forwarded-for" and name in fields.forwarded:
-        fields.forwarded[name] += b", " + value
-    else:
-        fields.forwarded.setdefault(name, value)
+def _read_length(fields: Fields, value: bytes) -> None:
+    fields.content_length = int(value)  # llhttp has checked that it is digits, and the only one
+
+
+def _read_coding(fields: Fields, value: bytes) -> None:
+    if fields.chunked or value.lower() != b"chunked" or not fields.is_http11:
+        raise BadRequest("Transfer-Encoding must be exactly chunked, once, on HTTP/1.1")
+    fields.chunked = True
+
+
+def _read_expect(fields: Fields, value: bytes) -> None:
+    if value.lower() != b"100-continue":
+        raise BadRequest("Expect must be 100-continue")
+    fields.expects_continue = True
+
+
+def _read_upgrade(fields: Fields, value: bytes) -> None:
+    fields.upgrade = fields.upgrade + b", " + value if fields.upgrade else value
+
+
+def _read_request_id(fields: Fields, value: bytes) -> None:
+    if not fields.request_id and _REQUEST_ID.fullmatch(value):
+        fields.request_id = value
+
+
+def _read_override(fields: Fields, value: bytes) -> None:
+    fields.arm_override = value.lower()
+
+
+def _read_token(fields: Fields, value: bytes) -> None:
+    fields.override_token = value
+
+
+def _forwarded_reader(name: bytes) -> Callable[[Fields, bytes], None]:
+    def read_forwarded(fields: Fields, value: bytes) -> None:
+        """Keep what a trusted proxy may have said. X-Forwarded-For is a list that may stand in several fields."""
+        said = fields.forwarded = fields.forwarded or {}
+        if name == b"x-forwarded-for" and name in said:
+            said[name] += b", " + value
+        else:
+            said.setdefault(name, value)
+
+    return read_forwarded
+
+
+_READERS: Final[dict[bytes, Callable[[Fields, bytes], None]]] = {
+    b"host": _read_host,
+    b"content-length": _read_length,
+    b"transfer-encoding": _read_coding,
+    b"expect": _read_expect,
+    b"upgrade": _read_upgrade,
+    b"x-request-id": _read_request_id,
+    b"x-crossfade-arm": _read_override,
+    b"x-crossfade-token": _read_token,
+    b"x-forwarded-for": _forwarded_reader(b"x-forwarded-for"),
+    b"x-forwarded-proto": _forwarded_reader(b"x-forwarded-proto"),
+    b"x-forwarded-host": _forwarded_reader(b"x-forwarded-host"),
+}
 
 
 def _judge_host(fields: Fields, hosts: int) -> None:
@@ -221,9 +260,13 @@ def _read_connection(fields: Fields, connection: bytes) -> None:
         fields.keep_alive = True
     named = options - _KEPT - _COMMON_OPTIONS
     if named:
-        fields.cuts = cuts_and_named(fields.lowered, fields.cuts, named)
+        fields.cuts |= _indexes_of(named, fields.names)
     if b"upgrade" not in options or fields.has_body or not fields.is_http11 or _is_h2c(fields.upgrade):
         fields.upgrade = b""  # Upgrade counts only when Connection names it (RFC 9110, section 7.8)
+
+
+def _indexes_of(wanted: set[bytes], names: Iterable[bytes]) -> set[int]:
+    return {at for at, name in enumerate(names) if name in wanted}
 
 
 def _is_h2c(upgrade: bytes) -> bool:

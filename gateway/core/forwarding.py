@@ -22,29 +22,28 @@ class FieldRewrite:
         names = [name.encode("latin-1").lower() for name, _ in rewrite.set_headers]
         self._removed = {*names, *(name.encode("latin-1").lower() for name in rewrite.remove_headers)}
         self._set = b"".join(
-            name.encode("latin-1") + b": " + value.encode("utf-8") + b"\r\n" for name, value in rewrite.set_headers
+            b"\r\n" + name.encode("latin-1") + b": " + value.encode("utf-8") for name, value in rewrite.set_headers
         )
 
     def apply(self, fields: Fields) -> bytes:
-        """The fields that are passed on without those that are removed or replaced, and with those that are set."""
+        """The fields that are passed on, as `Fields.passed_on`: without those removed or replaced, with those set."""
         return fields.passed_on_without(self._removed) + self._set
 
 
-def request_fields(passed_on: bytes, fields: Fields, peer: bytes, scheme: bytes, *, trusted: bool) -> bytes:
-    """The fields of a request as a backend gets them, but for those that differ with each request.
+def added_fields(fields: Fields, peer: bytes, scheme: bytes, *, trusted: bool) -> bytes:
+    """What follows the client's own fields: framing and X-Forwarded-*, from the CR LF before it to the one behind it.
 
-    ``passed_on`` are the client's own; framing and X-Forwarded-* are added. What ``peer`` said about the way here
-    counts only when it is ``trusted``: its list is continued, its Proto and Host are kept; others' are replaced.
+    What ``peer`` said about the way here counts only when it is ``trusted``: its list is continued, its Proto and Host
+    are kept; anybody else's are replaced.
     """
-    framing = b""
+    framing = b"\r\n"
     if fields.chunked:
-        framing = b"Transfer-Encoding: chunked\r\n"
+        framing = b"\r\nTransfer-Encoding: chunked\r\n"
     elif fields.upgrade:
-        framing = b"Connection: Upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n"
+        framing = b"\r\nConnection: Upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n"
     said = (fields.forwarded if trusted else None) or {}
     chain = said.get(b"x-forwarded-for")
-    return b"%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
-        passed_on,
+    return b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
         framing,
         chain + b", " + peer if chain else peer,
         said.get(b"x-forwarded-proto", scheme),

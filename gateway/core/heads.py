@@ -57,24 +57,25 @@ class RequestHead:
         return self.fields.host
 
 
-def repeat_request(received: bytes, known: Fields) -> RequestHead | None:
-    """The request that ``received`` is, if it is exactly a plain request line and the fields ``known``; else None.
-
-    The same bytes would be judged the same again: only the request line is new.
-    """
-    line = _PLAIN_LINE.match(received)
-    if line is None or line.end() + len(known.raw) != len(received):
-        return None
-    method, target, path, query = line.groups(b"")
-    return RequestHead(method, target, path, query, known)
-
-
-def parse_request(head: bytes, *, count_limit: int = 100) -> RequestHead:
+def parse_request(head: bytes, known: Fields | None = None, *, count_limit: int = 100) -> RequestHead:
     """Read and judge a request's head: the request line to the empty line, its CR LF CR LF included.
 
+    ``known`` are the fields of a former request: what this one shares with it is not judged again.
     Raises `BadRequest` for what is malformed or ambiguous (RFC 9112, sections 3.2, 5 and 6) and `HeadTooLarge` for
     more than ``count_limit`` fields.
     """
+    if known is not None:
+        line = _PLAIN_LINE.match(head)
+        if line is not None:
+            raw = head[line.end() :]
+            fields = known if raw == known.raw else known.derive(raw)
+            if fields is not None:
+                method, target, path, query = line.groups(b"")
+                return RequestHead(method, target, path, query, fields)
+    return _parse_anew(head, count_limit)
+
+
+def _parse_anew(head: bytes, count_limit: int) -> RequestHead:
     line_end = head.find(b"\r\n")
     parts = head[:line_end].split(b" ")
     if len(parts) != 3 or parts[2] not in {b"HTTP/1.1", b"HTTP/1.0"}:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from gateway.core.fields import cuts_and_named, without
 from gateway.errors import MalformedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.core.fields import Span
+Span = tuple[int, int]
+"""From and to, as offsets into the head."""
 
 # Framing and hop-by-hop fields, and those that the gateway writes itself; see `gateway.core.fields`.
 _ACTED_ON: Final = re.compile(
@@ -80,10 +80,33 @@ def parse_response(head: bytes) -> ResponseHead:
     response = ResponseHead(status, head)
     response.keep_alive = head[7] != _ZERO
     cuts = _read_fields(response, head.lower())
-    response.passed_on = b"HTTP/1.1" + without(head[8:], [(start - 8, end - 8) for start, end in cuts])
+    response.passed_on = b"HTTP/1.1" + _without(head, cuts)
     if response.has_body(b"GET"):
         response.whole_length = response.content_length
     return response
+
+
+def _without(head: bytes, cuts: Sequence[Span]) -> bytes:
+    """``head`` without its version, ``cuts``, and the empty line at its end."""
+    pieces = []
+    at = len(b"HTTP/1.1")
+    for start, end in cuts:
+        pieces.append(head[at:start])
+        at = end
+    pieces.append(head[at:-2])
+    return b"".join(pieces)
+
+
+def _spans_of(lowered: bytes, names: set[bytes]) -> list[Span]:
+    """Where the fields called ``names`` stand, each from the CR LF before it to the one behind it."""
+    spans = []
+    for name in names:
+        start = lowered.find(b"\r\n" + name + b":")
+        while start >= 0:
+            end = lowered.index(b"\r\n", start + 2)
+            spans.append((start, end))
+            start = lowered.find(b"\r\n" + name + b":", end)
+    return spans
 
 
 def _read_fields(response: ResponseHead, lowered: bytes) -> Sequence[Span]:
@@ -101,7 +124,7 @@ def _read_fields(response: ResponseHead, lowered: bytes) -> Sequence[Span]:
     if response.chunked and response.content_length is not None:
         raise MalformedMessage("both Content-Length and Transfer-Encoding")
     named = _read_connection(response, connection) if connection else None
-    return cuts_and_named(lowered, cuts, named) if named else cuts
+    return sorted({*cuts, *_spans_of(lowered, named)}) if named else cuts
 
 
 def _read_field(response: ResponseHead, name: bytes, field: re.Match[bytes]) -> None:

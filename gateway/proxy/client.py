@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from gateway.core.forwarding import request_fields
+from gateway.core.forwarding import added_fields
 from gateway.core.framing import ChunkReader, LengthReader, request_reader
-from gateway.core.heads import END, RequestHead, parse_request, repeat_request
+from gateway.core.heads import END, RequestHead, parse_request
 from gateway.errors import BadRequest, BodyTooLarge, HeadTooLarge, MalformedMessage, ProxyError, RequestTimeout
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.identity import new_request_id
@@ -21,21 +21,9 @@ from gateway.proxy.wheel import NEVER, Timed
 
 if TYPE_CHECKING:
     from gateway.core.fields import Fields
-    from gateway.core.forwarding import FieldRewrite
     from gateway.proxy.generation import Generation
     from gateway.proxy.plane import DataPlane
     from gateway.proxy.tunnel import Tunnel
-
-
-class _Known:
-    """What a client sent last, and what became of it: the same bytes lead to the same under the same generation."""
-
-    __slots__ = ("fields", "generation", "passed_fields")
-
-    def __init__(self, generation: Generation, fields: Fields, passed_fields: bytes) -> None:
-        self.generation = generation
-        self.fields = fields
-        self.passed_fields = passed_fields
 
 
 # How long a client may take to notice the end of a connection, while what it still sends is thrown away.
@@ -46,6 +34,9 @@ class ClientConnection(Timed, asyncio.Protocol):
     """See the module. ``is_ending``: no request will be read after the one under way."""
 
     __slots__ = (
+        "_added",
+        "_added_by",
+        "_added_to",
         "_body_bytes",
         "_buffer",
         "_is_half_closed",
@@ -90,12 +81,10 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._is_reading_paused = False
         self._is_write_paused = False
         self._unwritten = 0
-        self._known: _Known | None = None
-
-    def rewritten_fields(self, generation: Generation, fields: Fields, rewrite: FieldRewrite) -> bytes:
-        """The fields to pass on to an arm that needs others."""
-        trusted = generation.trusts(self.peer)
-        return request_fields(rewrite.apply(fields), fields, self._peer_bytes, self._scheme, trusted=trusted)
+        self._known: Fields | None = None
+        self._added = b""
+        self._added_by: Generation | None = None
+        self._added_to: frozenset[int] | None = None
 
     # What the transport reports.
 
@@ -146,16 +135,6 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def _read_head(self, received: bytes) -> None:
         generation = self.plane.generation
-        known = self._known
-        if known is not None and received.endswith(known.fields.raw) and not self._buffer:
-            request = repeat_request(received, known.fields)
-            if (
-                request is not None
-                and known.generation is generation
-                and len(received) <= generation.limits.header_bytes
-            ):
-                self._begin(generation, request, known.passed_fields)
-                return
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
@@ -168,29 +147,31 @@ class ClientConnection(Timed, asyncio.Protocol):
             return
         self._searched = 0
         end += len(END)
-        bound = generation.limits.header_bytes
+        limits = generation.limits
         try:
-            if end > bound:
-                raise HeadTooLarge(f"the request's head is over {bound} bytes")
-            request = parse_request(received[:end], count_limit=generation.limits.header_count)
+            if end > limits.header_bytes:
+                raise HeadTooLarge(f"the request's head is over {limits.header_bytes} bytes")
+            request = parse_request(received[:end], self._known, count_limit=limits.header_count)
         except ProxyError as error:
             self._refuse(error, received[end:])
             return
         self._buffer = received[end:]
-        self._begin(generation, request, self._learn(generation, request.fields))
+        self._begin(generation, request)
 
-    def _learn(self, generation: Generation, fields: Fields) -> bytes:
-        """The fields to pass on; remembered, since the next request mostly has the same."""
-        trusted = generation.trusts(self.peer)
-        passed = request_fields(fields.passed_on(), fields, self._peer_bytes, self._scheme, trusted=trusted)
-        if fields.is_http11:
-            self._known = _Known(generation, fields, passed)
-        return passed
+    def added_fields(self, generation: Generation, fields: Fields) -> bytes:
+        """What the gateway adds to ``fields``; worked out anew only when what it depends on has changed."""
+        if self._added_by is not generation or self._added_to is not fields.acted_on:
+            trusted = generation.trusts(self.peer)
+            self._added = added_fields(fields, self._peer_bytes, self._scheme, trusted=trusted)
+            self._added_by = generation
+            self._added_to = fields.acted_on  # shared by all fields that were derived from one another
+        return self._added
 
-    def _begin(self, generation: Generation, request: RequestHead, passed_fields: bytes) -> None:
+    def _begin(self, generation: Generation, request: RequestHead) -> None:
         self.deadline = NEVER
         fields = request.fields
-        self.exchange = exchange = Exchange(self, generation, request, passed_fields)
+        self._known = fields if fields.is_http11 else None
+        self.exchange = exchange = Exchange(self, generation, request)
         generation.in_flight += 1
         if fields.content_length is None and not fields.chunked:
             exchange.begin()

@@ -74,9 +74,7 @@ class Exchange:
     _is_resent = False
     _frames_chunks = False
 
-    def __init__(
-        self, client: ClientConnection, generation: Generation, request: RequestHead, passed_fields: bytes
-    ) -> None:
+    def __init__(self, client: ClientConnection, generation: Generation, request: RequestHead) -> None:
         fields = request.fields
         self.client = client
         self.generation = generation
@@ -85,7 +83,6 @@ class Exchange:
         self.keep_alive = fields.keep_alive
         self.is_request_sent = not (fields.chunked or fields.content_length)
         self.started_at = monotonic()
-        self._passed_fields = passed_fields
 
     @property
     def is_waiting(self) -> bool:
@@ -140,19 +137,30 @@ class Exchange:
         request = self.request
         side = decision.side
         target = request.target
-        fields = self._passed_fields
+        fields = request.fields
+        passed = fields.passed_on() if side.rewrite_fields is None else side.rewrite_fields.apply(fields)
+        added = self.client.added_fields(self.generation, fields)
         if side.rewrite_path is not None:
             target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
-        if side.rewrite_fields is not None:
-            fields = self.client.rewritten_fields(self.generation, request.fields, side.rewrite_fields)
-        if not request.fields.authority:
-            fields += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
+        if not fields.authority:
+            added += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
         method = request.method
         connection.send(
             self,
             method,
             b"".join(
-                (method, b" ", target, b" HTTP/1.1", fields, side.header_lines, b"X-Request-ID: ", self.request_id, END)
+                (
+                    method,
+                    b" ",
+                    target,
+                    b" HTTP/1.1",
+                    passed,
+                    added,
+                    side.header_lines,
+                    b"X-Request-ID: ",
+                    self.request_id,
+                    END,
+                )
             ),
         )
         self.sent_at = monotonic()
