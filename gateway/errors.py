@@ -45,6 +45,10 @@ class Problem:
     message: str
     """What is wrong and what is allowed."""
 
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"{self.line}:{self.column}: {where}{self.message}"
+
 
 class ConfigError(GatewayError):
     """A configuration that can't be used. Nothing of it takes effect."""
@@ -56,10 +60,7 @@ class ConfigError(GatewayError):
 
     def lines(self) -> list[str]:
         """Every problem as ``FILE:LINE:COLUMN: path.to.field: message``."""
-        return [
-            f"{self.file}:{problem.line}:{problem.column}: {problem.path + ': ' if problem.path else ''}{problem.message}"
-            for problem in self.problems
-        ]
+        return [f"{self.file}:{problem}" for problem in self.problems]
 
 
 class CommandError(GatewayError):

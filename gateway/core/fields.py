@@ -1,8 +1,8 @@
-"""The header fields of a request: lines that pass as they came, and the few among them that a proxy acts on.
+"""The header fields of a request: lines that pass as they came, and the few that a proxy acts on.
 
-A client that keeps its connection mostly sends the same fields with every request: all of them, or all but the values of
-a few. So `Fields` are immutable once read, serve every request that carries the same bytes, and are derived for one that
-differs only in values that nothing depends on: then only those values are judged.
+A client that keeps its connection mostly sends the same fields with every request: all of them, or all but the values
+of a few. So `Fields` are immutable once read, serve every request that carries the same bytes, and are derived for one
+that differs only in values that nothing depends on: then only those values are judged.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Fields:
         return _join(self.lines, self.cuts | {at for at, name in enumerate(self.names) if name in names})
 
     def derive(self, raw: bytes) -> Fields | None:
-        """The fields that ``raw`` are, if they differ from these only in values that nothing here depends on; else None.
+        """The fields that ``raw`` are, if they differ from these only in values that nothing depends on; else None.
 
         Names and syntax of the other lines have been judged; so has the order of all.
         """

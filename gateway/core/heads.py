@@ -31,6 +31,7 @@ _PLAIN_LINE: Final = re.compile(
 )
 _ABSOLUTE: Final = re.compile(rb"(?:http|https)://([^/?#@]+)([/?].*)?", re.IGNORECASE | re.DOTALL)
 _SLASH: Final = ord("/")
+_LINE_PARTS: Final = 3
 
 
 class RequestHead:
@@ -78,7 +79,7 @@ def parse_request(head: bytes, known: Fields | None = None, *, count_limit: int 
 def _parse_anew(head: bytes, count_limit: int) -> RequestHead:
     line_end = head.find(b"\r\n")
     parts = head[:line_end].split(b" ")
-    if len(parts) != 3 or parts[2] not in {b"HTTP/1.1", b"HTTP/1.0"}:
+    if len(parts) != _LINE_PARTS or parts[2] not in {b"HTTP/1.1", b"HTTP/1.0"}:
         raise BadRequest("the request line is not METHOD TARGET HTTP/1.1")
     _judge.judge(head)
     if len(head) > count_limit * _SHORTEST_FIELD_BYTES and head.count(b"\r\n") - 2 > count_limit:

@@ -121,7 +121,7 @@ class Rollout(Value, frozen=True):
 
 
 class HeaderPattern(Value, frozen=True):
-    """A request header that must be present with one of ``patterns`` (``*``: any characters). The name is lower-case."""
+    """A request header that must be present with one of ``patterns`` (``*``: any characters); the name is lower-case."""
 
     name: str
     patterns: tuple[str, ...]
@@ -243,7 +243,7 @@ class ClientTimeouts(Value, frozen=True):
 
 
 class Override(Value, frozen=True):
-    """Who may choose an arm by ``X-Crossfade-Arm``: peers in ``networks``, or whoever shows ``token`` (empty: nobody)."""
+    """Who may choose an arm by ``X-Crossfade-Arm``: peers in ``networks``, whoever shows ``token`` (empty: nobody)."""
 
     networks: tuple[str, ...]
     token: str

@@ -1,8 +1,9 @@
 """One connection to a backend's endpoint: sends one request at a time and frames the response.
 
 What it reads becomes calls on the exchange that it serves: `on_informational`, `on_response`, `on_body`, and
-`on_backend_failed` for everything that goes wrong. It judges its endpoint by its own lack of progress only: waiting for
-a head (``response``), for more of a body or for room to write (``idle``). A client that is slow to read stops the clock.
+`on_backend_failed` for everything that goes wrong. It judges its endpoint by the endpoint's own lack of progress only:
+waiting for a head (``response``), for more of a body or for room to write (``idle``). A client that is slow to read
+stops the clock.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         has_asked = (self.exchange is not None and self._reader is None) or (self.exchange is None and self._buffer)
         return bool(has_asked) and not self.is_tls
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         """Called by the loop."""
         self.disarm()
         self.is_ending = True

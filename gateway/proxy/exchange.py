@@ -2,10 +2,10 @@
 
     read head → match → decide → acquire → send → receive head → relay → settle
 
-``read head`` is the client connection's; everything after it is here, each phase a method. Whatever happens, an exchange
-ends in `settle`, once. The request's answer is decided by what has reached the client: until a byte of a response has
-been written, a failure becomes a problem document; after that, the connection is broken off, so that a truncated answer
-can't be taken for a whole one.
+``read head`` is the client connection's; everything after it is here, each phase a method. Whatever happens, an
+exchange ends in `settle`, once. The request's answer is decided by what has reached the client: until a byte of a
+response has been written, a failure becomes a problem document; after that, the connection is broken off, so that a
+truncated answer can't be taken for a whole one.
 """
 
 from __future__ import annotations

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _HEAD_BOUND_BYTES = 8 * 1024
+_GOOD_STATUSES = range(200, 400)
 
 
 class HealthChecks:
-    """The checks of some pools' endpoints. ``on_change`` is called with a pool in which an endpoint's health changed."""
+    """The checks of some pools' endpoints; ``on_change`` is called with a pool in which an endpoint's health changed."""
 
     def __init__(self, pools: Iterable[Pool], on_change: Callable[[Pool], None]) -> None:
         self._pools = [pool for pool in pools if pool.backend.health is not None]
@@ -65,7 +66,7 @@ async def is_answering(pool: Pool, endpoint: EndpointState, health: Health) -> b
             status = await _ask(pool, endpoint, health.path)
     except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return False
-    return 200 <= status < 400
+    return status in _GOOD_STATUSES
 
 
 async def _ask(pool: Pool, endpoint: EndpointState, path: str) -> int:

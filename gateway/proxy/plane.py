@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import contextlib
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from gateway.proxy.generation import Generation
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from gateway.core.types import Table
     from gateway.proxy.client import ClientConnection
 
+# The descriptor itself: `sys.stdout` is None when it was closed at the start.
+_STDOUT: Final = 1
+
 # How long a stopping worker still takes what the kernel had accepted for it.
 _LAST_CALL_SECONDS: Final = 0.05
-_DRAIN_POLL_SECONDS: Final = 0.05
 
 
 class Figures(TypedDict):
@@ -41,9 +43,10 @@ class DataPlane:
         self._acceptors = [Acceptor(self, listener) for listener in listeners]
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
-        self._access_log = AccessLog(sys.stdout.fileno())
+        self._access_log = AccessLog(_STDOUT)
         self._is_accepting = False
         self._is_draining = False
+        self._is_empty = asyncio.Event()
         self._accepting: asyncio.Task[None] | None = None
 
     # Tables.
@@ -83,6 +86,8 @@ class DataPlane:
     def dismiss(self, client: ClientConnection) -> None:
         """A connection is gone."""
         self._clients.discard(client)
+        if not self._clients:
+            self._is_empty.set()
         has_room = len(self._clients) < self.generation.limits.connections
         if not self._is_accepting and has_room and not self._is_draining:
             self._is_accepting = True
@@ -99,14 +104,15 @@ class DataPlane:
         """Take nothing new, finish what is under way for at most ``seconds`` (by default the table's), then end."""
         await asyncio.sleep(_LAST_CALL_SECONDS)
         self._is_draining = True
+        self._is_empty.clear()
         for acceptor in self._acceptors:
             acceptor.stop()
         for client in [*self._clients]:
             client.drain()
         bound = self.generation.timeouts.drain if seconds is None else seconds
-        deadline = self.loop.time() + bound
-        while self._clients and self.loop.time() < deadline:
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        if self._clients:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_empty.wait(), bound)
         for client in [*self._clients]:
             client.abort()
         self.generation.retire(None)

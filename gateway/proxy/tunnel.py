@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_ENDS = 2
+
+
 class Tunnel(Timed):
     """Two transports joined. Each end's half-close is passed on; the tunnel is over when both ends have closed.
 
@@ -62,7 +65,7 @@ class Tunnel(Timed):
 
     def _half_close(self, transport: asyncio.Transport) -> None:
         self._ended += 1
-        if self._ended == 2 or transport.is_closing() or not transport.can_write_eof():
+        if self._ended == _ENDS or transport.is_closing() or not transport.can_write_eof():
             self.close()
         else:
             transport.write_eof()
