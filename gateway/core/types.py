@@ -121,7 +121,7 @@ class Rollout(Value, frozen=True):
 
 
 class HeaderPattern(Value, frozen=True):
-    """A request header that must be present with one of ``patterns`` (``*``: any characters); the name is lower-case."""
+    """A request header that must have one of ``patterns`` (``*``: any characters). The name is lower-case."""
 
     name: str
     patterns: tuple[str, ...]

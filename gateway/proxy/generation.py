@@ -13,7 +13,6 @@ from gateway.core.decision import Decider
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
 from gateway.core.types import AccessLog, Backend, Table
-from gateway.proxy.health import HealthChecks
 from gateway.proxy.identity import new_key
 from gateway.proxy.pool import Pool
 from gateway.proxy.record import access_line
@@ -47,18 +46,16 @@ class Generation:
         self._write_line: Callable[[bytes], None]
         self._templates = {route.name: Templates(route.paths) for route in table.routes}
         self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
-        self._checks = HealthChecks(self.pools.values(), self._note_health)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:
         """Serve from now on; access log lines go to ``write_line``."""
         self._write_line = write_line
         for pool in self.pools.values():
             self._note_health(pool)
-        self._checks.start()
+            pool.checks.start(self._note_health)
 
     def retire(self, successor: Generation | None) -> None:
         """Serve nothing new; pools that ``successor`` shares live on."""
-        self._checks.stop()
         kept = successor.pools.values() if successor is not None else ()
         for pool in self.pools.values():
             if all(pool is not other for other in kept):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from gateway.core.types import Health
     from gateway.proxy.pool import EndpointState, Pool
@@ -24,39 +24,46 @@ _GOOD_STATUSES = range(200, 400)
 
 
 class HealthChecks:
-    """The checks of some pools' endpoints; ``on_change`` is called with a pool in which an endpoint's health changed."""
+    """The checks of a pool's endpoints, as long as the pool lives.
 
-    def __init__(self, pools: Iterable[Pool], on_change: Callable[[Pool], None]) -> None:
-        self._pools = [pool for pool in pools if pool.backend.health is not None]
-        self._on_change = on_change
+    ``on_change`` is called with the pool when an endpoint's health has changed.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._on_change: Callable[[Pool], None] = _tell_nobody
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Check from now on, at once and then at each interval."""
-        self._tasks = [
-            asyncio.create_task(self._check_for_ever(pool, endpoint), name=f"check {endpoint.endpoint.url}")
-            for pool in self._pools
-            for endpoint in pool.endpoints
-        ]
+    def start(self, on_change: Callable[[Pool], None]) -> None:
+        """Tell ``on_change`` from now on; check at once and then at each interval, if that has not begun."""
+        self._on_change = on_change
+        health = self._pool.backend.health
+        if health is not None and not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._check_for_ever(endpoint, health), name=f"check {endpoint.endpoint.url}")
+                for endpoint in self._pool.endpoints
+            ]
 
     def stop(self) -> None:
         """Check no more."""
         for task in self._tasks:
             task.cancel()
 
-    async def _check_for_ever(self, pool: Pool, endpoint: EndpointState) -> None:
-        health = pool.backend.health
-        assert health is not None
+    async def _check_for_ever(self, endpoint: EndpointState, health: Health) -> None:
         streak = 0
         while True:
-            is_good = await is_answering(pool, endpoint, health)
+            is_good = await is_answering(self._pool, endpoint, health)
             streak = streak + 1 if is_good != endpoint.is_healthy else 0
             if streak >= (health.unhealthy_after if endpoint.is_healthy else health.healthy_after):
                 endpoint.is_healthy = is_good
                 streak = 0
                 _log.info("endpoint_health_changed", endpoint=endpoint.endpoint.url, healthy=is_good)
-                self._on_change(pool)
+                self._on_change(self._pool)
             await asyncio.sleep(health.interval)
+
+
+def _tell_nobody(_pool: Pool) -> None:
+    """What a change calls before anybody asked to be told."""
 
 
 async def is_answering(pool: Pool, endpoint: EndpointState, health: Health) -> bool:
@@ -72,12 +79,9 @@ async def is_answering(pool: Pool, endpoint: EndpointState, health: Health) -> b
 async def _ask(pool: Pool, endpoint: EndpointState, path: str) -> int:
     address = endpoint.endpoint
     context: ssl.SSLContext | None = pool.tls if address.tls else None
-    reader, writer = await asyncio.open_connection(
-        await endpoint.resolver.next_address(),
-        address.port,
-        ssl=context,
-        server_hostname=address.host if context is not None else None,
-        limit=_HEAD_BOUND_BYTES,
+    name = address.host if context is not None else None
+    reader, writer = await endpoint.resolver.reach(
+        lambda ip: asyncio.open_connection(ip, address.port, ssl=context, server_hostname=name, limit=_HEAD_BOUND_BYTES)
     )
     try:
         lines = (

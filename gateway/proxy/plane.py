@@ -80,8 +80,11 @@ class DataPlane:
             client.drain()
         elif self._is_accepting and len(self._clients) >= self.generation.limits.connections:
             self._is_accepting = False
-            for acceptor in self._acceptors:
-                acceptor.pause()
+            self._pause()
+
+    def _pause(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.pause()
 
     def dismiss(self, client: ClientConnection) -> None:
         """A connection is gone."""
@@ -97,6 +100,8 @@ class DataPlane:
         for acceptor in self._acceptors:
             if self._is_accepting:
                 await acceptor.start()
+        if not self._is_accepting:  # they came faster than this
+            self._pause()
 
     # The end.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
 from gateway.proxy.backend import BackendConnection
+from gateway.proxy.health import HealthChecks
 from gateway.proxy.resolver import Resolver
 from gateway.proxy.wheel import Timed
 
@@ -65,6 +66,7 @@ class Pool:
         self.wheel = wheel
         self.endpoints = [EndpointState(endpoint) for endpoint in backend.endpoints]
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
+        self.checks = HealthChecks(self)
         self.connections = 0
         self.tls = _tls_context(backend)
         self._turn = 0
@@ -196,16 +198,22 @@ class Pool:
                 endpoint = self._choose(tried)
 
     async def _connect(self, endpoint: EndpointState) -> BackendConnection:
+        loop = asyncio.get_running_loop()
         tls = self.tls if endpoint.endpoint.tls else None
-        async with asyncio.timeout(self.backend.timeouts.connect):
-            address = await endpoint.resolver.next_address()
-            _, connection = await asyncio.get_running_loop().create_connection(
+        name = endpoint.endpoint.host if tls is not None else None
+
+        async def connect(address: str) -> BackendConnection:
+            _, connection = await loop.create_connection(
                 lambda: BackendConnection(self, endpoint),
                 address,
                 endpoint.endpoint.port,
                 ssl=tls,
-                server_hostname=endpoint.endpoint.host if tls is not None else None,
+                server_hostname=name,
             )
+            return connection
+
+        async with asyncio.timeout(self.backend.timeouts.connect):
+            connection = await endpoint.resolver.reach(connect)
         if not connection.is_open:
             raise ConnectionResetError("closed as soon as it was open")
         connection.is_counted = True
@@ -237,6 +245,7 @@ class Pool:
     def retire(self) -> None:
         """Serve what is under way and nothing after it."""
         self._is_retired = True
+        self.checks.stop()
         for endpoint in self.endpoints:
             endpoint.resolver.stop()
             for connection in [*endpoint.idle]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 # Names are re-resolved at least every 30 s: this leaves room for a slow answer.
 _REFRESH_SECONDS: Final = 20.0
@@ -36,14 +38,26 @@ class Resolver:
         self._turn = 0
         self._refreshing: asyncio.Task[None] | None = None
 
-    async def next_address(self) -> str:
-        """One of the addresses, in turn. Raises OSError when the name has never been resolved and can't be now."""
+    async def reach(self, connect: Callable[[str], Awaitable[T]]) -> T:
+        """Call ``connect`` with one address after the other until one works; each call begins at the next in turn.
+
+        Raises OSError when none works, or when the name has never been resolved and can't be now.
+        """
+        addresses = await self._rotate()
+        for address in addresses[:-1]:
+            try:
+                return await connect(address)
+            except OSError:
+                continue  # localhost, for one, has two addresses, and a service often listens on one only
+        return await connect(addresses[-1])
+
+    async def _rotate(self) -> list[str]:
         if not self._addresses:
             await self._look_up()
         if self._refreshing is None and not is_address(self._host):
             self._refreshing = asyncio.create_task(self._refresh_for_ever(), name=f"resolve {self._host}")
-        self._turn += 1
-        return self._addresses[self._turn % len(self._addresses)]
+        self._turn = (self._turn + 1) % len(self._addresses)
+        return self._addresses[self._turn :] + self._addresses[: self._turn]
 
     async def _look_up(self) -> None:
         loop = asyncio.get_running_loop()

@@ -224,7 +224,7 @@ def test_a_decision_has_what_sending_needs() -> None:
     assert low.side.rewrite_path is not None
     assert low.side.rewrite_path(b"/b/c/d") == b"/v2/d"
     assert low.side.rewrite_fields is not None
-    assert low.side.rewrite_fields.apply(ask("/", "X-Old: 1")).endswith(b"X-New: 1\r\n")
+    assert low.side.rewrite_fields.apply(ask("/", "X-Old: 1").fields) == b"\r\nHost: example.com\r\nX-New: 1"
 
 
 def test_no_route_and_no_way_up() -> None:
