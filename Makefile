@@ -1,8 +1,9 @@
 # Every target sets up what it needs: a virtual environment in .venv, Debian packages through apt when root.
 # The two stamp files are keyed on pyproject.toml, so a second call is quick.
 
-# The first interpreter that is new enough; `make PYTHON=/path/to/python` chooses another.
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+# The first interpreter that is new enough; `make PYTHON=/path/to/python` chooses another. Debian's own comes first: it is
+# built with profile-guided optimization, which one built at home mostly is not, and serves a request a fifth cheaper.
+PYTHON ?= $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 BIN     := .venv/bin
@@ -73,7 +74,7 @@ debian-tests:
 	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps)
 
 debian-bench:
-	$(call need,nginx:nginx-light haproxy:haproxy wrk:wrk)
+	$(call need,nginx:nginx-light haproxy:haproxy wrk:wrk openssl:openssl)
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: make PYTHON=/path/to/python" >&2; exit 1; }
