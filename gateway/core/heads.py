@@ -58,25 +58,29 @@ class RequestHead:
         return self.fields.host
 
 
-def parse_request(head: bytes, known: Fields | None = None, *, count_limit: int = 100) -> RequestHead:
+def repeat_request(received: bytes, known: Fields) -> RequestHead | None:
+    """The request that ``received`` is, if it is one head and nothing more, and like one before; else None.
+
+    ``known`` are the fields of that one: what both share is not judged again. ``received`` ends with CR LF CR LF; that
+    there is none before would show as a line that is not in ``known``.
+    """
+    line = _PLAIN_LINE.match(received)
+    if line is None:
+        return None
+    raw = received[line.end() :]
+    fields = known if raw == known.raw else known.derive(raw)
+    if fields is None:
+        return None
+    method, target, path, query = line.groups(b"")
+    return RequestHead(method, target, path, query, fields)
+
+
+def parse_request(head: bytes, *, count_limit: int = 100) -> RequestHead:
     """Read and judge a request's head: the request line to the empty line, its CR LF CR LF included.
 
-    ``known`` are the fields of a former request: what this one shares with it is not judged again.
     Raises `BadRequest` for what is malformed or ambiguous (RFC 9112, sections 3.2, 5 and 6) and `HeadTooLarge` for
     more than ``count_limit`` fields.
     """
-    if known is not None:
-        line = _PLAIN_LINE.match(head)
-        if line is not None:
-            raw = head[line.end() :]
-            fields = known if raw == known.raw else known.derive(raw)
-            if fields is not None:
-                method, target, path, query = line.groups(b"")
-                return RequestHead(method, target, path, query, fields)
-    return _parse_anew(head, count_limit)
-
-
-def _parse_anew(head: bytes, count_limit: int) -> RequestHead:
     line_end = head.find(b"\r\n")
     parts = head[:line_end].split(b" ")
     if len(parts) != _LINE_PARTS or parts[2] not in {b"HTTP/1.1", b"HTTP/1.0"}:

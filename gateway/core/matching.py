@@ -59,10 +59,9 @@ class RouteIndex(Generic[T]):
 
         Raises BadRequest for a path that climbs above the root.
         """
-        segments = split_path(request.path)
-        leaf = None
-        if self._by_host or self._below:
-            leaf = self._find_by_host(segments, request)
+        path = request.path
+        segments = split_path(path) if b"%" in path or b"/." in path else path[1:].split(b"/")
+        leaf = self._find_by_host(segments, request) if self._by_host or self._below else None
         leaf = self._anywhere.find(segments, request, leaf)
         if leaf is None:
             return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from gateway.core.forwarding import added_fields
 from gateway.core.framing import ChunkReader, LengthReader, request_reader
-from gateway.core.heads import END, RequestHead, parse_request
+from gateway.core.heads import END, RequestHead, parse_request, repeat_request
 from gateway.errors import BadRequest, BodyTooLarge, HeadTooLarge, MalformedMessage, ProxyError, RequestTimeout
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.identity import new_request_id
@@ -100,8 +100,20 @@ class ClientConnection(Timed, asyncio.Protocol):
     def data_received(self, received: bytes) -> None:
         """Called by the loop."""
         if self.exchange is None:
-            if not self._is_lingering:
-                self._read_head(received)
+            if self._is_lingering:
+                return
+            known = self._known
+            generation = self.plane.generation
+            if (
+                known is not None
+                and not self._buffer
+                and received.endswith(END)
+                and len(received) <= generation.limits.header_bytes
+                and (request := repeat_request(received, known)) is not None
+            ):
+                self._begin(generation, request)
+            else:
+                self._read_head(generation, received)
         elif self._tunnel is not None:
             self._tunnel.from_client(received)
         elif self._reader is not None:
@@ -133,8 +145,7 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     # Reading.
 
-    def _read_head(self, received: bytes) -> None:
-        generation = self.plane.generation
+    def _read_head(self, generation: Generation, received: bytes) -> None:
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
@@ -151,7 +162,9 @@ class ClientConnection(Timed, asyncio.Protocol):
         try:
             if end > limits.header_bytes:
                 raise HeadTooLarge(f"the request's head is over {limits.header_bytes} bytes")
-            request = parse_request(received[:end], self._known, count_limit=limits.header_count)
+            head = received[:end]
+            request = repeat_request(head, self._known) if self._known is not None else None
+            request = request or parse_request(head, count_limit=limits.header_count)
         except ProxyError as error:
             self._refuse(error, received[end:])
             return
@@ -323,7 +336,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         """Take up a pipelined request: in a new call, so that a thousand of them don't nest."""
         if self.exchange is None and not self._is_lingering and not self.transport.is_closing():
             held, self._buffer = self._buffer, b""
-            self._read_head(held)
+            self._read_head(self.plane.generation, held)
 
     def _end(self) -> None:
         """Close: at once when the client has sent all it was to send, else slowly."""
