@@ -43,9 +43,10 @@ def added_fields(fields: Fields, peer: bytes, scheme: bytes, *, trusted: bool) -
         framing = b"\r\nConnection: Upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n"
     said = (fields.forwarded if trusted else None) or {}
     chain = said.get(b"x-forwarded-for")
-    return b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
+    added = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
         framing,
         chain + b", " + peer if chain else peer,
         said.get(b"x-forwarded-proto", scheme),
-        said.get(b"x-forwarded-host", fields.authority),
     )
+    host = said.get(b"x-forwarded-host", fields.authority)
+    return added + b"X-Forwarded-Host: %b\r\n" % host if host else added
