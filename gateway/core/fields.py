@@ -44,9 +44,9 @@ _UNKNOWN: Final = b"\r\n"  # no field's value
 class Fields:
     """The fields of one request.
 
-    ``raw`` are their bytes from the CR LF that ends the request line to the end of the empty line, ``lines`` the lines
-    of them and ``names`` these lines' names, lower-case. ``cuts`` are the indexes of the lines that are not passed on,
-    ``acted_on`` of those that mean something here. ``content_length`` is None without such a field.
+    ``raw`` are their bytes from the CR LF that ends the request line to the end of the empty line, ``names`` the names
+    of their ``lines``, lower-case. ``cuts`` are the indexes of the lines that are not passed on, ``acted_on`` of those
+    that mean something here. ``content_length`` is None without such a field.
     What most requests don't have is a class attribute, so that it costs nothing until a request has it.
     """
 
@@ -61,17 +61,27 @@ class Fields:
     override_token = b""
     forwarded: dict[bytes, bytes] | None = None
     _host: bytes | None = None
+    _lines: list[bytes] | None = None
     _passed_on: bytes | None = None
+    _gap: Gap | None = None
+    _varied = -1
 
     def __init__(self, raw: bytes, *, is_http11: bool) -> None:
         self.raw = raw
         self.is_http11 = is_http11
         self.keep_alive = is_http11
-        self.lines = raw[2:-4].split(b"\r\n") if len(raw) > 4 else []  # noqa: PLR2004  two line ends: no fields
         self.names = [line[: line.find(b":")].lower() for line in self.lines]
         self.cuts: frozenset[int] = frozenset()
         self.acted_on: frozenset[int] = frozenset()
         self._found: dict[bytes, bytes | None] = {}
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines of all fields, without their ends."""
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = self.raw[2:-4].split(b"\r\n") if len(self.raw) > len(b"\r\n\r\n") else []
+        return lines
 
     @property
     def has_body(self) -> bool:
@@ -118,27 +128,68 @@ class Fields:
 
         Names and syntax of the other lines have been judged; so has the order of all.
         """
+        gap = self._gap
+        if gap is not None and raw.startswith(gap.before) and raw.endswith(gap.after):
+            value = raw[len(gap.before) : len(raw) - len(gap.after)]
+            if len(raw) >= len(gap.before) + len(gap.after) and _VALUE.fullmatch(value):
+                return self._fill(gap, raw, value)
+        return self._derive_by_lines(raw)
+
+    def _fill(self, gap: Gap, raw: bytes, value: bytes) -> Fields:
+        derived = self._copy(raw)
+        if gap.name in derived._found:  # noqa: SLF001  one of our own
+            derived._found[gap.name] = value.strip(b" \t")  # noqa: SLF001
+        derived._passed_on = gap.passed_before + value + gap.passed_after  # noqa: SLF001
+        return derived
+
+    def _derive_by_lines(self, raw: bytes) -> Fields | None:
         lines = raw[2:-4].split(b"\r\n")
         if len(lines) != len(self.lines):
             return None
-        found = self._found
-        for at in compress(count(), map(ne, self.lines, lines)):
-            name = self.names[at]
-            start = len(name) + 1
-            line = lines[at]
+        changed = list(compress(count(), map(ne, self.lines, lines)))
+        for at in changed:
+            line, start = lines[at], len(self.names[at]) + 1
             if at in self.acted_on or line[:start] != self.lines[at][:start] or not _VALUE.fullmatch(line, start):
                 return None
-            if name in found and self.names.count(name) == 1:
-                found = {**found, name: line[start:].strip(b" \t")}
-            elif name in found:
-                found = {}
+        derived = self._copy(raw)
+        derived._lines = lines  # noqa: SLF001
+        derived._gap = None  # noqa: SLF001  another line has changed: what stands around the gap is another
+        for at in changed:
+            derived._found.pop(self.names[at], None)  # noqa: SLF001
+        if len(changed) == 1:
+            derived._learn_gap(changed[0], seen_before=changed[0] == self._varied)  # noqa: SLF001
+        return derived
+
+    def _copy(self, raw: bytes) -> Fields:
         derived = Fields.__new__(Fields)
         derived.__dict__.update(self.__dict__)
         derived.raw = raw
-        derived.lines = lines
-        derived._found = found.copy() if found is self._found else found  # noqa: SLF001  one of our own
-        derived._passed_on = None  # noqa: SLF001
+        derived._lines = derived._passed_on = None  # noqa: SLF001
+        derived._found = self._found.copy()  # noqa: SLF001
         return derived
+
+    def _learn_gap(self, at: int, *, seen_before: bool) -> None:
+        """Where one line alone varies twice in a row, as a user's ID does, it is taken for a gap to be filled."""
+        self._varied = at
+        name = self.names[at]
+        if seen_before and at not in self.cuts and self.names.count(name) == 1:
+            self._gap = Gap(self.lines, self.cuts, at, len(name) + 1)
+
+
+class Gap:
+    """Everything about fields that vary in one value but that value: what stands before and behind it."""
+
+    __slots__ = ("after", "before", "name", "passed_after", "passed_before")
+
+    def __init__(self, lines: list[bytes], cuts: frozenset[int], at: int, value_at: int) -> None:
+        label = lines[at][:value_at]
+        self.name = label[:-1].lower()
+        self.before = b"\r\n".join((b"", *lines[:at], label))
+        self.after = b"\r\n".join((b"", *lines[at + 1 :], b"", b""))
+        kept = [line for index, line in enumerate(lines) if index not in cuts and index < at]
+        self.passed_before = b"\r\n".join((b"", *kept, label))
+        kept = [line for index, line in enumerate(lines) if index not in cuts and index > at]
+        self.passed_after = b"\r\n".join((b"", *kept))
 
 
 def _join(lines: list[bytes], cuts: frozenset[int]) -> bytes:

@@ -31,7 +31,7 @@ _ANY_SUBDOMAIN = "*."
 class RouteIndex(Generic[T]):
     """What requests lead to, given in order as pairs of a `Match` and its target."""
 
-    __slots__ = ("_anywhere", "_below", "_by_host")
+    __slots__ = ("_always", "_anywhere", "_below", "_by_host")
 
     def __init__(self, targets: Iterable[tuple[Match, T]]) -> None:
         self._by_host: dict[bytes, PathTree[T]] = {}
@@ -39,6 +39,8 @@ class RouteIndex(Generic[T]):
         self._anywhere: PathTree[T] = PathTree()
         for order, (match, target) in enumerate(targets):
             self._add(order, match, target)
+        always = None if self._by_host or self._below else self._anywhere.always
+        self._always = None if always is None else (always.target, NO_CAPTURES)  # one route for everything
 
     def _add(self, order: int, match: Match, target: T) -> None:
         applies = _compile_applies(match)
@@ -60,7 +62,12 @@ class RouteIndex(Generic[T]):
         Raises BadRequest for a path that climbs above the root.
         """
         path = request.path
-        segments = split_path(path) if b"%" in path or b"/." in path else path[1:].split(b"/")
+        if b"%" in path or b"/." in path:
+            segments = split_path(path)
+        elif self._always is not None:
+            return self._always
+        else:
+            segments = path[1:].split(b"/")
         leaf = self._find_by_host(segments, request) if self._by_host or self._below else None
         leaf = self._anywhere.find(segments, request, leaf)
         if leaf is None:

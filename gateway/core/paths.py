@@ -131,6 +131,12 @@ class PathTree(Generic[T]):
         if rest:
             node.rests.append(leaf)
 
+    @property
+    def always(self) -> Leaf[T] | None:
+        """The first pattern, if it matches every path of every request: ``/**`` without conditions; else None."""
+        first = self._root.rests[0] if self._root.rests else None
+        return first if first is not None and first.order == self._root.least and first.applies is None else None
+
     def find(self, segments: list[bytes], request: RequestHead, best: Leaf[T] | None = None) -> Leaf[T] | None:
         """The first pattern in order that matches, or ``best`` if that comes before it."""
         return _walk(self._root, segments, 0, request, best)
