@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Larger than any real response head; nginx's and Envoy's bounds are of the same order.
 _HEAD_BOUND_BYTES: Final = 64 * 1024
 
+# Larger heads are not remembered: idle connections must not hold on to them.
+_KNOWN_BOUND_BYTES: Final = 4 * 1024
+
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL_STATUS: Final = 200
 
@@ -177,11 +180,12 @@ class BackendConnection(Timed, asyncio.Protocol):
                 self._fail(BackendError("the backend's response head is too large", "protocol"))
             return None
         try:
-            self._known = parse_response(received[: end + len(END)])
+            response = parse_response(received[: end + len(END)])
         except MalformedMessage:
             self._fail(BackendError("the backend's response is not valid HTTP/1.1", "protocol"))
             return None
-        return self._known
+        self._known = response if end <= _KNOWN_BOUND_BYTES else None
+        return response
 
     def _begin_body(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
         """The body is not there as a whole yet, or of unknown length, or there is none."""

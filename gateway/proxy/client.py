@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from gateway.proxy.tunnel import Tunnel
 
 
+# Larger fields are not remembered: 10,000 idle clients must not hold on to what they once sent.
+_KNOWN_BOUND_BYTES: Final = 4 * 1024
+
 # How long a client may take to notice the end of a connection, while what it still sends is thrown away.
 _LINGER_SECONDS: Final = 2.0
 
@@ -183,7 +186,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     def _begin(self, generation: Generation, request: RequestHead) -> None:
         self.deadline = NEVER
         fields = request.fields
-        self._known = fields if fields.is_http11 else None
+        self._known = fields if fields.is_http11 and len(fields.raw) <= _KNOWN_BOUND_BYTES else None
         self.exchange = exchange = Exchange(self, generation, request)
         generation.in_flight += 1
         if fields.content_length is None and not fields.chunked:
