@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from gateway.core.forwarding import added_fields
 from gateway.core.framing import ChunkReader, LengthReader, request_reader
 from gateway.core.heads import END, RequestHead, parse_request, repeat_request
 from gateway.errors import BadRequest, BodyTooLarge, HeadTooLarge, MalformedMessage, ProxyError, RequestTimeout
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.identity import new_request_id
+from gateway.proxy.peer import Peer
 from gateway.proxy.problem import problem_response
 from gateway.proxy.wheel import NEVER, Timed
 
@@ -37,9 +37,6 @@ class ClientConnection(Timed, asyncio.Protocol):
     """See the module. ``is_ending``: no request will be read after the one under way."""
 
     __slots__ = (
-        "_added",
-        "_added_by",
-        "_added_to",
         "_body_bytes",
         "_buffer",
         "_is_half_closed",
@@ -48,15 +45,12 @@ class ClientConnection(Timed, asyncio.Protocol):
         "_is_reading_paused",
         "_is_write_paused",
         "_known",
-        "_peer_bytes",
         "_reader",
-        "_scheme",
         "_searched",
         "_tunnel",
         "_unwritten",
         "exchange",
         "is_ending",
-        "is_tls",
         "peer",
         "plane",
         "transport",
@@ -67,10 +61,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     def __init__(self, plane: DataPlane, *, is_tls: bool) -> None:
         super().__init__(plane.wheel)
         self.plane = plane
-        self.is_tls = is_tls
-        self._scheme = b"https" if is_tls else b"http"
-        self.peer = ""
-        self._peer_bytes = b""
+        self.peer = Peer("", is_tls=is_tls)
         self.exchange: Exchange | None = None
         self.is_ending = False
         self._buffer = b""
@@ -85,18 +76,15 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._is_write_paused = False
         self._unwritten = 0
         self._known: Fields | None = None
-        self._added = b""
-        self._added_by: Generation | None = None
-        self._added_to: frozenset[int] | None = None
 
     # What the transport reports.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if peer else ""
-        self._peer_bytes = self.peer.encode("latin-1")
+        name = transport.get_extra_info("peername")
+        if name:
+            self.peer = Peer(name[0], is_tls=self.peer.is_tls)
         self.plane.admit(self)
         self.arm(self.plane.generation.timeouts.idle)
 
@@ -132,7 +120,7 @@ class ClientConnection(Timed, asyncio.Protocol):
             return True
         # Half-closed behind whole requests, it still waits for the answers; TLS can't be half-closed.
         has_asked = (self.exchange is not None and self._reader is None) or (self.exchange is None and self._buffer)
-        return bool(has_asked) and not self.is_tls
+        return bool(has_asked) and not self.peer.is_tls
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Called by the loop."""
@@ -173,15 +161,6 @@ class ClientConnection(Timed, asyncio.Protocol):
             return
         self._buffer = received[end:]
         self._begin(generation, request)
-
-    def added_fields(self, generation: Generation, fields: Fields) -> bytes:
-        """What the gateway adds to ``fields``; worked out anew only when what it depends on has changed."""
-        if self._added_by is not generation or self._added_to is not fields.acted_on:
-            trusted = generation.trusts(self.peer)
-            self._added = added_fields(fields, self._peer_bytes, self._scheme, trusted=trusted)
-            self._added_by = generation
-            self._added_to = fields.acted_on  # shared by all fields that were derived from one another
-        return self._added
 
     def _begin(self, generation: Generation, request: RequestHead) -> None:
         self.deadline = NEVER

@@ -98,12 +98,12 @@ class Exchange:
 
     def begin(self) -> None:
         """Choose where the request goes, and go there."""
-        client = self.client
+        peer = self.client.peer.address
         generation = self.generation
         request = self.request
-        override = generation.overrides.read(request, client.peer) if request.fields.arm_override else None
+        override = generation.overrides.read(request, peer) if request.fields.arm_override else None
         try:
-            decision = generation.decider.decide(request, client.peer, override=override, down=generation.down)
+            decision = generation.decider.decide(request, peer, override=override, down=generation.down)
         except ProxyError as error:
             self.fail(error)
             return
@@ -139,7 +139,7 @@ class Exchange:
         target = request.target
         fields = request.fields
         passed = fields.passed_on() if side.rewrite_fields is None else side.rewrite_fields.apply(fields)
-        added = self.client.added_fields(self.generation, fields)
+        added = self.client.peer.added_fields(self.generation, fields)
         if side.rewrite_path is not None:
             target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
         if not fields.authority:
@@ -238,7 +238,7 @@ class Exchange:
         if decision.issued_key is not None:
             fields += b"Set-Cookie: crossfade_key=%b; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax%b\r\n" % (
                 decision.issued_key,
-                b"; Secure" if self.client.is_tls else b"",
+                b"; Secure" if self.client.peer.is_tls else b"",
             )
         return fields
 
