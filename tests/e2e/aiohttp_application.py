@@ -1,10 +1,15 @@
-"""The application that `tests.e2e.servers.aiohttp` runs: ``python -m tests.e2e.aiohttp_application PORT``."""
+"""The application that `tests.e2e.servers.aiohttp` runs.
+
+``python -m tests.e2e.aiohttp_application PORT [CERT KEY]``; with a certificate it speaks HTTPS.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import os
+import ssl
 import sys
 
 from aiohttp import web
@@ -41,6 +46,12 @@ async def answer_status(request: web.Request) -> web.Response:
 async def answer_bytes(request: web.Request) -> web.Response:
     """A body with Content-Length."""
     return web.Response(body=content(int(request.match_info["size"])))
+
+
+async def answer_gzip(request: web.Request) -> web.Response:
+    """The same, compressed, whether the client likes it or not."""
+    body = gzip.compress(content(int(request.match_info["size"])), mtime=0)
+    return web.Response(body=body, headers={"Content-Encoding": "gzip"})
 
 
 async def answer_chunked(request: web.Request) -> web.StreamResponse:
@@ -89,6 +100,7 @@ def build() -> web.Application:
     app.on_response_prepare.append(sign)
     app.router.add_route("*", "/status/{code}", answer_status)
     app.router.add_route("*", "/bytes/{size}", answer_bytes)
+    app.router.add_route("*", "/gzip/{size}", answer_gzip)
     app.router.add_route("*", "/chunked/{size}", answer_chunked)
     app.router.add_route("*", "/slow/{seconds}", answer_slowly)
     app.router.add_route("*", "/empty", answer_nothing)
@@ -97,5 +109,15 @@ def build() -> web.Application:
     return app
 
 
+def read_certificate(files: list[str]) -> ssl.SSLContext | None:
+    """What HTTPS is spoken with; without files it is HTTP."""
+    if not files:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*files)
+    return context
+
+
 if __name__ == "__main__":
-    web.run_app(build(), host="127.0.0.1", port=int(sys.argv[1]), print=None, keepalive_timeout=60)
+    port, tls = int(sys.argv[1]), read_certificate(sys.argv[2:])
+    web.run_app(build(), host="127.0.0.1", port=port, ssl_context=tls, print=None, keepalive_timeout=60)

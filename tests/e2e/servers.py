@@ -1,8 +1,8 @@
 """Real servers to stand behind the gateway: nginx, gunicorn and aiohttp, each a process of its own on a free port.
 
-All three offer the same paths, as far as each can: ``/status/CODE``, ``/bytes/SIZE`` and ``/empty``; gunicorn and
-aiohttp also ``/echo``, ``/chunked/SIZE`` and ``/slow/SECONDS``, aiohttp ``/ws``. Every answer says in ``X-Server`` who
-gave it.
+All three offer the same paths, as far as each can: ``/status/CODE``, ``/bytes/SIZE``, ``/gzip/SIZE`` and ``/empty``;
+gunicorn and aiohttp also ``/echo``, ``/chunked/SIZE`` and ``/slow/SECONDS``, aiohttp ``/ws``. Every answer says in
+``X-Server`` who gave it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 
-SIZES = (0, 1, 1000, 65_536, 1_000_000)
+SIZES = (0, 1, 1000, 65_536, 1_000_000, 10 << 20)
 """What nginx has as files below ``/bytes/``."""
 
 STATUSES = (200, 201, 400, 404, 418, 500, 502, 503, 504)
@@ -39,6 +39,7 @@ http {{
         listen 127.0.0.1:{port};
         add_header X-Server {name} always;
         location /bytes/ {{ root {folder}; }}
+        location /gzip/ {{ gzip on; gzip_types *; alias {folder}/bytes/; }}
         location = /empty {{ return 204; }}
         {statuses}
     }}
@@ -53,11 +54,12 @@ class Server:
     name: str
     port: int
     process: subprocess.Popen[bytes]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """As a configuration names it."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 def free_port() -> int:
@@ -111,13 +113,15 @@ def gunicorn(folder: Path, name: str = "gunicorn") -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def aiohttp(folder: Path, name: str = "aiohttp") -> Iterator[Server]:
-    """An aiohttp application."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.e2e.aiohttp_application", str(port)]
+def aiohttp(
+    folder: Path, name: str = "aiohttp", port: int = 0, tls: tuple[Path, Path] | None = None
+) -> Iterator[Server]:
+    """An aiohttp application; with ``tls``, the files of a certificate and its key, it speaks HTTPS."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "tests.e2e.aiohttp_application", str(port), *map(str, tls or ())]
     with running(command, folder, {"SERVER_NAME_SHOWN": name}) as process:
         wait_until_it_listens(port, process)
-        yield Server(name, port, process)
+        yield Server(name, port, process, "https" if tls else "http")
 
 
 @contextlib.contextmanager

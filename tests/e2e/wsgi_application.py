@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ def respond(environ: dict[str, Any], start_response: Callable[[str, Headers], ob
     name, _, argument = environ["PATH_INFO"].removeprefix("/").partition("/")
     status, headers, body = ANSWERS.get(name, echo)(environ, argument)
     start_response(f"{status} {HTTPStatus(status).phrase}", [("X-Server", NAME), *headers])
-    return body
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else body  # gunicorn would send it
 
 
 def echo(environ: dict[str, Any], _argument: str) -> Answer:
@@ -57,6 +58,12 @@ def answer_bytes(_environ: dict[str, Any], size: str) -> Answer:
     return _whole(200, content(int(size)), "application/octet-stream")
 
 
+def answer_gzip(_environ: dict[str, Any], size: str) -> Answer:
+    """The same, compressed, whether the client likes it or not."""
+    status, headers, body = _whole(200, gzip.compress(content(int(size)), mtime=0), "application/octet-stream")
+    return status, [*headers, ("Content-Encoding", "gzip")], body
+
+
 def answer_chunked(_environ: dict[str, Any], size: str) -> Answer:
     """A body in chunks: gunicorn makes them when no length is given."""
     return 200, [("Content-Type", "application/octet-stream")], _pieces(content(int(size)))
@@ -85,6 +92,7 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 ANSWERS: dict[str, Callable[[dict[str, Any], str], Answer]] = {
     "status": answer_status,
     "bytes": answer_bytes,
+    "gzip": answer_gzip,
     "chunked": answer_chunked,
     "slow": answer_slowly,
     "empty": answer_nothing,
