@@ -144,7 +144,7 @@ class Fields:
 
     def _derive_by_lines(self, raw: bytes) -> Fields | None:
         lines = raw[2:-4].split(b"\r\n")
-        if len(lines) != len(self.lines):
+        if len(lines) != len(self.lines) or not raw.startswith(b"\r\n"):
             return None
         changed = list(compress(count(), map(ne, self.lines, lines)))
         for at in changed:

@@ -83,7 +83,8 @@ def parse_request(head: bytes, *, count_limit: int = 100) -> RequestHead:
     """
     line_end = head.find(b"\r\n")
     parts = head[:line_end].split(b" ")
-    if len(parts) != _LINE_PARTS or parts[2] not in {b"HTTP/1.1", b"HTTP/1.0"}:
+    # llhttp skips line ends before a method: they would be sent on with it.
+    if len(parts) != _LINE_PARTS or parts[2] not in {b"HTTP/1.1", b"HTTP/1.0"} or not parts[0][:1].isalpha():
         raise BadRequest("the request line is not METHOD TARGET HTTP/1.1")
     _judge.judge(head)
     if len(head) > count_limit * _SHORTEST_FIELD_BYTES and head.count(b"\r\n") - 2 > count_limit:

@@ -21,11 +21,10 @@ _ACTED_ON: Final = re.compile(
     rb"|x-request-id|x-crossfade-(?:route|arm|reason)|proxy-connection):[ \t]*([^\r]*)"
 )
 _KEPT: Final = frozenset({b"content-length", b"transfer-encoding", b"close", b"", b"keep-alive", b"upgrade"})
-_VERSIONS: Final = frozenset({b"HTTP/1.1 ", b"HTTP/1.0 "})
+# RFC 9112, section 4. llhttp lets control characters pass as a reason.
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
 _ZERO: Final = ord("0")
 _NO_CONTENT: Final = 204
-_FIRST_STATUS: Final = 100
-_LAST_STATUS: Final = 599
 _FIRST_FINAL_STATUS: Final = 200
 _BODILESS: Final = frozenset({204, 304})
 
@@ -66,18 +65,15 @@ class ResponseHead:
 
 def parse_response(head: bytes) -> ResponseHead:
     """Read and judge a response's head. Raises `MalformedMessage`."""
-    if head[:9] not in _VERSIONS:
-        raise MalformedMessage("not HTTP/1.1")
+    if not _STATUS_LINE.match(head):
+        raise MalformedMessage("not a status line of HTTP/1.1")
     try:
         httptools.HttpResponseParser(_NO_EVENTS).feed_data(head)
     except httptools.HttpParserUpgrade:
         pass  # 101: what follows is not HTTP
     except httptools.HttpParserError as error:
         raise MalformedMessage(str(error)) from error
-    status = int(head[9:12])
-    if not _FIRST_STATUS <= status <= _LAST_STATUS:
-        raise MalformedMessage(f"status {status}")
-    response = ResponseHead(status, head)
+    response = ResponseHead(int(head[9:12]), head)
     response.keep_alive = head[7] != _ZERO
     cuts = _read_fields(response, head.lower())
     response.passed_on = b"HTTP/1.1" + _without(head, cuts)
@@ -123,6 +119,8 @@ def _read_fields(response: ResponseHead, lowered: bytes) -> Sequence[Span]:
             _read_field(response, name, field)
     if response.chunked and response.content_length is not None:
         raise MalformedMessage("both Content-Length and Transfer-Encoding")
+    if response.chunked and response.head[7] == _ZERO:
+        raise MalformedMessage("Transfer-Encoding on HTTP/1.0")  # RFC 9112, section 6.1: its framing is faulty
     named = _read_connection(response, connection) if connection else None
     return sorted({*cuts, *_spans_of(lowered, named)}) if named else cuts
 

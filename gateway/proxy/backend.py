@@ -155,20 +155,22 @@ class BackendConnection(Timed, asyncio.Protocol):
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
-        response = self._known
-        if response is None or not received.startswith(response.head):
-            response = self._parse_head(received)
-            if response is None:
+        while received and self.exchange is exchange:
+            response = self._known
+            if response is None or not received.startswith(response.head):
+                response = self._parse_head(received)
+                if response is None:
+                    return
+            self.endpoint.failures = 0  # it has answered, whatever the status
+            rest = received[len(response.head) :]
+            if rest and response.whole_length == len(rest) and self._method != b"HEAD":
+                self.is_reusable = response.keep_alive
+                exchange.on_response(response, None, rest, is_done=True)
                 return
-        self.endpoint.failures = 0  # it has answered, whatever the status
-        rest = received[len(response.head) :]
-        if rest and response.whole_length == len(rest) and self._method != b"HEAD":
-            self.is_reusable = response.keep_alive
-            exchange.on_response(response, None, rest, is_done=True)
-        elif response.status < _FIRST_FINAL_STATUS:
-            self._read_informational(exchange, response, rest)
-        else:
-            self._begin_body(exchange, response, rest)
+            if response.status >= _FIRST_FINAL_STATUS:
+                self._begin_body(exchange, response, rest)
+                return
+            received = self._read_informational(exchange, response, rest)
 
     def _parse_head(self, received: bytes) -> ResponseHead | None:
         """The head, remembered, since the same bytes mostly begin the next answer; None when it can't be had (yet)."""
@@ -207,17 +209,17 @@ class BackendConnection(Timed, asyncio.Protocol):
             self.arm(self.pool.backend.timeouts.idle)
         exchange.on_response(response, reader, payload, is_done=reader.is_done)
 
-    def _read_informational(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
+    def _read_informational(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> bytes:
+        """Pass it on; what is left to be read behind it."""
         if response.status == _SWITCHING_PROTOCOLS:
             if response.upgrade and exchange.is_upgrade:
                 exchange.on_switched(response, rest)
             else:
                 self._fail(BackendError("the backend switched protocols unasked", "protocol"))
-            return
+            return b""
         self.has_received = True
         exchange.on_informational(response)
-        if rest and self.exchange is exchange:
-            self._read_head(exchange, rest)
+        return rest
 
     def _read_body(self, exchange: Exchange, reader: Reader, received: bytes) -> None:
         try:

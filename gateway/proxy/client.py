@@ -173,6 +173,7 @@ class ClientConnection(Timed, asyncio.Protocol):
             return
         self._reader = request_reader(fields)
         self._body_bytes = 0
+        self.arm(generation.timeouts.idle)  # the body may never come
         bound = generation.limits.body
         if bound and fields.content_length is not None and fields.content_length > bound:
             exchange.fail(BodyTooLarge(f"the request's body is over {bound} bytes"))

@@ -1,0 +1,68 @@
+"""A reload changes what it changes, and leaves the rest as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.proxy.wiring import GET, OK, backend, endpoint, table
+
+if TYPE_CHECKING:
+    from tests.proxy.wiring import Wires
+
+
+def reload(wires: Wires, *backends: object, revision: str) -> None:
+    """Adopt another table."""
+    wires.plane.adopt(wires.plane.prepare(table(*backends, revision=revision)))  # type: ignore[arg-type]
+
+
+async def test_a_backend_that_did_not_change_keeps_its_connections(wires: Wires) -> None:
+    """A reload must not cost a reconnect."""
+    pool = wires.pool
+    connection, _ = wires.backend()
+
+    reload(wires, revision="2")
+
+    assert wires.pool is pool
+    assert pool.endpoints[0].idle == [connection]
+
+
+async def test_a_backend_that_changed_gets_a_new_pool_that_knows_what_the_old_one_knew(wires: Wires) -> None:
+    """Health of the endpoints that both have is carried over; idle connections of the old one are closed."""
+    former = wires.pool
+    _, transport = wires.backend()
+    former.endpoints[0].is_healthy = False
+
+    reload(wires, backend(endpoints=(endpoint(), endpoint(9002))), revision="2")
+
+    assert wires.pool is not former
+    assert [state.is_healthy for state in wires.pool.endpoints] == [False, True]
+    assert transport.is_aborted
+
+
+async def test_a_request_under_way_ends_under_the_generation_that_it_began_with(wires: Wires) -> None:
+    """Also when its backend is gone from the new one; nobody else gets its connection."""
+    connection, upstream = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+    former = wires.plane.generation
+
+    reload(wires, backend("other"), revision="2")
+    assert wires.plane.figures()["in_flight"] == 1
+    connection.data_received(OK)
+
+    assert transport.written.endswith(b"ok")
+    assert upstream.is_aborted
+    assert former.in_flight == wires.plane.figures()["in_flight"] == 0
+
+
+async def test_a_backend_is_down_when_none_of_its_endpoints_is_healthy(wires: Wires) -> None:
+    """Its name is what the decision looks at."""
+    generation = wires.plane.generation
+
+    wires.pool.endpoints[0].is_healthy = False
+    generation._note_health(wires.pool)
+    assert generation.down == {"legacy"}
+    wires.pool.endpoints[0].is_healthy = True
+    generation._note_health(wires.pool)
+
+    assert generation.down == set()

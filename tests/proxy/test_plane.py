@@ -1,0 +1,76 @@
+"""A worker accepts as many connections as it may have, and ends when the last is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from gateway.proxy.listener import Listener
+from gateway.proxy.plane import DataPlane
+from tests.proxy.wiring import GET, OK, Wires, table, until
+
+
+def listener() -> Listener:
+    """On a free port."""
+    opened = socket.create_server(("127.0.0.1", 0), backlog=16)
+    opened.setblocking(False)
+    return Listener(opened)
+
+
+async def test_accepting_pauses_at_the_bound_and_goes_on_below_it() -> None:
+    """The kernel keeps who comes meanwhile; nobody is turned away."""
+    door = listener()
+    plane = DataPlane([door])
+    await plane.start(table())
+    address = door.socket.getsockname()
+
+    writers = [(await asyncio.open_connection(*address))[1] for _ in range(3)]
+    await until(lambda: plane.figures()["connections"] == 3, plane.loop)
+    reader, late = await asyncio.open_connection(*address)
+    late.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert plane.figures()["connections"] == 3
+    writers[0].close()
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    for writer in (*writers, late):
+        writer.close()
+        await writer.wait_closed()
+    await plane.drain(0)
+    door.socket.close()
+
+
+async def test_draining_waits_for_what_is_under_way(wires: Wires) -> None:
+    """And for nothing else."""
+    backend, _ = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+
+    draining = asyncio.create_task(wires.plane.drain(30))
+    await until(lambda: client.is_ending, wires.plane.loop)
+    backend.data_received(OK)
+    client.connection_lost(None)
+    await draining
+
+    assert transport.written.endswith(b"ok")
+
+
+async def test_draining_gives_up_after_its_time() -> None:
+    """What is still under way then is broken off."""
+    wires = Wires(table())
+    wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+
+    await wires.plane.drain(0)
+
+    assert transport.is_aborted
+
+
+async def test_figures_tell_of_connections_and_endpoints(wires: Wires) -> None:
+    """What the controller is told."""
+    wires.client()
+
+    figures = wires.plane.figures()
+
+    assert (figures["connections"], figures["in_flight"]) == (1, 0)
+    assert figures["endpoints"] == {"legacy": {"http://127.0.0.1:9001": True}}

@@ -1,0 +1,71 @@
+"""An access log line tells what became of a request, and never its key."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.core.types import AccessLog, Hash, KeyKind, KeySource, Match, MissingKey, Mode, Rollout, Route
+from tests.proxy.wiring import OK, Wires, backend, table
+
+SHOP = Rollout(
+    "shop",
+    Mode.LIVE,
+    ((KeySource(KeyKind.HEADER, "X-User-ID"),),),
+    MissingKey.BASELINE,
+    "shop",
+    Hash.MURMUR3,
+    (),
+    100.0,
+)
+ROUTE = Route("orders", Match(("/orders/**",)), "legacy", "new", "shop")
+
+
+async def test_a_line_tells_what_became_of_a_request(capfd: pytest.CaptureFixture[str]) -> None:
+    """Route, template, arm, reason, bucket, status, times and bytes; the key's bucket instead of the key."""
+    rules = table(backend(), backend("new"), access_log=AccessLog.ALL)
+    rules = type(rules)(rules.revision, rules.server, rules.backends, (SHOP,), (ROUTE,))
+    wires = Wires(rules)
+    wires.plane.generation.pools = dict.fromkeys(wires.plane.generation.pools, wires.pool)
+    connection, _ = wires.backend()
+    client, _ = wires.client()
+
+    client.data_received(b"GET /orders/81?x=y HTTP/1.1\r\nHost: a\r\nX-User-ID: secret-7\r\n\r\n")
+    connection.data_received(OK)
+    await wires.plane.drain(0)
+
+    written = capfd.readouterr().out
+    line = json.loads(written)
+    assert "secret-7" not in written
+    assert 0 <= line["bucket"] < 100
+    assert line["duration_ms"] >= line["header_ms"] >= 0
+    expected = {
+        "route": "orders",
+        "path": "/orders/{id}",
+        "target": "/orders/81",
+        "method": "GET",
+        "status": 200,
+        "arm": "candidate",
+        "reason": "split",
+        "backend": "new",
+        "bytes": 2,
+        "error": None,
+    }
+    assert {name: line[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(("status", "is_logged"), [(200, False), (404, False), (500, True)])
+async def test_errors_alone_are_logged_where_only_they_are_wanted(
+    capfd: pytest.CaptureFixture[str], status: int, is_logged: bool
+) -> None:
+    """What failed, on either side; not what a backend refuses."""
+    wires = Wires(table(access_log=AccessLog.ERRORS))
+    connection, _ = wires.backend()
+    client, _ = wires.client()
+
+    client.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.data_received(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
+    await wires.plane.drain(0)
+
+    assert bool(capfd.readouterr().out) is is_logged
