@@ -20,7 +20,8 @@ from rich.table import Table as Grid
 
 from bench.command import carry_out
 from bench.processes import BenchError
-from tests.fuzz.trial import Finding, Outcome, play, theatre
+from tests.fuzz.theatre import Finding, Outcome, theatre
+from tests.fuzz.trial import play
 
 STREAMS = 100_000
 SHOWN_FINDINGS = 10
