@@ -15,7 +15,7 @@ import structlog
 
 from gateway.errors import ConfigError, LinkError, Problem
 from gateway.settings.compile import compile_table
-from gateway.settings.load import load_text
+from gateway.settings.load import decode, load_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -158,13 +158,3 @@ def fixed_differences(started_with: Config, newer: Config) -> list[str]:
         "store": (started_with.store, newer.store),
     }
     return [field for field, (before, after) in pairs.items() if before != after]
-
-
-def decode(content: bytes, file: str) -> str:
-    """``content`` as text; raises `ConfigError` at the first byte that is not UTF-8."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise ConfigError(file, [Problem(line, column, "", "not UTF-8; save the file in that encoding")]) from None

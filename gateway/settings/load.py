@@ -50,7 +50,7 @@ def load_file(path: str | Path, env: Mapping[str, str]) -> Loaded:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(str(path), [Problem(0, 0, "", f"can't be read: {error.strerror}")]) from None
-    return load_text(_decode(content, str(path)), str(path), env, Path(path).parent)
+    return load_text(decode(content, str(path)), str(path), env, Path(path).parent)
 
 
 def load_text(text: str, file_name: str, env: Mapping[str, str], base_dir: Path) -> Loaded:
@@ -80,7 +80,8 @@ def _read(text: str, env: Mapping[str, str]) -> tuple[Node | None, list[Problem]
     return root, problems
 
 
-def _decode(content: bytes, file_name: str) -> str:
+def decode(content: bytes, file_name: str) -> str:
+    """``content`` as text; raises ConfigError at the first byte that is not UTF-8."""
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.control.configuration import Accepted, Configuration, decode, fixed_differences
+from gateway.control.configuration import Accepted, Configuration, fixed_differences
 from gateway.core.types import Table
-from gateway.errors import ConfigError, LinkError, Problem
+from gateway.errors import LinkError, Problem
 from gateway.settings.load import load_text
 from tests.control.texts import BROKEN, GOOD, OTHER, source
 
@@ -198,12 +198,3 @@ def test_fixed_fields_are_named_when_they_change(tmp_path: Path, addition: str, 
 
     assert fixed_differences(before, after) == [field]
     assert fixed_differences(before, before) == []
-
-
-def test_bytes_that_are_no_text_are_a_problem_with_a_place() -> None:
-    """Line and column of the first bad byte."""
-    with pytest.raises(ConfigError) as caught:
-        decode(b"version: 1\nab\xff\n", "gateway.yaml")
-
-    (problem,) = caught.value.problems
-    assert (problem.line, problem.column) == (2, 3)
