@@ -260,11 +260,12 @@ class Exchange:
         client = self.client
         assert connection is not None
         assert self._pool is not None
+        assert self.decision is not None
         self.phase = _TUNNEL
         self.status = response.status
         self.header_at = monotonic()
-        ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n\r\n" % (response.upgrade, self.request_id)
-        client.write(response.passed_on + ours)
+        ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n" % (response.upgrade, self.request_id)
+        client.write(b"".join((response.passed_on, ours, self._optional_fields(self.decision), b"\r\n")))
         silence_seconds = self._pool.backend.timeouts.tunnel
         tunnel = Tunnel(client.wheel, client.transport, connection.transport, silence_seconds, self._on_tunnel_over)
         connection.exchange = None
