@@ -257,7 +257,7 @@ class BackendConnection(Timed, asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Called by the loop."""
         self.is_open = False
-        self.disarm()
+        self.leave()
         if self.is_counted:
             self.pool.forget(self)
         if self.tunnel is not None:

@@ -124,7 +124,7 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Called by the loop."""
-        self.disarm()
+        self.leave()
         self.is_ending = True
         self._is_open = False
         self.plane.dismiss(self)
@@ -179,8 +179,6 @@ class ClientConnection(Timed, asyncio.Protocol):
             exchange.fail(BodyTooLarge(f"the request's body is over {bound} bytes"))
             return
         exchange.begin()
-        if self._reader is not None and self._buffer and self.exchange is exchange:
-            self._read_held_body()
 
     def _wait_for_head(self, generation: Generation, received: bytes) -> None:
         """Keep the part of a head that has come, for as long as ``timeouts.header`` allows."""
@@ -201,10 +199,6 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._buffer += received
         if len(self._buffer) > self.plane.generation.limits.header_bytes:
             self._pause_reading()
-
-    def _read_held_body(self) -> None:
-        held, self._buffer = self._buffer, b""
-        self._read_body(held)
 
     def _read_body(self, received: bytes) -> None:
         exchange = self.exchange
@@ -249,9 +243,10 @@ class ClientConnection(Timed, asyncio.Protocol):
     def resume_body(self) -> None:
         """The backend takes more."""
         if self._reader is not None:
+            self._resume_reading()  # before what is held, which may be too much again
             if self._buffer:
-                self._read_held_body()
-            self._resume_reading()
+                held, self._buffer = self._buffer, b""
+                self._read_body(held)
 
     def _pause_reading(self) -> None:
         if not self._is_reading_paused and not self.transport.is_closing():
@@ -280,9 +275,12 @@ class ClientConnection(Timed, asyncio.Protocol):
         if self._tunnel is not None:
             self._tunnel.resume_backend()
             return
-        if self._reader is None and self.exchange is not None:
+        if self.exchange is None:
+            self._go_on()
+            return
+        if self._reader is None:
             self.disarm()
-        if self.exchange is not None and self.exchange.connection is not None:
+        if self.exchange.connection is not None:
             self.exchange.connection.resume()
 
     # Writing, and the end.
@@ -308,8 +306,15 @@ class ClientConnection(Timed, asyncio.Protocol):
             self._end()
             return
         self.arm(self.plane.generation.timeouts.idle)
-        if self._is_reading_paused:
-            self._resume_reading()
+        if self._is_write_paused:
+            self._pause_reading()  # who does not take its answers is asked for no more requests
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._is_lingering or self.transport.is_closing():
+            return
+        self._resume_reading()
         if self._buffer:
             self.plane.loop.call_soon(self._read_next)
         elif self._is_half_closed:
@@ -332,6 +337,8 @@ class ClientConnection(Timed, asyncio.Protocol):
     def _close(self) -> None:
         """Close once what was written has gone out."""
         self._is_open = False
+        self._unwritten = self.transport.get_write_buffer_size()
+        self.arm(self.plane.generation.timeouts.idle)
         self.transport.close()
 
     def _linger(self) -> None:
@@ -349,10 +356,14 @@ class ClientConnection(Timed, asyncio.Protocol):
 
     def abort(self) -> None:
         """Break off, so that nobody takes what was sent for the whole."""
-        self.exchange = None
+        exchange, self.exchange = self.exchange, None
         self.is_ending = True
         self._is_open = False
         self.transport.abort()
+        if self._tunnel is not None:
+            self._tunnel.close()
+        elif exchange is not None:
+            exchange.on_client_lost()
 
     def drain(self) -> None:
         """Read no further request: end now when idle, else with the answer under way."""
@@ -364,7 +375,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         """The client has taken too long."""
         if self._is_lingering:
             self.transport.abort()
-        elif self._is_write_paused:
+        elif self._is_write_paused or self.transport.is_closing():
             self._judge_writing()
         elif self.exchange is not None:
             self._judge_body(self.exchange)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _ENDS = 2
 
+# How long both sides may take to take what was written before the end.
+_CLOSING_SECONDS = 60.0
+
 
 class Tunnel(Timed):
     """Two transports joined. Each end's half-close is passed on; the tunnel is over when both ends have closed.
@@ -87,15 +90,19 @@ class Tunnel(Timed):
         _resume(self._backend)
 
     def on_deadline(self) -> None:
-        """Nobody has said anything for too long."""
-        self.close()
+        """Nobody has said anything for too long, or someone does not take what was said last."""
+        if self._on_over is not None:
+            self.close()
+        else:
+            self._client.abort()
+            self._backend.abort()
 
     def close(self) -> None:
-        """End both sides; what was written still goes out."""
-        self.disarm()
-        self._client.close()
-        self._backend.close()
+        """End both sides; what was written still goes out, if it is taken."""
         if self._on_over is not None:
+            self.arm(_CLOSING_SECONDS)
+            self._client.close()
+            self._backend.close()
             on_over, self._on_over = self._on_over, None
             on_over()
 

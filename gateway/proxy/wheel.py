@@ -46,32 +46,45 @@ class Timed:
         """Never expire."""
         self.deadline = NEVER
 
+    def leave(self) -> None:
+        """Never expire, and be held by the wheel no longer: thousands of lost connections a second would pile up."""
+        self.deadline = NEVER
+        self.wheel.remove(self)
+
     @abstractmethod
     def on_deadline(self) -> None:
         """The time has passed. The deadline is off by now."""
 
 
 class TimerWheel:
-    """Slots of `TICK_SECONDS`, each with the things to be looked at then. ``now`` is the time of the last tick."""
+    """Slots of `TICK_SECONDS`, each with what is to be looked at then; nothing is in two of them.
+
+    ``now`` is the time of the last tick.
+    """
 
     __slots__ = ("_handle", "_loop", "_slots", "_turned", "now")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._slots: dict[int, list[Timed]] = {}
+        self._slots: dict[int, dict[Timed, None]] = {}
         self.now = loop.time()
         self._turned = int(self.now / TICK_SECONDS)
         self._handle = loop.call_later(TICK_SECONDS, self._tick)
 
     def add(self, timed: Timed, deadline: float) -> None:
         """Look at ``timed`` when ``deadline`` has passed."""
+        self.remove(timed)
         slot = max(int(deadline / TICK_SECONDS), self._turned) + 1
         timed.check_at = slot * TICK_SECONDS
-        waiting = self._slots.get(slot)
-        if waiting is None:
-            self._slots[slot] = [timed]
-        else:
-            waiting.append(timed)
+        self._slots.setdefault(slot, {})[timed] = None
+
+    def remove(self, timed: Timed) -> None:
+        """Look at ``timed`` no more."""
+        if timed.check_at != NEVER:
+            waiting = self._slots.get(round(timed.check_at / TICK_SECONDS))
+            if waiting is not None:
+                waiting.pop(timed, None)
+            timed.check_at = NEVER
 
     def stop(self) -> None:
         """Expire nothing any more."""
@@ -92,7 +105,7 @@ class TimerWheel:
 
     def _look_at(self, timed: Timed, check_at: float) -> None:
         if timed.check_at != check_at:
-            return  # it was added again for an earlier slot, and has been looked at there
+            return  # it was moved while others of its slot were looked at
         timed.check_at = NEVER
         if timed.deadline <= self.now:
             timed.deadline = NEVER

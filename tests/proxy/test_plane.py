@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
+from gateway.core.types import AccessLog
 from gateway.proxy.listener import Listener
 from gateway.proxy.plane import DataPlane
 from tests.proxy.wiring import GET, OK, Wires, table, until
@@ -54,16 +57,33 @@ async def test_draining_waits_for_what_is_under_way(wires: Wires) -> None:
     assert transport.written.endswith(b"ok")
 
 
-async def test_draining_gives_up_after_its_time() -> None:
-    """What is still under way then is broken off."""
-    wires = Wires(table())
-    wires.backend()
+async def test_draining_gives_up_after_its_time(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is still under way then is broken off on both sides, and logged like everything else."""
+    wires = Wires(table(access_log=AccessLog.ALL))
+    _, upstream = wires.backend()
     client, transport = wires.client()
     client.data_received(GET)
 
     await wires.plane.drain(0)
 
     assert transport.is_aborted
+    assert upstream.is_aborted
+    assert wires.plane.figures()["in_flight"] == 0
+    assert '"error":"client_gone"' in capfd.readouterr().out
+
+
+async def test_draining_ends_tunnels_too(wires: Wires) -> None:
+    """They have no end of their own."""
+    backend, upstream = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"))
+    backend.data_received(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+
+    await wires.plane.drain(0)
+
+    assert transport.is_aborted
+    assert upstream.is_closed
+    assert wires.plane.figures()["in_flight"] == 0
 
 
 async def test_figures_tell_of_connections_and_endpoints(wires: Wires) -> None:

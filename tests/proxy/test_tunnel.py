@@ -67,6 +67,18 @@ async def test_silence_ends_it_and_a_word_keeps_it(joined: Joined) -> None:
     assert joined.ends == 1
 
 
+async def test_after_the_end_it_does_not_wait_for_ever_for_who_takes_nothing(joined: Joined) -> None:
+    """Closing lets out what was written, but a peer that does not read would keep both connections."""
+    joined.tunnel.close()
+    assert not joined.client.is_aborted
+
+    joined.wheel.turn(joined.wheel.now + 61)
+
+    assert joined.client.is_aborted
+    assert joined.backend.is_aborted
+    assert joined.ends == 1
+
+
 async def test_it_is_over_once(joined: Joined) -> None:
     """However many connections are lost."""
     joined.tunnel.close()

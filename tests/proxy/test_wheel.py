@@ -73,3 +73,18 @@ async def test_a_deadline_that_moves_with_every_request_is_queued_once() -> None
         timed.arm(75)
 
     assert sum(len(slot) for slot in wheel._slots.values()) == 1
+
+
+async def test_who_leaves_is_held_no_longer() -> None:
+    """Whatever it was armed for before, in whatever order."""
+    wheel = TimerWheel(asyncio.get_running_loop())
+    wheel.stop()
+    timed = Expiring(wheel)
+
+    for seconds in (75, 2, 300, 1):
+        timed.arm(seconds)
+    timed.leave()
+    wheel.turn(wheel.now + 1000)
+
+    assert not any(wheel._slots.values())
+    assert timed.expired_at == []

@@ -80,6 +80,8 @@ class MemoryTransport(asyncio.Transport):
         self.is_aborted = False
         self.has_ended = False
         """Whether nothing more will be written."""
+        self.on_write: Callable[[bytes], object] = bytes
+        """Called with each piece that was written."""
         self._can_half_close = can_half_close
 
     def take(self) -> bytes:
@@ -91,6 +93,7 @@ class MemoryTransport(asyncio.Transport):
         assert not self.has_ended, "written after the end"
         if not self.is_closed:
             self.written += data
+            self.on_write(data)
 
     def can_write_eof(self) -> bool:
         return self._can_half_close
