@@ -39,7 +39,6 @@ class BackendConnection(Timed, asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_is_reading_paused",
-        "_is_write_paused",
         "_known",
         "_method",
         "_reader",
@@ -49,7 +48,9 @@ class BackendConnection(Timed, asyncio.Protocol):
         "has_received",
         "is_counted",
         "is_open",
+        "is_outdated",
         "is_reusable",
+        "is_write_paused",
         "pool",
         "served",
         "transport",
@@ -68,6 +69,10 @@ class BackendConnection(Timed, asyncio.Protocol):
         self.is_counted = False
         """Whether the pool knows of it: a connection that fails while it is opened never gets there."""
         self.is_reusable = False
+        self.is_outdated = False
+        """Whether the endpoint's name means another address by now."""
+        self.is_write_paused = False
+        """Whether the backend is slow to take what was sent."""
         self.has_received = False
         """Whether a byte of the present answer has come."""
         self.served = 0
@@ -76,7 +81,6 @@ class BackendConnection(Timed, asyncio.Protocol):
         self._method = b""
         self._reader: Reader | None = None
         self._is_reading_paused = False
-        self._is_write_paused = False
         self._unwritten = 0
 
     # What the exchange asks for.
@@ -268,7 +272,7 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Called by the loop: the backend is slow to take the request."""
-        self._is_write_paused = True
+        self.is_write_paused = True
         self._unwritten = self.transport.get_write_buffer_size()
         if self.tunnel is not None:
             self.tunnel.pause_client()
@@ -277,7 +281,7 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Called by the loop: it takes more."""
-        self._is_write_paused = False
+        self.is_write_paused = False
         if self.tunnel is not None:
             self.tunnel.resume_client()
         elif self.exchange is not None:
@@ -296,7 +300,7 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     def _is_stalled(self) -> bool:
         """Whether the backend is what we wait for: not while the client still owes parts of its request."""
-        if self._is_write_paused:
+        if self.is_write_paused:
             before, self._unwritten = self._unwritten, self.transport.get_write_buffer_size()
             return self._unwritten >= before
         assert self.exchange is not None

@@ -109,6 +109,7 @@ class DataPlane:
         """Take nothing new, finish what is under way for at most ``seconds`` (by default the table's), then end."""
         await asyncio.sleep(_LAST_CALL_SECONDS)
         self._is_draining = True
+        self._is_accepting = False
         self._is_empty.clear()
         for acceptor in self._acceptors:
             acceptor.stop()

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 class EndpointState:
     """What a worker knows of one endpoint."""
 
-    __slots__ = ("ejected_until", "endpoint", "failures", "idle", "in_flight", "is_healthy", "resolver")
+    __slots__ = ("connections", "ejected_until", "endpoint", "failures", "idle", "in_flight", "is_healthy", "resolver")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.connections: set[BackendConnection] = set()
+        """All that are open."""
         self.idle: list[BackendConnection] = []
         self.in_flight = 0
         self.failures = 0
@@ -51,10 +53,12 @@ class EndpointState:
         return self.is_healthy and self.ejected_until <= now
 
     def _drop_other_addresses(self, addresses: frozenset[str]) -> None:
-        """The name means other addresses now: connections to the old ones serve nobody any more."""
-        for connection in [*self.idle]:
+        """The name means other addresses now: connections to the old ones serve nobody after those that they serve."""
+        for connection in self.connections:
             peer = connection.transport.get_extra_info("peername")
-            if peer is not None and peer[0] not in addresses:
+            connection.is_outdated = peer is not None and peer[0] not in addresses
+        for connection in [*self.idle]:
+            if connection.is_outdated:
                 connection.close()
 
 
@@ -119,7 +123,8 @@ class Pool:
         connection.served += 1
         connection.resume()
         endpoint = connection.endpoint
-        if not connection.is_reusable or self._is_retired or not connection.is_open:
+        is_good = connection.is_reusable and connection.is_open and not connection.is_outdated
+        if not is_good or connection.is_write_paused or self._is_retired:
             endpoint.in_flight -= 1
             connection.close()
         elif self._waiting:
@@ -132,6 +137,7 @@ class Pool:
     def forget(self, connection: BackendConnection) -> None:
         """A connection was lost: its place is free."""
         self.withdraw(connection)
+        connection.endpoint.connections.discard(connection)
         self._free_place()
 
     def withdraw(self, connection: BackendConnection) -> None:
@@ -217,6 +223,7 @@ class Pool:
         if not connection.is_open:
             raise ConnectionResetError("closed as soon as it was open")
         connection.is_counted = True
+        endpoint.connections.add(connection)
         return connection
 
     # Passive health.

@@ -36,6 +36,7 @@ class Resolver:
         self._on_change = on_change
         self._addresses: list[str] = [host] if is_address(host) else []
         self._turn = 0
+        self._is_stopped = False
         self._refreshing: asyncio.Task[None] | None = None
 
     async def reach(self, connect: Callable[[str], Awaitable[T]]) -> T:
@@ -54,14 +55,17 @@ class Resolver:
     async def _rotate(self) -> list[str]:
         if not self._addresses:
             await self._look_up()
-        if self._refreshing is None and not is_address(self._host):
+        if self._refreshing is None and not self._is_stopped and not is_address(self._host):
             self._refreshing = asyncio.create_task(self._refresh_for_ever(), name=f"resolve {self._host}")
         self._turn = (self._turn + 1) % len(self._addresses)
         return self._addresses[self._turn :] + self._addresses[: self._turn]
 
     async def _look_up(self) -> None:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+        try:
+            found = await loop.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # a label that DNS can't carry
+            raise OSError(f"{self._host} is not a name") from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not addresses:
             raise OSError(f"{self._host} has no address")
@@ -78,7 +82,8 @@ class Resolver:
                 continue  # a name server that is away must not take a working backend with it
 
     def stop(self) -> None:
-        """Look up nothing any more."""
+        """Look up nothing any more, but what requests under way still need."""
+        self._is_stopped = True
         if self._refreshing is not None:
             self._refreshing.cancel()
             self._refreshing = None

@@ -77,6 +77,20 @@ async def test_a_backend_that_takes_no_more_of_a_body_is_given_up(wires: Wires) 
     assert transport.written.startswith(b"HTTP/1.1 504 ")
 
 
+async def test_a_backend_that_answers_without_having_read_serves_nobody_else(wires: Wires) -> None:
+    """What it has not taken would delay the next request, and nobody would be told to wait."""
+    backend, upstream = wires.backend()
+    client, transport = wires.client()
+    client.data_received(POST + b"abcdefghi")
+
+    backend.pause_writing()
+    backend.data_received(OK)
+
+    assert transport.written.endswith(b"ok")
+    assert upstream.is_aborted
+    assert wires.pool.endpoints[0].idle == []
+
+
 async def test_a_backend_that_takes_more_lets_the_client_send(wires: Wires) -> None:
     """Back-pressure ends with its cause."""
     backend, upstream = wires.backend()
@@ -134,6 +148,18 @@ async def test_what_is_not_http_is_502(wires: Wires, answer: bytes) -> None:
     backend.data_received(answer)
 
     assert transport.written.startswith(b"HTTP/1.1 502 ")
+
+
+async def test_any_number_of_interim_answers_may_come_at_once(wires: Wires) -> None:
+    """Each is passed on; none is answered by a crash."""
+    backend, _ = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+
+    backend.data_received(b"HTTP/1.1 102 Processing\r\n\r\n" * 3000 + OK)
+
+    assert transport.written.count(b"HTTP/1.1 102 ") == 3000
+    assert transport.written.endswith(b"ok")
 
 
 async def test_a_head_in_pieces_is_put_together_and_a_repeated_one_recognized(wires: Wires) -> None:

@@ -42,6 +42,19 @@ async def test_accepting_pauses_at_the_bound_and_goes_on_below_it() -> None:
     door.socket.close()
 
 
+async def test_nobody_is_accepted_any_more_once_it_drains() -> None:
+    """Not even where accepting was about to begin again."""
+    door = listener()
+    plane = DataPlane([door])
+    await plane.start(table())
+
+    await plane.drain(0)
+    await plane._accept_again()
+
+    assert plane._acceptors[0]._server is None
+    door.socket.close()
+
+
 async def test_draining_waits_for_what_is_under_way(wires: Wires) -> None:
     """And for nothing else."""
     backend, _ = wires.backend()

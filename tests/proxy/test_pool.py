@@ -235,18 +235,22 @@ async def test_when_all_are_unhealthy_all_are_used() -> None:
 
 
 async def test_connections_to_addresses_that_a_name_has_left_are_closed() -> None:
-    """Idle ones at once."""
+    """Idle ones at once, the others when they come back: a busy service must not stay at its old address for ever."""
     async with listening() as ports:
         wires = pool_of(*ports)
-        connection = (await ask(wires)).connection
-        assert connection is not None
-        connection.is_reusable = True
-        wires.pool.release(connection)
+        idle, busy = [(await ask(wires)).connection for _ in range(2)]
+        assert idle is not None
+        assert busy is not None
+        idle.is_reusable = busy.is_reusable = True
+        wires.pool.release(idle)
 
         wires.pool.endpoints[0]._drop_other_addresses(frozenset({"10.0.0.9"}))
 
+        assert (idle.is_open, busy.is_open) == (False, True)
+        wires.pool.release(busy)
         assert wires.pool.endpoints[0].idle == []
-        await wires.plane.drain(0)
+        assert not busy.is_open
+        await close(wires)
 
 
 async def test_a_retired_pool_serves_what_is_under_way_and_keeps_nothing() -> None:

@@ -79,6 +79,25 @@ async def test_an_address_that_does_not_answer_is_passed_over(monkeypatch: pytes
     assert reached == {"10.0.0.2"}
 
 
+async def test_after_the_end_a_name_is_looked_up_only_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retired pool still connects for the requests under way; it must not begin to refresh again for ever."""
+    names = Names(monkeypatch, "10.0.0.1")
+    resolver = Resolver("a.example", lambda _: None)
+    resolver.stop()
+
+    assert await resolver.reach(take) == "10.0.0.1"
+    assert await resolver.reach(take) == "10.0.0.1"
+
+    assert resolver._refreshing is None
+    assert names.asked == 1
+
+
+async def test_a_name_that_can_not_be_one_fails_like_any_other() -> None:
+    """What getaddrinfo(3) is never asked: a label over 63 letters."""
+    with pytest.raises(OSError, match="is not a name"):
+        await Resolver("a" * 64 + ".example", lambda _: None).reach(take)
+
+
 async def test_a_failed_look_up_keeps_the_last_answer_and_a_new_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that is away takes nobody with it; a name that moves is followed."""
     names = Names(monkeypatch, "10.0.0.1")

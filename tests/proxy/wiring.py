@@ -151,6 +151,7 @@ class Wires:
         connection.is_counted = True
         connection.served = served
         pool.connections += 1
+        pool.endpoints[0].connections.add(connection)
         pool.endpoints[0].idle.append(connection)
         return connection, transport
 
