@@ -181,3 +181,68 @@ async def test_an_idle_connection_that_closes_is_given_to_nobody(wires: Wires) -
     backend.eof_received()
 
     assert wires.pool.endpoints[0].idle == []
+
+
+async def test_a_malformed_body_is_502_before_the_head_has_left(wires: Wires) -> None:
+    """The head came with the broken chunk: nothing has reached the client yet."""
+    backend, upstream = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+
+    backend.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+
+    assert transport.written.startswith(b"HTTP/1.1 502 ")
+    assert upstream.is_aborted
+
+
+async def test_a_malformed_body_breaks_the_answer_off_afterwards(wires: Wires) -> None:
+    """The client must not take what it has for the whole."""
+    backend, _ = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+
+    backend.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    backend.data_received(b"zz\r\n")
+
+    assert transport.is_aborted
+
+
+async def test_a_body_may_come_in_any_pieces(wires: Wires) -> None:
+    """What arrives is passed on as it arrives, and the connection is kept."""
+    backend, _ = wires.backend()
+    client, transport = wires.client()
+    client.data_received(GET)
+
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc":
+        backend.data_received(bytes([byte]))
+
+    assert transport.written.endswith(b"\r\n\r\nabc")
+    assert wires.pool.endpoints[0].idle == [backend]
+
+
+async def test_a_backend_whose_client_owes_a_body_is_not_blamed(wires: Wires) -> None:
+    """However long it takes, the clock runs against the client."""
+    _, upstream = wires.backend()
+    client, _ = wires.client()
+    client.data_received(POST)
+
+    for _ in range(4):
+        wires.pass_time(40)
+        client.data_received(b"x")
+
+    assert not upstream.is_aborted
+    assert wires.pool.endpoints[0].failures == 0
+
+
+async def test_an_idle_connection_is_closed_after_a_while(wires: Wires) -> None:
+    """Backends close theirs too: an old one is most likely dead."""
+    _, upstream = wires.backend()
+    client, _ = wires.client()
+    backend = wires.pool.endpoints[0].idle[0]
+    client.data_received(GET)
+    backend.data_received(OK)
+
+    wires.pass_time(61)
+
+    assert upstream.is_aborted
+    assert wires.pool.endpoints[0].idle == []

@@ -31,11 +31,13 @@ async def test_a_backend_that_changed_gets_a_new_pool_that_knows_what_the_old_on
     former = wires.pool
     _, transport = wires.backend()
     former.endpoints[0].is_healthy = False
+    former.endpoints[0].ejected_until = 1e9
 
     reload(wires, backend(endpoints=(endpoint(), endpoint(9002))), revision="2")
 
     assert wires.pool is not former
     assert [state.is_healthy for state in wires.pool.endpoints] == [False, True]
+    assert [state.ejected_until for state in wires.pool.endpoints] == [1e9, 0]
     assert transport.is_aborted
 
 

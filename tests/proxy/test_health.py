@@ -52,6 +52,8 @@ async def service() -> AsyncIterator[Service]:
         (b"HTTP/1.1 404 No\r\n\r\n", False),
         (b"HTTP/1.1 503 No\r\n\r\n", False),
         (b"garbage\r\n", False),
+        (b"ICY 200 OK\r\n", False),
+        (b"HTTP/1.1 " + b"2" * 10_000 + b"\r\n", False),
         (b"", False),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.proxy.listener import Certificate, Listener, TlsFiles
 from gateway.proxy.plane import DataPlane
-from tests.proxy.wiring import table
+from tests.proxy.wiring import table, until
 
 
 def make(folder: Path, name: str) -> tuple[Path, Path]:
@@ -90,3 +90,20 @@ def test_a_worker_does_not_start_with_a_broken_certificate(files: TlsFiles) -> N
 
     with pytest.raises(ssl.SSLError):
         Certificate(files)
+
+
+async def test_a_certificate_that_is_watched_is_read_again_by_itself(
+    files: TlsFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to tell the gateway."""
+    monkeypatch.setattr("gateway.proxy.listener._CERTIFICATE_POLL_SECONDS", 0)
+    certificate = Certificate(files)
+    former = certificate._current
+    certificate.watch()
+
+    cert, key = make(tmp_path, "second")
+    shutil.copy(cert, files.cert)
+    shutil.copy(key, files.key)
+    await until(lambda: certificate._current is not former, asyncio.get_running_loop())
+
+    certificate.unwatch()

@@ -87,10 +87,7 @@ async def test_draining_gives_up_after_its_time(capfd: pytest.CaptureFixture[str
 
 async def test_draining_ends_tunnels_too(wires: Wires) -> None:
     """They have no end of their own."""
-    backend, upstream = wires.backend()
-    client, transport = wires.client()
-    client.data_received(GET.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"))
-    backend.data_received(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+    _, transport, _, upstream = wires.tunnel()
 
     await wires.plane.drain(0)
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gateway.core.types import Eject
-from gateway.errors import BackendError, Overloaded, ProxyError
+import msgspec
+import pytest
+
+from gateway.core.types import BackendTimeouts, BackendTls, Eject, Endpoint
+from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
 from tests.proxy.wiring import Wires, backend, endpoint, table, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from gateway.proxy.backend import BackendConnection
 
@@ -266,3 +270,91 @@ async def test_a_retired_pool_serves_what_is_under_way_and_keeps_nothing() -> No
 
         assert wires.pool.endpoints[0].idle == []
         await wires.plane.drain(0)
+
+
+async def test_at_the_bound_an_idle_connection_elsewhere_makes_room() -> None:
+    """Connections that idle at one endpoint must not keep requests from another."""
+    async with listening(2) as ports:
+        wires = pool_of(*ports, connections=1)
+        first = (await ask(wires)).connection
+        assert first is not None
+        first.is_reusable = True
+        wires.pool.release(first)
+        first.endpoint.is_healthy = False
+
+        second = (await ask(wires)).connection
+
+        assert second is not None
+        assert second.endpoint is not first.endpoint
+        assert not first.is_open
+        await close(wires, second)
+
+
+async def test_a_connection_that_takes_too_long_is_given_up() -> None:
+    """504, kind ``connect``: the backend may be there, but it does not answer."""
+    wires = pool_of(1)
+
+    async def never(_connect: object) -> None:
+        await asyncio.Event().wait()
+
+    wires.pool.endpoints[0].resolver.reach = never  # type: ignore[method-assign, assignment]
+    wires.pool.backend = msgspec.structs.replace(wires.pool.backend, timeouts=BackendTimeouts(0, 1, 1, 1))
+
+    asking = await ask(wires)
+
+    assert isinstance(asking.error, BackendTimeout)
+    assert asking.error.kind == "connect"
+    assert wires.pool.connections == 0
+    await wires.plane.drain(0)
+
+
+async def test_a_service_that_accepts_and_closes_is_one_that_refuses() -> None:
+    """Or the request would be sent into nowhere."""
+    async with listening() as ports:
+        wires = pool_of(*ports)
+        endpoint_state = wires.pool.endpoints[0]
+        reach = endpoint_state.resolver.reach
+
+        async def reach_and_lose(connect: Callable[[str], Awaitable[BackendConnection]]) -> BackendConnection:
+            connection = await reach(connect)
+            connection.close()
+            return connection
+
+        endpoint_state.resolver.reach = reach_and_lose  # type: ignore[method-assign, assignment]
+
+        assert isinstance((await ask(wires)).error, BackendError)
+        assert wires.pool.connections == 0
+        await wires.plane.drain(0)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+async def test_https_endpoints_are_verified_unless_told_otherwise(verify: bool) -> None:
+    """Plain ones need no TLS context at all."""
+    secure = Endpoint("https://127.0.0.1:1", "127.0.0.1", 1, tls=True)
+    wires = Wires(table(backend(endpoints=(secure,), tls=BackendTls(verify=verify)), backend("plain")))
+    context = wires.pool.tls
+    assert context is not None
+
+    assert context.check_hostname is verify
+    assert (context.verify_mode is ssl.CERT_REQUIRED) is verify
+    assert wires.plane.generation.pools["plain"].tls is None
+    await wires.plane.drain(0)
+
+
+async def test_a_retired_pool_still_connects_for_who_was_in_its_queue() -> None:
+    """They asked before the reload."""
+    async with listening() as ports:
+        wires = pool_of(*ports, connections=1)
+        held = (await ask(wires)).connection
+        assert held is not None
+        waiting = Asking()
+        wires.pool.acquire(waiting)  # type: ignore[arg-type]
+
+        wires.pool.retire()
+        held.is_reusable = True
+        wires.pool.release(held)
+        await until(lambda: waiting.is_answered, wires.plane.loop)
+
+        assert waiting.connection is not None
+        assert waiting.connection is not held
+        await close(wires, waiting.connection)

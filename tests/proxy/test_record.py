@@ -24,9 +24,7 @@ ROUTE = Route("orders", Match(("/orders/**",)), "legacy", "new", "shop")
 
 async def test_a_line_tells_what_became_of_a_request(capfd: pytest.CaptureFixture[str]) -> None:
     """Route, template, arm, reason, bucket, status, times and bytes; the key's bucket instead of the key."""
-    rules = table(backend(), backend("new"), access_log=AccessLog.ALL)
-    rules = type(rules)(rules.revision, rules.server, rules.backends, (SHOP,), (ROUTE,))
-    wires = Wires(rules)
+    wires = Wires(table(backend(), backend("new"), routes=(ROUTE,), rollouts=(SHOP,), access_log=AccessLog.ALL))
     wires.plane.generation.pools = dict.fromkeys(wires.plane.generation.pools, wires.pool)
     connection, _ = wires.backend()
     client, _ = wires.client()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.proxy.resolver import Resolver, is_address
+from tests.proxy.wiring import until
 
 
 def answers(*hosts: str) -> list[tuple[Any, ...]]:
@@ -115,3 +116,20 @@ async def test_a_failed_look_up_keeps_the_last_answer_and_a_new_one_is_told(monk
     assert await resolver.reach(take) == "10.0.0.9"
     assert told == [frozenset({"10.0.0.9"})]
     resolver.stop()
+
+
+async def test_a_name_in_use_is_looked_up_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after look-ups that failed."""
+    monkeypatch.setattr("gateway.proxy.resolver._REFRESH_SECONDS", 0)
+    names = Names(monkeypatch, "10.0.0.1")
+    told: list[frozenset[str]] = []
+    resolver = Resolver("a.example", told.append)
+    await resolver.reach(take)
+
+    names.hosts = ()
+    await until(lambda: names.asked > 3, asyncio.get_running_loop())
+    names.hosts = ("10.0.0.9",)
+    await until(lambda: told, asyncio.get_running_loop())
+
+    resolver.stop()
+    assert told == [frozenset({"10.0.0.9"})]

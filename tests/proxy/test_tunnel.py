@@ -9,7 +9,7 @@ import pytest
 
 from gateway.proxy.tunnel import Tunnel
 from gateway.proxy.wheel import TimerWheel
-from tests.proxy.wiring import MemoryTransport
+from tests.proxy.wiring import MemoryTransport, Wires
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,3 +98,54 @@ async def test_a_slow_end_pauses_the_other(joined: Joined) -> None:
     joined.tunnel.resume_client()
     assert joined.backend.is_reading
     assert joined.client.is_reading
+
+
+async def test_the_connections_hand_their_back_pressure_to_the_tunnel(wires: Wires) -> None:
+    """Whoever is slow stops the other, and nobody else."""
+    client, transport, backend, upstream = wires.tunnel()
+
+    client.pause_writing()
+    backend.pause_writing()
+    assert (transport.is_reading, upstream.is_reading) == (False, False)
+    client.resume_writing()
+    assert (transport.is_reading, upstream.is_reading) == (False, True)
+    backend.resume_writing()
+
+    assert transport.is_reading
+
+
+async def test_the_connections_hand_their_half_closes_to_the_tunnel(wires: Wires) -> None:
+    """One direction may end long before the other."""
+    client, transport, backend, upstream = wires.tunnel()
+
+    assert client.eof_received()
+    backend.data_received(b"and another thing")
+    assert upstream.has_ended
+    assert transport.written == b"and another thing"
+    assert backend.eof_received()
+
+    assert transport.is_closed
+    assert upstream.is_closed
+    assert wires.plane.generation.in_flight == wires.pool.endpoints[0].in_flight == 0
+
+
+async def test_where_one_way_can_not_end_alone_both_end(wires: Wires) -> None:
+    """TLS knows no half-close."""
+    backend, upstream = MemoryTransport(can_half_close=False), MemoryTransport()
+    tunnel = Tunnel(wires.plane.wheel, upstream, backend, 60, lambda: None)
+
+    tunnel.end_of_client()
+
+    assert upstream.is_closed
+    assert backend.is_closed
+
+
+@pytest.mark.parametrize("is_client", [True, False])
+async def test_a_tunnel_ends_with_either_connection(wires: Wires, is_client: bool) -> None:
+    """The other is closed, and nothing is counted as under way."""
+    client, transport, backend, upstream = wires.tunnel()
+
+    (client if is_client else backend).connection_lost(ConnectionResetError())
+
+    assert (upstream if is_client else transport).is_closed
+    assert wires.plane.generation.in_flight == wires.pool.endpoints[0].in_flight == 0

@@ -15,6 +15,7 @@ from gateway.core.types import (
     Limits,
     Match,
     Override,
+    Rollout,
     Route,
     ServerPolicy,
     Table,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from gateway.proxy.pool import Pool
 
 GET = b"GET /a HTTP/1.1\r\nHost: example.com\r\n\r\n"
+UPGRADE = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 PATIENCE_SECONDS = 30.0
@@ -52,8 +55,14 @@ def backend(name: str = "legacy", **changes: Any) -> Backend:
     return Backend(**fields | changes)
 
 
-def table(*backends: Backend, revision: str = "1", **changes: Any) -> Table:
-    """Everything goes to the first backend; ``changes`` are the server's."""
+def table(
+    *backends: Backend,
+    revision: str = "1",
+    routes: tuple[Route, ...] = (),
+    rollouts: tuple[Rollout, ...] = (),
+    **changes: Any,
+) -> Table:
+    """Everything goes to the first backend, unless there are ``routes``; ``changes`` are the server's."""
     policy: dict[str, Any] = {
         "trusted_proxies": (),
         "override": Override((), ""),
@@ -64,7 +73,7 @@ def table(*backends: Backend, revision: str = "1", **changes: Any) -> Table:
     }
     backends = backends or (backend(),)
     everything = Route("all", Match(), backends[0].name)
-    return Table(revision, ServerPolicy(**policy | changes), backends, (), (everything,))
+    return Table(revision, ServerPolicy(**policy | changes), backends, rollouts, routes or (everything,))
 
 
 class MemoryTransport(asyncio.Transport):
@@ -154,6 +163,16 @@ class Wires:
         pool.endpoints[0].connections.add(connection)
         pool.endpoints[0].idle.append(connection)
         return connection, transport
+
+    def tunnel(self) -> tuple[ClientConnection, MemoryTransport, BackendConnection, MemoryTransport]:
+        """Both sides of a switch of protocols, with nothing said yet."""
+        backend, upstream = self.backend()
+        client, transport = self.client()
+        client.data_received(UPGRADE)
+        backend.data_received(SWITCHED)
+        transport.take()
+        upstream.take()
+        return client, transport, backend, upstream
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, at once."""
