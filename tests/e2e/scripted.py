@@ -1,0 +1,124 @@
+"""A backend that answers each path with bytes of its own, right or wrong, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLOSE = "close"
+
+# What is sent for a path, part by part; CLOSE ends the connection.
+SCRIPTS: dict[str, list[bytes | str]] = {
+    "/chunked": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n",
+        b"5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 7\r\n\r\n",
+    ],
+    "/until-close": [b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil close", CLOSE],
+    "/204": [b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n"],
+    "/304": [b"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\nETag: a\r\n\r\n"],
+    "/103": [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"],
+    "/garbage": [b"garbage\r\n\r\n"],
+    "/both": [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    "/nothing": [CLOSE],
+    "/silence": [],
+    "/cut": [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", CLOSE],
+    "/stall": [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"],
+    "/cut-chunks": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", CLOSE],
+    "/hop-by-hop": [
+        b"HTTP/1.1 200 OK\r\nX-a: 1\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nX-A: 2\r\n",
+        b"X-Request-ID: theirs\r\nContent-Length: 0\r\n\r\n",
+    ],
+}
+
+
+class Scripted(socketserver.ThreadingTCPServer):
+    """See the module. ``asked`` are the whole requests, as bytes, in order."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Conversation)
+        self.asked: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        """Of the backend."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    """One connection from the gateway."""
+
+    server: Scripted
+
+    def handle(self) -> None:
+        """Read requests and follow the script, until one side ends."""
+        served = 0
+        while head := read_head(self.rfile):
+            method, target, _ = head.split(b" ", 2)
+            body = read_body(self.rfile, head.lower(), self.wfile)
+            self.server.asked.append(head + body)
+            path = target.split(b"?")[0].decode()
+            served += 1
+            if path == "/closes-later" and served > 1:
+                return
+            for part in SCRIPTS.get(path, [echo(head + body, method)]):
+                if isinstance(part, str):
+                    return
+                self.wfile.write(part)
+
+
+def read_head(stream: BinaryIO) -> bytes:
+    """Up to the empty line; nothing at the end."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = stream.readline()
+        if not line:
+            return b""
+        head += line
+    return head
+
+
+def read_body(stream: BinaryIO, lowered: bytes, answer: BinaryIO) -> bytes:
+    """The body's bytes as they are framed; whoever asks first is told to go on."""
+    if b"\r\nexpect: 100-continue" in lowered:
+        answer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if b"\r\ntransfer-encoding: chunked" in lowered:
+        body = b""
+        while True:
+            line = stream.readline()
+            size = int(line, 16)
+            body += line + (stream.read(size + 2) if size else read_trailers(stream))
+            if not size:
+                return body
+    if b"\r\ncontent-length: " in lowered:
+        return stream.read(int(lowered.split(b"\r\ncontent-length: ")[1].split(b"\r\n")[0]))
+    return b""
+
+
+def read_trailers(stream: BinaryIO) -> bytes:
+    """The lines behind the last chunk, the empty one included."""
+    trailers = b""
+    while not (trailers == b"\r\n" or trailers.endswith(b"\r\n\r\n")):
+        trailers += stream.readline()
+    return trailers
+
+
+def echo(request: bytes, method: bytes) -> bytes:
+    """An answer whose body is the request."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(request) + (b"" if method == b"HEAD" else request)
+
+
+@contextmanager
+def scripted() -> Iterator[Scripted]:
+    """A running one."""
+    with Scripted() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server
+        server.shutdown()
