@@ -73,6 +73,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         # Whoever read our output has had enough: `crossfade schema | head`.
         sys.stderr.close()
         sys.exit(FAILURE)
+    except OSError as error:
+        sys.exit(fail(GatewayError(f"{error.strerror or error}")))
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -143,6 +143,8 @@ class Configuration:
         log.info("configuration_accepted", revision=loaded.revision, routes=len(accepted.table.routes))
         for line in ConfigError(str(self.source.path), loaded.warnings).lines():
             log.warning("configuration_risky", warning=line)
+        for sentence in self.source.switches.in_force(loaded.config):
+            log.warning("switch_in_force", effect=sentence)
         for sentence in self.source.switches.unknown(loaded.config):
             log.warning("switch_ignored", reason=sentence)
         if waiting := self.waits_for_restart:

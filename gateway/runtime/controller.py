@@ -110,7 +110,7 @@ class Controller:
         while True:
             await self._wants_reload.wait()
             self._wants_reload.clear()
-            await self.reload()
+            log.info("reload_asked", by="SIGHUP", in_force=await self.reload())
 
     async def _retry_refused(self) -> None:
         while True:

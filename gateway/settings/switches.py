@@ -46,6 +46,15 @@ class Switches:
         cap = self.caps.get(variable_suffix(rollout), 100.0)
         return float(math.floor(cap)) if hash_name in WHOLE_PERCENTAGES else cap
 
+    def in_force(self, config: Config) -> list[str]:
+        """One sentence for each rollout of ``config`` that a switch holds back."""
+        rollouts = sorted(config.rollouts_in_use())
+        capped = [(name, self.caps[variable_suffix(name)]) for name in rollouts if variable_suffix(name) in self.caps]
+        return [
+            *(f"{ROLLBACK} sends everything of `{name}` to the baseline" for name in rollouts if self.is_killed(name)),
+            *(f"{CAP}{variable_suffix(name)} bounds the share of `{name}` to {cap:g} %" for name, cap in capped),
+        ]
+
     def unknown(self, config: Config) -> list[str]:
         """One sentence for each switch that names no rollout of ``config``."""
         rollouts = config.rollouts_in_use()

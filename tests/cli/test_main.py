@@ -61,6 +61,18 @@ def test_a_failure_is_1_with_its_reason(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
+def test_an_output_that_takes_nothing_is_a_failure_with_a_reason(capfd: pytest.CaptureFixture[str]) -> None:
+    """A full disk is told in one line, without a traceback."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "gateway", "schema"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"No space left" in done.stderr
+    assert not capfd.readouterr().err
+
+
 def test_an_unknown_name_is_no_command() -> None:
     """Not every module beside the commands is one."""
     assert cli.get_command(click.Context(cli), "main") is None

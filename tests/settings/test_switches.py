@@ -77,6 +77,17 @@ def test_switches_that_name_no_rollout_are_told() -> None:
     ]
 
 
+def test_switches_that_hold_a_rollout_back_are_told() -> None:
+    """An operator must see at once that the file is not all there is."""
+    switches = Switches.from_env({"CROSSFADE_ROLLBACK": "search", "CROSSFADE_PERCENT_CHECKOUT_V2": "2.5"})
+
+    assert switches.in_force(CONFIG) == [
+        "CROSSFADE_ROLLBACK sends everything of `search` to the baseline",
+        "CROSSFADE_PERCENT_CHECKOUT_V2 bounds the share of `checkout-v2` to 2.5 %",
+    ]
+    assert Switches().in_force(CONFIG) == []
+
+
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True))
 def test_every_rollout_has_a_variable(name: str) -> None:
     """What a name becomes can be set in every shell."""

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
+from gateway.core.types import KeyKind
 from gateway.settings.fields import Alternative, HeaderValue, Many, Name, Percent, Section, Source, Text
 from gateway.settings.quantities import format_number, show
 
@@ -37,6 +38,15 @@ class Cohort(Section):
     def _check_choice(self) -> Self:
         if (self.arm is None) == (self.percent is None):
             raise ValueError("needs one of `arm` and `percent`, and only one")
+        return self
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        for source, values in self.when.items():
+            if not values:
+                raise ValueError(f"`when` has no value for `{source}`, so nobody would ever belong to it")
+            if source.kind is KeyKind.CLIENT_IP and any("/" in value for value in values):
+                raise ValueError("`client_ip` is compared as text; write addresses, or `10.1.*` instead of a network")
         return self
 
 
