@@ -1,16 +1,22 @@
-"""A backend that answers each path with bytes of its own, right or wrong, and remembers what it was asked."""
+"""A backend that answers each path with bytes of its own, right or wrong, and remembers what it was asked.
+
+Beside the paths of `SCRIPTS`: ``/say`` answers the bytes that are its request's body, and ``/say-last`` then closes;
+``/held`` answers when `Scripted.let_go` is set; ``/tunnel`` changes the protocol to one that says everything back, and
+``bye`` when the other side has ended; ``/early`` does not wait for a body. Any other path answers what was asked.
+"""
 
 from __future__ import annotations
 
 import socketserver
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CLOSE = "close"
+PATIENCE_SECONDS = 30
 
 # What is sent for a path, part by part; CLOSE ends the connection.
 SCRIPTS: dict[str, list[bytes | str]] = {
@@ -24,6 +30,7 @@ SCRIPTS: dict[str, list[bytes | str]] = {
     "/103": [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"],
     "/garbage": [b"garbage\r\n\r\n"],
     "/both": [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    "/early": [b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"],
     "/nothing": [CLOSE],
     "/silence": [],
     "/cut": [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", CLOSE],
@@ -37,7 +44,7 @@ SCRIPTS: dict[str, list[bytes | str]] = {
 
 
 class Scripted(socketserver.ThreadingTCPServer):
-    """See the module. ``asked`` are the whole requests, as bytes, in order."""
+    """See the module. ``asked`` are the whole requests, as bytes, in order; ``connections`` counts those made."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -45,6 +52,13 @@ class Scripted(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Conversation)
         self.asked: list[bytes] = []
+        self.connections = 0
+        self.let_go = threading.Event()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Every connection is counted before it is served."""
+        self.connections += 1
+        return super().verify_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: that the gateway leaves in mid-request is what some tests are about."""
@@ -65,16 +79,34 @@ class Conversation(socketserver.StreamRequestHandler):
         served = 0
         while head := read_head(self.rfile):
             method, target, _ = head.split(b" ", 2)
-            body = read_body(self.rfile, head.lower(), self.wfile)
-            self.server.asked.append(head + body)
             path = target.split(b"?")[0].decode()
+            body = b"" if path == "/early" else read_body(self.rfile, head.lower(), self.wfile)
+            self.server.asked.append(head + body)
             served += 1
             if path == "/closes-later" and served > 1:
                 return
-            for part in SCRIPTS.get(path, [echo(head + body, method)]):
+            for part in self.answer(path, method, head, body):
                 if isinstance(part, str):
                     return
                 self.wfile.write(part)
+
+    def answer(self, path: str, method: bytes, head: bytes, body: bytes) -> Iterable[bytes | str]:
+        """What is sent, part by part."""
+        if path.startswith("/say"):
+            return [body, CLOSE] if path == "/say-last" else [body]
+        if path == "/tunnel":
+            return self.talk()
+        if path == "/held":
+            self.server.let_go.wait(PATIENCE_SECONDS)
+        return SCRIPTS.get(path, [echo(head + body, method)])
+
+    def talk(self) -> Iterator[bytes | str]:
+        """Change the protocol, and say everything back, until the other side ends."""
+        yield b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: parrot\r\n\r\nhi"
+        while received := self.connection.recv(65536):
+            yield received
+        yield b"bye"
+        yield CLOSE
 
 
 def read_head(stream: BinaryIO) -> bytes:
