@@ -71,7 +71,7 @@ fi
 endef
 
 debian-tests:
-	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps)
+	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps promtool:prometheus)
 
 debian-bench:
 	$(call need,nginx:nginx-light haproxy:haproxy wrk:wrk openssl:openssl)
