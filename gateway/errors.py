@@ -13,6 +13,7 @@
         ├── BodyTooLarge       413  client   over ``server.limits.body``
         ├── HeadTooLarge       431  client   over ``server.limits.header_bytes`` or ``header_count``
         ├── BackendError       502  backend  see its kinds
+        ├── Stopping           503  gateway  cut off: the drain's time was over
         ├── Overloaded         503  gateway  no connection to the backend came free in time
         └── BackendTimeout     504  backend  no answer in time
 
@@ -130,6 +131,12 @@ class BackendError(ProxyError):
 
 class Overloaded(ProxyError):
     """Every connection that the backend may have is busy, and none came free within ``timeouts.connect``."""
+
+    status, title, source = 503, "Service Unavailable", "gateway"
+
+
+class Stopping(ProxyError):
+    """The gateway stops, and the time that it waits for requests under way is over."""
 
     status, title, source = 503, "Service Unavailable", "gateway"
 

@@ -44,6 +44,10 @@ class Subject(NamedTuple):
     """Whether ``X-Crossfade-Arm`` chose the arm: such requests are counted, but rules do not look at them."""
 
 
+UNROUTED: Final = Subject("", "", "", is_forced=False)
+"""What no route served."""
+
+
 class Answer(NamedTuple):
     """What requests have in common that are counted as one."""
 

@@ -22,7 +22,10 @@ IDENTIFIER = "{id}"
 
 _REST = "**"
 _DEPTH = 12  # segments beyond tell endpoints apart no longer
-_REMEMBERED = 2048  # paths; lists and items without an identifier come again and again
+
+# Some paths come again and again. Whoever invents paths makes it forget them, but can't make it grow.
+_REMEMBERED_PATHS = 512
+_REMEMBERED_BYTES = 128  # of a path; longer ones are worked out each time
 
 # A segment that may be a name: plain characters, and not many of them. Anything else is an identifier.
 _NAME = re.compile(rb"[A-Za-z0-9._~:+-]{0,32}")
@@ -37,13 +40,14 @@ _IDENTIFIER = re.compile(
 class Templates:
     """The templates of one route. It remembers what it has seen, since the cap counts."""
 
-    __slots__ = ("_known", "_remembered", "_tree")
+    __slots__ = ("_known", "_remembered", "_tree", "patterns")
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self.patterns = tuple(patterns)
         self._tree: PathTree[str] = PathTree()
         self._known: set[str] = set()
         self._remembered: dict[bytes, str] = {}
-        for order, pattern in enumerate(patterns):
+        for order, pattern in enumerate(self.patterns):
             self._tree.add(order, pattern, pattern)
             self._known.add(pattern)
 
@@ -53,9 +57,14 @@ class Templates:
         template = self._remembered.get(path)
         if template is None:
             template = self._admit(self._choose(split_path(path), request))
-            if len(self._remembered) < _REMEMBERED:
-                self._remembered[path] = template
+            if len(path) <= _REMEMBERED_BYTES:
+                self._remember(path, template)
         return template
+
+    def _remember(self, path: bytes, template: str) -> None:
+        if len(self._remembered) >= _REMEMBERED_PATHS:
+            self._remembered.clear()
+        self._remembered[path] = template
 
     def _choose(self, segments: list[bytes], request: RequestHead) -> str:
         leaf = self._tree.find(segments, request)

@@ -15,6 +15,7 @@ from gateway.core.framing import CloseReader, Reader, response_reader
 from gateway.core.heads import END
 from gateway.core.responses import parse_response
 from gateway.errors import BackendError, BackendTimeout, MalformedMessage
+from gateway.proxy.backlog import Backlog
 from gateway.proxy.wheel import Timed
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ class BackendConnection(Timed, asyncio.Protocol):
     """A pooled connection. ``served`` counts the requests that it has answered."""
 
     __slots__ = (
+        "_backlog",
         "_buffer",
         "_is_reading_paused",
         "_known",
         "_method",
         "_reader",
-        "_unwritten",
         "endpoint",
         "exchange",
         "has_received",
@@ -81,7 +82,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         self._method = b""
         self._reader: Reader | None = None
         self._is_reading_paused = False
-        self._unwritten = 0
+        self._backlog = Backlog()
 
     # What the exchange asks for.
 
@@ -273,7 +274,7 @@ class BackendConnection(Timed, asyncio.Protocol):
     def pause_writing(self) -> None:
         """Called by the loop: the backend is slow to take the request."""
         self.is_write_paused = True
-        self._unwritten = self.transport.get_write_buffer_size()
+        self._backlog.note(self.transport)
         if self.tunnel is not None:
             self.tunnel.pause_client()
         elif self.exchange is not None:
@@ -301,7 +302,6 @@ class BackendConnection(Timed, asyncio.Protocol):
     def _is_stalled(self) -> bool:
         """Whether the backend is what we wait for: not while the client still owes parts of its request."""
         if self.is_write_paused:
-            before, self._unwritten = self._unwritten, self.transport.get_write_buffer_size()
-            return self._unwritten >= before
+            return not self._backlog.has_moved(self.transport)
         assert self.exchange is not None
         return self.exchange.is_request_sent or self._reader is not None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from gateway.core.framing import ChunkReader, LengthReader, request_reader
 from gateway.core.heads import END, RequestHead, parse_request, repeat_request
 from gateway.errors import BadRequest, BodyTooLarge, HeadTooLarge, MalformedMessage, ProxyError, RequestTimeout
+from gateway.proxy.backlog import Backlog
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.identity import new_request_id
 from gateway.proxy.peer import Peer
@@ -37,6 +38,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     """See the module. ``is_ending``: no request will be read after the one under way."""
 
     __slots__ = (
+        "_backlog",
         "_body_bytes",
         "_buffer",
         "_is_half_closed",
@@ -48,7 +50,6 @@ class ClientConnection(Timed, asyncio.Protocol):
         "_reader",
         "_searched",
         "_tunnel",
-        "_unwritten",
         "exchange",
         "is_ending",
         "peer",
@@ -74,7 +75,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         self._is_open = True
         self._is_reading_paused = False
         self._is_write_paused = False
-        self._unwritten = 0
+        self._backlog = Backlog()
         self._known: Fields | None = None
 
     # What the transport reports.
@@ -230,7 +231,9 @@ class ClientConnection(Timed, asyncio.Protocol):
     def _refuse(self, error: ProxyError, rest: bytes) -> None:
         """Answer what could not be made a request, and end."""
         self._buffer = rest
-        self.write(problem_response(error, new_request_id(), method=b"GET", ours=b"", keep_alive=False))
+        request_id = new_request_id()
+        self.plane.generation.note_refusal(error, request_id)
+        self.write(problem_response(error, request_id, method=b"GET", ours=b"", keep_alive=False))
         self._linger()
 
     # Back-pressure.
@@ -261,7 +264,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     def pause_writing(self) -> None:
         """Called by the loop: the client is slow to read."""
         self._is_write_paused = True
-        self._unwritten = self.transport.get_write_buffer_size()
+        self._backlog.note(self.transport)
         if self._tunnel is not None:
             self._tunnel.pause_backend()
             return
@@ -337,7 +340,7 @@ class ClientConnection(Timed, asyncio.Protocol):
     def _close(self) -> None:
         """Close once what was written has gone out."""
         self._is_open = False
-        self._unwritten = self.transport.get_write_buffer_size()
+        self._backlog.note(self.transport)
         self.arm(self.plane.generation.timeouts.idle)
         self.transport.close()
 
@@ -376,21 +379,16 @@ class ClientConnection(Timed, asyncio.Protocol):
         if self._is_lingering:
             self.transport.abort()
         elif self._is_write_paused or self.transport.is_closing():
-            self._judge_writing()
+            if self._backlog.has_moved(self.transport):
+                self.arm(self.plane.generation.timeouts.idle)
+            else:
+                self.transport.abort()
         elif self.exchange is not None:
             self._judge_body(self.exchange)
         elif self._buffer:
             self._refuse(RequestTimeout("the request's head did not arrive in time"), b"")
         else:
             self._close()
-
-    def _judge_writing(self) -> None:
-        """A client may read slowly for as long as it likes, but it must read."""
-        before, self._unwritten = self._unwritten, self.transport.get_write_buffer_size()
-        if self._unwritten < before:
-            self.arm(self.plane.generation.timeouts.idle)
-        else:
-            self.transport.abort()
 
     def _judge_body(self, exchange: Exchange) -> None:
         if self._is_reading_paused:

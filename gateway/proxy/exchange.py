@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.generation import Generation
-    from gateway.proxy.pool import Pool
+    from gateway.proxy.pool import EndpointState, Pool
 
 # RFC 9110, section 9.2.2. Sending one of these twice means the same as once.
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -67,8 +67,13 @@ class Exchange:
     status = 0
     bytes_sent = 0
     """Of the response's body."""
+    endpoint: EndpointState | None = None
+    """The one that the request was sent to; the last, when it was sent again."""
+    template: str | None = None
+    """Of the request's path; None for what no route serves."""
     sent_at = 0.0
     header_at = 0.0
+    settled_at = 0.0
     _pool: Pool | None = None
     _has_sent_body = False
     _is_resent = False
@@ -134,6 +139,7 @@ class Exchange:
         assert decision is not None
         self.phase = _AWAITING
         self.connection = connection
+        self.endpoint = connection.endpoint
         request = self.request
         side = decision.side
         target = request.target
@@ -300,10 +306,8 @@ class Exchange:
 
     def _settle(self) -> None:
         self.phase = _SETTLED
-        generation = self.generation
-        generation.in_flight -= 1
-        if generation.logs_requests:
-            generation.log_request(self)
+        self.settled_at = monotonic()
+        self.generation.settle(self)
 
     # What goes wrong.
 
@@ -342,8 +346,11 @@ class Exchange:
         """End with an answer of the gateway's own, or by breaking off when one has begun."""
         if self.phase is _SETTLED:
             return
-        has_begun = self.phase in {_RELAYING, _TUNNEL}
         self.error = error
+        if self.phase is _TUNNEL:
+            self.client.abort()  # it ends the tunnel, whose end settles
+            return
+        has_begun = self.phase is _RELAYING
         self._drop_connection()
         if has_begun:
             self._settle()
@@ -355,9 +362,9 @@ class Exchange:
         ours = self._optional_fields(self.decision) if self.decision is not None else b""
         if keep_alive and not self.request.fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
-        self.client.write(
-            problem_response(error, self.request_id, method=self.request.method, ours=ours, keep_alive=keep_alive)
-        )
+        answer = problem_response(error, self.request_id, method=self.request.method, ours=ours, keep_alive=keep_alive)
+        self.bytes_sent = len(answer) - answer.index(END) - len(END)
+        self.client.write(answer)
         self._settle()
         self.client.finish(keep_alive)
 

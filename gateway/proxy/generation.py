@@ -12,14 +12,16 @@ from gateway.core.addresses import TrustedNetworks
 from gateway.core.decision import Decider
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
-from gateway.core.types import AccessLog, Backend, Table
+from gateway.core.types import AccessLog, Backend, Route, Table
 from gateway.proxy.identity import new_key
 from gateway.proxy.pool import Pool
-from gateway.proxy.record import access_line
+from gateway.proxy.record import access_line, refusal_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.errors import ProxyError
+    from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.wheel import TimerWheel
 
@@ -30,9 +32,10 @@ _ERROR_STATUS = 500
 class Generation:
     """See the module. ``down`` names the backends without a healthy endpoint; ``in_flight`` counts requests."""
 
-    def __init__(self, table: Table, former: Generation | None, wheel: TimerWheel) -> None:
+    def __init__(self, table: Table, former: Generation | None, wheel: TimerWheel, counters: Counters) -> None:
         server = table.server
         self.table = table
+        self.counters = counters
         self.limits = server.limits
         self.timeouts = server.timeouts
         self.is_exposing = server.expose
@@ -41,10 +44,10 @@ class Generation:
         self.decider = Decider(table, random, new_key)
         self._trusted = TrustedNetworks(server.trusted_proxies)
         self.overrides = Overrides(server.override)
-        self.logs_requests = server.access_log is not AccessLog.OFF
+        self._logs_requests = server.access_log is not AccessLog.OFF
         self._logs_all = server.access_log is AccessLog.ALL
         self._write_line: Callable[[bytes], None]
-        self._templates = {route.name: Templates(route.paths) for route in table.routes}
+        self._templates = {route.name: _templates(route, former) for route in table.routes}
         self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
 
     def start(self, write_line: Callable[[bytes], None]) -> None:
@@ -65,20 +68,40 @@ class Generation:
         """Whether X-Forwarded-* of ``peer`` are believed."""
         return self._trusted.contains(peer)
 
+    def templates_of(self, route: str) -> Templates | None:
+        """The templates of a route's paths; None when there is no such route."""
+        return self._templates.get(route)
+
     def _note_health(self, pool: Pool) -> None:
         if any(endpoint.is_healthy for endpoint in pool.endpoints):
             self.down.discard(pool.backend.name)
         else:
             self.down.add(pool.backend.name)
 
-    def log_request(self, exchange: Exchange) -> None:
-        """Write a line about a request that is over, if it is one of those to be logged."""
-        if self._logs_all or exchange.status >= _ERROR_STATUS or exchange.error is not None:
-            self._write_line(access_line(exchange, self._template_of(exchange)))
-
-    def _template_of(self, exchange: Exchange) -> str | None:
+    def settle(self, exchange: Exchange) -> None:
+        """A request is over: count it, and write a line about it if it is one of those to be logged."""
+        self.in_flight -= 1
         decision = exchange.decision
-        return self._templates[decision.entry.route.name].find(exchange.request) if decision is not None else None
+        if decision is not None:
+            exchange.template = path = self._templates[decision.entry.route.name].find(exchange.request)
+            self.counters.count(exchange, path)
+        else:
+            seconds = exchange.settled_at - exchange.started_at
+            self.counters.count_unrouted(exchange.request.method, exchange.status, seconds)
+        if self._logs_requests and (self._logs_all or exchange.status >= _ERROR_STATUS or exchange.error is not None):
+            self._write_line(access_line(exchange))
+
+    def note_refusal(self, error: ProxyError, request_id: bytes) -> None:
+        """Count and log bytes that never became a request."""
+        self.counters.count_unrouted(b"", error.status, 0.0)
+        if self._logs_requests:
+            self._write_line(refusal_line(error, request_id))
+
+
+def _templates(route: Route, former: Generation | None) -> Templates:
+    """The former generation's if the route asks for the same ones: how many there may be counts across reloads."""
+    known = former.templates_of(route.name) if former is not None else None
+    return known if known is not None and known.patterns == route.paths else Templates(route.paths)
 
 
 def _pool(backend: Backend, former: Generation | None, wheel: TimerWheel) -> Pool:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from gateway.errors import Stopping
+from gateway.proxy.counting import Counters
 from gateway.proxy.generation import Generation
 from gateway.proxy.listener import Acceptor, Listener
 from gateway.proxy.wheel import TimerWheel
@@ -28,8 +30,10 @@ class Figures(TypedDict):
     """What a worker tells of itself: ``endpoints`` says of each backend which of its endpoints are healthy."""
 
     connections: int
+    backend_connections: int
     in_flight: int
     endpoints: dict[str, dict[str, bool]]
+    log_dropped: int
 
 
 class DataPlane:
@@ -41,6 +45,7 @@ class DataPlane:
         self.loop = asyncio.get_running_loop()
         self.wheel = TimerWheel(self.loop)
         self._acceptors = [Acceptor(self, listener) for listener in listeners]
+        self.counters = Counters()
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
         self._access_log = AccessLog(_STDOUT)
@@ -53,7 +58,7 @@ class DataPlane:
 
     def prepare(self, table: Table) -> Generation:
         """Make ``table`` ready: the costly part of a reload, which may run in another thread."""
-        return Generation(table, getattr(self, "generation", None), self.wheel)
+        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters)
 
     def adopt(self, generation: Generation) -> None:
         """Serve new requests by ``generation``; those under way end by the one that they began with."""
@@ -105,8 +110,11 @@ class DataPlane:
 
     # The end.
 
-    async def drain(self, seconds: float | None = None) -> None:
-        """Take nothing new, finish what is under way for at most ``seconds`` (by default the table's), then end."""
+    async def drain(self, seconds: float | None = None) -> int:
+        """Take nothing new, finish what is under way for at most ``seconds`` (by default the table's), then end.
+
+        Returns how many requests were cut off.
+        """
         await asyncio.sleep(_LAST_CALL_SECONDS)
         self._is_draining = True
         self._is_accepting = False
@@ -119,18 +127,31 @@ class DataPlane:
         if self._clients:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_empty.wait(), bound)
-        for client in [*self._clients]:
-            client.abort()
+        cut = await self._cut_off()
         self.generation.retire(None)
         self.wheel.stop()
         self._access_log.close()
+        return cut
+
+    async def _cut_off(self) -> int:
+        """End the requests that are still under way: with an answer where none has begun."""
+        exchanges = [client.exchange for client in self._clients if client.exchange is not None]
+        for exchange in exchanges:
+            exchange.fail(Stopping("the gateway stops"))
+        await asyncio.sleep(0)  # for what was just written
+        for client in [*self._clients]:
+            client.abort()
+        return len(exchanges)
 
     # Figures.
 
     def figures(self) -> Figures:
         """How it stands."""
+        pools = {id(pool): pool for old in (self.generation, *self._retired) for pool in old.pools.values()}
         return {
             "connections": len(self._clients),
+            "backend_connections": sum(pool.connections for pool in pools.values()),
+            "log_dropped": self._access_log.dropped,
             "in_flight": self.generation.in_flight + sum(old.in_flight for old in self._retired),
             "endpoints": {
                 name: {state.endpoint.url: state.is_healthy for state in pool.endpoints}

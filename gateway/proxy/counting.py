@@ -1,0 +1,123 @@
+"""What a worker counts: every request once, when it is over.
+
+Counting costs the hot path two look-ups to find the figures of the request's route, path and arm, and a few additions.
+Everything else (merging over workers, windows, quantiles) is left to whoever takes the figures away, four times a
+second.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.figures import CLIENT_GONE, DURATION_BOUNDS, UNROUTED, Answer, Counted, PathFigures, Subject
+from gateway.core.histogram import bucket_of
+from gateway.core.types import Arm
+from gateway.errors import BackendTimeout, Overloaded, ProxyError
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
+
+# So many subjects go into one report, a frame of some megabytes at the most. What is left goes with the next.
+_MOST_AT_ONCE: Final = 5000
+
+_FIRST_CLIENT_ERROR: Final = 400
+_FIRST_SERVER_ERROR: Final = 500
+_SWITCHING_PROTOCOLS: Final = 101
+
+_Answers = dict[tuple[str, bytes, int, str], int]
+"""As `Answer`, with the method as it came: it becomes text when the figures are taken."""
+
+
+class _Tally:
+    """`PathFigures` in the making."""
+
+    __slots__ = ("answers", "figures")
+
+    def __init__(self) -> None:
+        self.answers: _Answers = {}
+        self.figures = PathFigures()
+
+    def finish(self) -> PathFigures:
+        """The figures, with their answers named."""
+        for (backend, method, code, reason), count in self.answers.items():
+            self.figures.answers[Answer(backend, method.decode("latin-1"), code, reason)] = count
+        return self.figures
+
+
+class Counters:
+    """Everything that a worker has counted since the last report. It outlives reloads."""
+
+    __slots__ = ("_tallies", "_unrouted")
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str, Arm, bool], _Tally] = {}
+        self._unrouted = _Tally()
+
+    def count(self, exchange: Exchange, path: str) -> None:
+        """Count a request that is over, under the template ``path``."""
+        decision = exchange.decision
+        assert decision is not None
+        side = decision.side
+        reason = decision.reason
+        status = exchange.status or CLIENT_GONE
+        key = (decision.entry.route.name, path, side.arm, reason == "override")
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = _Tally()
+        answers, figures = tally.answers, tally.figures
+        answer = (side.backend, exchange.request.method, status, reason)
+        answers[answer] = answers.get(answer, 0) + 1
+        seconds = exchange.settled_at - exchange.started_at
+        figures.durations[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        figures.duration_seconds += seconds
+        if exchange.header_at and status != _SWITCHING_PROTOCOLS:
+            latency = exchange.header_at - exchange.sent_at
+            bucket = bucket_of(latency)
+            latencies = figures.latencies
+            latencies[bucket] = latencies.get(bucket, 0) + 1
+            figures.latency_seconds += latency
+        if status >= _FIRST_CLIENT_ERROR or exchange.error is not None:
+            _count_trouble(figures, exchange)
+
+    def count_unrouted(self, method: bytes, status: int, seconds: float) -> None:
+        """Count a request that no route served: refused, or not matched."""
+        answers, figures = self._unrouted.answers, self._unrouted.figures
+        answer = ("", method, status, "")
+        answers[answer] = answers.get(answer, 0) + 1
+        figures.durations[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        figures.duration_seconds += seconds
+
+    def take(self) -> tuple[Counted, ...]:
+        """What was counted since the last call (up to a bound; the rest stays for the next)."""
+        taken: list[Counted] = []
+        if self._unrouted.answers:
+            taken.append(Counted(UNROUTED, self._unrouted.finish()))
+            self._unrouted = _Tally()
+        while self._tallies and len(taken) < _MOST_AT_ONCE:
+            (route, path, arm, is_forced), tally = self._tallies.popitem()
+            taken.append(Counted(Subject(route, path, str(arm), is_forced), tally.finish()))
+        return tuple(taken)
+
+
+def _count_trouble(figures: PathFigures, exchange: Exchange) -> None:
+    """Count what the arm did wrong, or was asked wrongly."""
+    kind = error_kind(exchange.error, exchange.status if exchange.header_at else 0)
+    if kind is not None:
+        figures.errors[kind] = figures.errors.get(kind, 0) + 1
+    elif exchange.header_at and _FIRST_CLIENT_ERROR <= exchange.status < _FIRST_SERVER_ERROR:
+        figures.client_errors += 1
+    if isinstance(exchange.error, BackendTimeout) and exchange.sent_at and not exchange.header_at:
+        latency = exchange.settled_at - exchange.sent_at  # whoever hangs is not quick
+        bucket = bucket_of(latency)
+        figures.latencies[bucket] = figures.latencies.get(bucket, 0) + 1
+        figures.latency_seconds += latency
+
+
+def error_kind(error: ProxyError | None, answered: int) -> str | None:
+    """How the backend failed (one of `ERROR_KINDS`); None when it did not. ``answered`` is its status, 0 for none."""
+    if isinstance(error, Overloaded):
+        return "connect"
+    if error is not None and error.source == "backend":
+        return error.kind
+    return "5xx" if answered >= _FIRST_SERVER_ERROR else None
