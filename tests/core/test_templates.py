@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.core.templates import OTHER, TEMPLATE_LENGTH, TEMPLATES_PER_ROUTE, Templates, generalize
+from gateway.core.templates import OTHER, TEMPLATE_LENGTH, TEMPLATES_PER_ROUTE, Templates, generalize, generalize_plain
 from tests.core.asking import ask
 
 
@@ -65,3 +65,31 @@ def test_a_template_is_short_plain_text(segments: list[bytes]) -> None:
     assert template.isascii()
     assert template.isprintable()
     assert not {'"', "\\", " "} & set(template)
+
+
+_PARTS = st.one_of(
+    st.text(alphabet="abcdefXYZ0123456789-._~:+", max_size=40),
+    st.text(alphabet="0123456789abcdef-", max_size=40),
+    st.text(alphabet="az09!@ \u00e9", max_size=10),
+)
+
+
+@given(st.lists(_PARTS, min_size=1, max_size=20))
+def test_the_quick_way_to_a_template_leads_to_the_same(parts: list[str]) -> None:
+    """Whichever way a path's template is found, it is one template."""
+    segments = [part.encode("latin-1").lstrip(b".") for part in parts]
+    path = b"/" + b"/".join(segments)
+    assume(len(path) <= 128)
+
+    assert generalize_plain(path) == generalize(segments)
+
+
+def test_paths_that_nobody_asks_for_again_are_forgotten() -> None:
+    """An attacker who invents paths can't make a worker grow."""
+    templates = Templates()
+    for number in range(5000):
+        templates.find(ask(f"/{number}"))
+    templates.find(ask("/" + "long/" * 40))
+
+    assert len(templates._remembered) <= 512
+    assert max(map(len, templates._remembered)) <= 128
