@@ -66,6 +66,8 @@ class Configuration:
         self.accepted: Accepted | None = None
         self.problems: list[Problem] = []
         """Of the text that was last refused; empty when the last one was good."""
+        self.reloads = {"success": 0, "failure": 0}
+        """How often a text was taken up, by how that ended. Trying a refused one again counts when it succeeds."""
         self._publish = publish
         self._keep = keep
         self._refused: bytes | None = None
@@ -91,6 +93,11 @@ class Configuration:
 
     async def take(self, content: bytes, now: datetime) -> bool:
         """Put ``content`` in force if it is valid; otherwise log and remember its problems. Says which it was."""
+        is_good = await self._try(content, now)
+        self._count(is_good=is_good)
+        return is_good
+
+    async def _try(self, content: bytes, now: datetime) -> bool:
         async with self._one_at_a_time:
             try:
                 loaded, table = await asyncio.to_thread(self.source.load, content)
@@ -101,20 +108,24 @@ class Configuration:
                 self._refuse(content, [Problem(0, 0, "", str(error))])
             return self.last_reload_ok
 
+    def _count(self, *, is_good: bool) -> None:
+        self.reloads["success" if is_good else "failure"] += 1
+
     async def recover(self, content: bytes, loaded_at: datetime, problems: list[Problem]) -> None:
         """Put a former configuration in force, in place of a file that has ``problems``."""
         refused = self._refused
-        await self.take(content, loaded_at)
+        await self._try(content, loaded_at)
         self.problems, self._refused = problems, refused
 
     async def retry(self, now: datetime) -> None:
         """Try once more the text that was refused."""
-        if self._refused is not None:
-            await self.take(self._refused, now)
+        if self._refused is not None and await self._try(self._refused, now):
+            self._count(is_good=True)
 
     def miss(self, problem: Problem) -> None:
         """The file could not be read at all."""
         self.problems, self._refused = [problem], None
+        self._count(is_good=False)
 
     def holds(self, content: bytes) -> bool:
         """Whether ``content`` is what is in force, or what was last refused: nothing new, either way."""

@@ -147,6 +147,7 @@ class DataPlane:
 
     def figures(self) -> Figures:
         """How it stands."""
+        self._retired = [old for old in self._retired if old.in_flight]
         pools = {id(pool): pool for old in (self.generation, *self._retired) for pool in old.pools.values()}
         return {
             "connections": len(self._clients),

@@ -198,3 +198,15 @@ def test_fixed_fields_are_named_when_they_change(tmp_path: Path, addition: str, 
 
     assert fixed_differences(before, after) == [field]
     assert fixed_differences(before, before) == []
+
+
+async def test_reloads_are_counted_by_how_they_ended(tmp_path: Path) -> None:
+    """A refused text that is tried again and again is one failure; when it turns good, a success."""
+    bench = Bench(tmp_path)
+    await bench.take(GOOD)
+    await bench.take(BROKEN)
+    for _ in range(3):
+        await bench.configuration.retry(LATER)
+    bench.configuration.miss(Problem(0, 0, "", "gone"))
+
+    assert bench.configuration.reloads == {"success": 1, "failure": 2}
