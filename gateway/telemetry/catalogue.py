@@ -1,0 +1,134 @@
+"""Every metric that Crossfade exposes: its name, type, labels and meaning, written once.
+
+The families (`gateway.telemetry.families`) and the reference page (`gateway.telemetry.reference`) are made from it.
+Names follow Prometheus' conventions: base units, counters end in ``_total``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+
+class Metric(NamedTuple):
+    """One metric."""
+
+    name: str
+    """As queries name it; of a histogram without ``_bucket``, ``_sum`` and ``_count``."""
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+    """One or two sentences; what Prometheus shows as help."""
+
+
+REQUESTS: Final = Metric(
+    "crossfade_requests_total",
+    "counter",
+    ("route", "path", "arm", "backend", "method", "code"),
+    "Requests answered, by what answered them. Code 499 stands for a client that left before it got an answer.",
+)
+REQUEST_DURATION: Final = Metric(
+    "crossfade_request_duration_seconds",
+    "histogram",
+    ("route", "path", "arm"),
+    "Whole requests: from the head to the last byte of the answer.",
+)
+BACKEND_DURATION: Final = Metric(
+    "crossfade_backend_duration_seconds",
+    "histogram",
+    ("route", "arm"),
+    "From the last byte of the request sent to the header of the backend's response, or to the time-out.",
+)
+BACKEND_ERRORS: Final = Metric(
+    "crossfade_backend_errors_total",
+    "counter",
+    ("route", "path", "arm", "kind"),
+    "Requests that the arm's own backend failed, whoever answered them in the end.",
+)
+DECISIONS: Final = Metric(
+    "crossfade_decisions_total",
+    "counter",
+    ("route", "arm", "reason"),
+    "Requests by the arm that was chosen for them and why.",
+)
+
+ROLLOUT_PERCENT: Final = Metric(
+    "crossfade_rollout_percent", "gauge", ("rollout",), "The share of keys that takes the candidate now, 0 to 100."
+)
+ROLLOUT_STAGE: Final = Metric(
+    "crossfade_rollout_stage", "gauge", ("rollout",), "The stage of the rollout's plan, from 1; 0 for a fixed share."
+)
+ROLLOUT_STATE: Final = Metric(
+    "crossfade_rollout_state",
+    "gauge",
+    ("rollout", "state"),
+    "1 for the state that the rollout is in, 0 for the others.",
+)
+
+CONFIG_RELOADS: Final = Metric(
+    "crossfade_config_reloads_total", "counter", ("result",), "Configurations that were read, accepted or refused."
+)
+CONFIG_LAST_RELOAD: Final = Metric(
+    "crossfade_config_last_reload_successful",
+    "gauge",
+    (),
+    "1 when the file as it was last read is in force, 0 when it was refused.",
+)
+CONFIG_INFO: Final = Metric(
+    "crossfade_config_info", "info", ("revision",), "1, with the revision of the configuration in force."
+)
+
+CONNECTIONS: Final = Metric("crossfade_connections", "gauge", ("side",), "Open connections of all workers.")
+IN_FLIGHT: Final = Metric("crossfade_requests_in_flight", "gauge", (), "Requests under way in all workers.")
+WORKERS: Final = Metric("crossfade_workers", "gauge", ("state",), "Worker processes by state.")
+BACKEND_HEALTHY: Final = Metric(
+    "crossfade_backend_healthy",
+    "gauge",
+    ("backend", "endpoint"),
+    "1 for an endpoint that is used, 0 for one that failed its checks.",
+)
+BUILD_INFO: Final = Metric("crossfade_build_info", "info", ("version",), "1, with the version of Crossfade.")
+START_TIME: Final = Metric(
+    "crossfade_start_time_seconds", "gauge", (), "When the gateway started and its counters with it, in Unix time."
+)
+
+ACCESS_LOG_DROPPED: Final = Metric(
+    "crossfade_access_log_dropped_total", "counter", (), "Lines of the access log lost because its reader was too slow."
+)
+LINK_DROPPED: Final = Metric(
+    "crossfade_link_dropped_total", "counter", (), "Reports of workers lost because the controller was too slow."
+)
+SPANS_DROPPED: Final = Metric(
+    "crossfade_spans_dropped_total", "counter", (), "Spans lost because the collector of traces was slow or away."
+)
+
+CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
+    "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, DECISIONS),
+    "Rollouts": (ROLLOUT_PERCENT, ROLLOUT_STAGE, ROLLOUT_STATE),
+    "Configuration": (CONFIG_RELOADS, CONFIG_LAST_RELOAD, CONFIG_INFO),
+    "Processes and backends": (CONNECTIONS, IN_FLIGHT, WORKERS, BACKEND_HEALTHY, BUILD_INFO, START_TIME),
+    "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED),
+}
+"""All of them, by what they are about."""
+
+LABELS: Final[dict[str, str]] = {
+    "route": "the route's name; empty for requests that no route served",
+    "path": "a template, never a raw path: at most 100 per route, the rest is `{other}`",
+    "arm": "the decision's: `baseline` or `candidate`; `baseline` for a route without a rollout",
+    "backend": "the backend's name; of a request, the one that answered",
+    "method": "the request's",
+    "code": "the status that the client got",
+    "kind": "`connect`, `timeout`, `reset`, `protocol` or `5xx`",
+    "reason": "`no_rollout`, `kill_switch`, `off`, `shadow`, `override`, `unhealthy`, `cohort:<name>`, `missing_key` "
+    "or `split`",
+    "rollout": "the rollout's name",
+    "state": "of a rollout `pending`, `running`, `waiting`, `paused`, `rolled_back` or `completed`; of a worker "
+    "`ready`, `lagging` (it serves an older configuration), `draining` or `missing`",
+    "result": "`success` or `failure`",
+    "revision": "as `/api/v1/config` shows it",
+    "side": "`client` or `backend`",
+    "endpoint": "its URL, as the configuration has it",
+    "version": "as `crossfade --version` shows it",
+}
+"""What the labels' values are, in Markdown."""

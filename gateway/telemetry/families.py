@@ -1,0 +1,223 @@
+"""From a snapshot to metric families, as prometheus-client's collectors give them.
+
+With 200 routes of 10 paths there are about 100,000 samples, so those of requests are made without the families' own
+``add_metric``, which builds the labels of each sample from two lists. A family is made when its turn comes and
+forgotten when it has been rendered: there is never more than one in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from typing import Final
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.samples import Exemplar, Sample
+
+from gateway.core import figures as core
+from gateway.core.figures import DURATION_BOUNDS, ERROR_KINDS, PathFigures
+from gateway.core.histogram import Buckets, count_up_to, merge
+from gateway.telemetry import catalogue, series
+from gateway.telemetry.snapshot import Place, Snapshot
+
+ROLLOUT_STATES: Final = ("pending", "running", "waiting", "paused", "rolled_back", "completed")
+WORKER_STATES: Final = ("ready", "lagging", "draining", "missing")
+RELOAD_RESULTS: Final = ("success", "failure")
+SIDES: Final = ("client", "backend")
+
+_BOUNDS: Final = (*map(str, DURATION_BOUNDS), "+Inf")
+"""As the label ``le`` has them."""
+
+Labels = dict[str, str]
+Places = Mapping[Place, PathFigures]
+
+
+def list_families(snapshot: Snapshot) -> Iterator[Metric]:
+    """All families, in the order of the catalogue."""
+    places = snapshot.places()
+    yield _requests(places)
+    yield _request_durations(snapshot, places)
+    yield _backend_durations(snapshot, places)
+    yield _backend_errors(snapshot, places)
+    yield _decisions(snapshot, places)
+    yield from _rollouts(snapshot)
+    yield from _configuration(snapshot)
+    yield from _processes(snapshot)
+    yield from _losses(snapshot)
+
+
+# Requests.
+
+
+def _requests(places: Places) -> Metric:
+    family = _counter(catalogue.REQUESTS)
+    name = catalogue.REQUESTS.name
+    for (route, path, arm), figures in places.items():
+        counts: dict[tuple[str, str, int], int] = {}
+        for answer, count in figures.answers.items():
+            key = (answer.backend, answer.method, answer.code)
+            counts[key] = counts.get(key, 0) + count
+        for (backend, method, code), count in counts.items():
+            labels = {
+                "arm": arm,
+                "backend": backend,
+                "code": str(code),
+                "method": method,
+                "path": path,
+                "route": route,
+            }
+            family.samples.append(Sample(name, labels, count))
+    return family
+
+
+def _request_durations(snapshot: Snapshot, places: Places) -> Metric:
+    family = _histogram(catalogue.REQUEST_DURATION)
+    for (route, path, arm), figures in _begun(snapshot, places).items():
+        labels = {"arm": arm, "path": path, "route": route}
+        counts = list(accumulate(figures.durations))
+        _add_histogram(family, labels, counts, figures.duration_seconds, figures.exemplars)
+    return family
+
+
+def _backend_durations(snapshot: Snapshot, places: Places) -> Metric:
+    latencies: dict[tuple[str, str], Buckets] = {}
+    seconds: dict[tuple[str, str], float] = {}
+    if snapshot.table is not None:
+        latencies.update((arm, {}) for arm in series.list_arms(snapshot.table))
+    for (route, _, arm), figures in places.items():
+        if route:
+            merge(latencies.setdefault((route, arm), {}), figures.latencies)
+            seconds[route, arm] = seconds.get((route, arm), 0.0) + figures.latency_seconds
+    family = _histogram(catalogue.BACKEND_DURATION)
+    for (route, arm), buckets in latencies.items():
+        counts = [*count_up_to(buckets, DURATION_BOUNDS), sum(buckets.values())]
+        _add_histogram(family, {"arm": arm, "route": route}, counts, seconds.get((route, arm), 0.0))
+    return family
+
+
+def _backend_errors(snapshot: Snapshot, places: Places) -> Metric:
+    """Every kind of error starts at 0 with its path, for paths that were not configured, too."""
+    family = _counter(catalogue.BACKEND_ERRORS)
+    name = catalogue.BACKEND_ERRORS.name
+    for (route, path, arm), figures in _begun(snapshot, places).items():
+        if route:
+            for kind in ERROR_KINDS:
+                labels = {"arm": arm, "kind": kind, "path": path, "route": route}
+                family.samples.append(Sample(name, labels, figures.errors.get(kind, 0)))
+    return family
+
+
+def _decisions(snapshot: Snapshot, places: Places) -> Metric:
+    counts: dict[tuple[str, str, str], int] = {}
+    if snapshot.table is not None:
+        counts.update((decision, 0) for decision in series.list_decisions(snapshot.table))
+    for (route, _, arm), figures in places.items():
+        for answer, count in figures.answers.items() if route else ():
+            key = (route, arm, answer.reason)
+            counts[key] = counts.get(key, 0) + count
+    return _fill(_counter(catalogue.DECISIONS), counts.items())
+
+
+def _begun(snapshot: Snapshot, places: Places) -> Places:
+    """The places that the configuration gives, then the others that there are by now."""
+    if snapshot.table is None:
+        return places
+    return {**{place: PathFigures() for place in series.list_paths(snapshot.table)}, **places}
+
+
+# Everything else.
+
+
+def _rollouts(snapshot: Snapshot) -> Iterator[Metric]:
+    levels = snapshot.rollouts
+    yield _fill(_gauge(catalogue.ROLLOUT_PERCENT), (((level.name,), level.percent) for level in levels))
+    yield _fill(_gauge(catalogue.ROLLOUT_STAGE), (((level.name,), level.stage) for level in levels))
+    states = (((level.name, state), level.state == state) for level in levels for state in ROLLOUT_STATES)
+    yield _fill(_gauge(catalogue.ROLLOUT_STATE), states)
+
+
+def _configuration(snapshot: Snapshot) -> Iterator[Metric]:
+    yield _fill(_counter(catalogue.CONFIG_RELOADS), _named(RELOAD_RESULTS, snapshot.reloads))
+    yield _fill(_gauge(catalogue.CONFIG_LAST_RELOAD), [((), snapshot.last_reload_ok)])
+    yield _info(catalogue.CONFIG_INFO, snapshot.revision)
+
+
+def _processes(snapshot: Snapshot) -> Iterator[Metric]:
+    yield _fill(_gauge(catalogue.CONNECTIONS), _named(SIDES, snapshot.connections))
+    yield _fill(_gauge(catalogue.IN_FLIGHT), [((), snapshot.in_flight)])
+    yield _fill(_gauge(catalogue.WORKERS), _named(WORKER_STATES, snapshot.workers))
+    endpoints = snapshot.endpoints.items()
+    health = (((backend, url), healthy) for backend, urls in endpoints for url, healthy in urls.items())
+    yield _fill(_gauge(catalogue.BACKEND_HEALTHY), health)
+    yield _info(catalogue.BUILD_INFO, snapshot.version)
+    yield _fill(_gauge(catalogue.START_TIME), [((), snapshot.started_at)])
+
+
+def _losses(snapshot: Snapshot) -> Iterator[Metric]:
+    named = {
+        "access_log": catalogue.ACCESS_LOG_DROPPED,
+        "link": catalogue.LINK_DROPPED,
+        "spans": catalogue.SPANS_DROPPED,
+    }
+    for what, metric in named.items():
+        yield _fill(_counter(metric), [((), snapshot.dropped.get(what, 0))])
+
+
+# Families from the catalogue, and samples into them.
+
+
+def _counter(metric: catalogue.Metric) -> CounterMetricFamily:
+    return CounterMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+
+
+def _gauge(metric: catalogue.Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+
+
+def _histogram(metric: catalogue.Metric) -> HistogramMetricFamily:
+    return HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels, unit="seconds")
+
+
+def _info(metric: catalogue.Metric, value: str) -> InfoMetricFamily:
+    (label,) = metric.labels
+    return InfoMetricFamily(metric.name.removesuffix("_info"), metric.meaning, {label: value})
+
+
+def _named(names: Iterable[str], counts: Mapping[str, int]) -> Iterator[tuple[tuple[str], int]]:
+    """A value for each of the names, 0 where nothing was counted."""
+    return (((name,), counts.get(name, 0)) for name in names)
+
+
+def _fill(family: CounterMetricFamily | GaugeMetricFamily, values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    """Add a sample for each of ``values``: those of the labels, and the number."""
+    for labels, value in values:
+        family.add_metric(labels, value)
+    return family
+
+
+def _add_histogram(
+    family: Metric,
+    labels: Labels,
+    counts: list[int],
+    seconds: float,
+    exemplars: Mapping[int, core.Exemplar] | None = None,
+) -> None:
+    """Add the samples of one histogram: ``counts`` are cumulated, the last is of all."""
+    name = family.name
+    samples = family.samples
+    for index, (bound, count) in enumerate(zip(_BOUNDS, counts, strict=True)):
+        exemplar = exemplars.get(index) if exemplars else None
+        shown = None if exemplar is None else _exemplar(exemplar)
+        samples.append(Sample(name + "_bucket", {**labels, "le": bound}, count, None, shown))
+    samples.append(Sample(name + "_count", labels, counts[-1]))
+    samples.append(Sample(name + "_sum", labels, seconds))
+
+
+def _exemplar(exemplar: core.Exemplar) -> Exemplar:
+    return Exemplar({"trace_id": exemplar.trace_id}, exemplar.seconds, exemplar.at)
