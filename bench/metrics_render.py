@@ -89,7 +89,7 @@ def main() -> None:
     grid = Grid("format", "copy on the loop", "rendering in a thread", "samples", "size")
     for name, accept in (("text 0.0.4", ""), ("OpenMetrics 1.0", OPENMETRICS_TYPE)):
         grid.add_row(name, *_measure(table, totals, accept))
-    Console().print(f"{options.routes} routes of {options.paths} paths on 2 arms", grid)
+    Console(width=100).print(f"{options.routes} routes of {options.paths} paths on 2 arms", grid)
 
 
 def _measure(table: types.Table, totals: dict[Subject, PathFigures], accept: str) -> tuple[str, ...]:
