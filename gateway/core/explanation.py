@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 import msgspec
 
 from gateway.core.decision import ISSUED, Decider, Decision
@@ -37,14 +39,16 @@ class Explanation(msgspec.Struct, frozen=True):
     """The reason in a sentence."""
 
 
-def explain_request(table: Table, request: RequestHead, peer: str) -> Explanation:
-    """What ``table`` does with a request from ``peer``, every backend taken as healthy.
+def explain_request(
+    table: Table, request: RequestHead, peer: str, *, down: AbstractSet[str] = frozenset()
+) -> Explanation:
+    """What ``table`` does with a request from ``peer``; ``down`` are the backends that have no healthy endpoint.
 
     Raises NoRoute when no route matches, and BadRequest for a path that climbs above the root.
     """
     decider = Decider(table, chance=lambda: 1.0, new_key=lambda: _NEW_KEY)
     override = Overrides(table.server.override).read(request, peer)
-    decision = decider.decide(request, peer, override=override)
+    decision = decider.decide(request, peer, override=override, down=down)
     entry, side = decision.entry, decision.side
     return Explanation(
         route=entry.route.name,

@@ -72,3 +72,12 @@ def test_a_route_without_a_rollout_says_so() -> None:
 
     assert explanation.why == "The route has no rollout, so its one backend answers."
     assert (explanation.rollout, explanation.key, explanation.percent) == (None, None, None)
+
+
+def test_a_candidate_without_a_healthy_endpoint_is_explained() -> None:
+    """The key is the candidate's, the baseline answers, and the sentence says why."""
+    rules = table(route(), rollouts=(rollout(50),))
+    explanation = explain_request(rules, ask("/orders/81", USER), PEER, down={"new"})
+
+    assert (explanation.arm, explanation.backend, explanation.reason) == ("baseline", "legacy", "unhealthy")
+    assert "no healthy endpoint" in explanation.why
