@@ -1,7 +1,7 @@
 """From a snapshot to metric families, as prometheus-client's collectors give them.
 
-With 200 routes of 10 paths there are about 100,000 samples, so those of requests are made without the families' own
-``add_metric``, which builds the labels of each sample from two lists. A family is made when its turn comes and
+With 200 routes of 10 paths there are about 100,000 samples, most of them of histograms; those are made without the
+family's own ``add_metric``, which builds the labels of each sample anew. A family is made when its turn comes and
 forgotten when it has been rendered: there is never more than one in memory.
 """
 
@@ -57,23 +57,19 @@ def list_families(snapshot: Snapshot) -> Iterator[Metric]:
 
 def _requests(places: Places) -> Metric:
     family = _counter(catalogue.REQUESTS)
-    name = catalogue.REQUESTS.name
     for (route, path, arm), figures in places.items():
-        counts: dict[tuple[str, str, int], int] = {}
-        for answer, count in figures.answers.items():
-            key = (answer.backend, answer.method, answer.code)
-            counts[key] = counts.get(key, 0) + count
-        for (backend, method, code), count in counts.items():
-            labels = {
-                "arm": arm,
-                "backend": backend,
-                "code": str(code),
-                "method": method,
-                "path": path,
-                "route": route,
-            }
-            family.samples.append(Sample(name, labels, count))
+        counts = _count_answers(figures)
+        _fill(family, (((route, path, arm, *what), count) for what, count in counts.items()))
     return family
+
+
+def _count_answers(figures: PathFigures) -> dict[tuple[str, str, str], int]:
+    """By backend, method and code, whatever the reason of the decision was."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for answer, count in figures.answers.items():
+        key = (answer.backend, answer.method, str(answer.code))
+        counts[key] = counts.get(key, 0) + count
+    return counts
 
 
 def _request_durations(snapshot: Snapshot, places: Places) -> Metric:
@@ -104,12 +100,9 @@ def _backend_durations(snapshot: Snapshot, places: Places) -> Metric:
 def _backend_errors(snapshot: Snapshot, places: Places) -> Metric:
     """Every kind of error starts at 0 with its path, for paths that were not configured, too."""
     family = _counter(catalogue.BACKEND_ERRORS)
-    name = catalogue.BACKEND_ERRORS.name
     for (route, path, arm), figures in _begun(snapshot, places).items():
         if route:
-            for kind in ERROR_KINDS:
-                labels = {"arm": arm, "kind": kind, "path": path, "route": route}
-                family.samples.append(Sample(name, labels, figures.errors.get(kind, 0)))
+            _fill(family, (((route, path, arm, kind), figures.errors.get(kind, 0)) for kind in ERROR_KINDS))
     return family
 
 
