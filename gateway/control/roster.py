@@ -21,7 +21,10 @@ class Seat:
     """Of the table that it serves; 0 before the first."""
     connections: int = 0
     in_flight: int = 0
+    backend_connections: int = 0
     endpoints: dict[str, dict[str, bool]] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    """What it could not pass on in time, by what it was."""
     is_draining: bool = False
 
 
@@ -34,6 +37,7 @@ class Roster:
         self.revision = ""
         self.seats: dict[int, Seat] = {}
         self._slots = slots
+        self._dropped_by_gone: dict[int, dict[str, int]] = {}
         self._news = asyncio.Event()
 
     def published(self, serial: int, revision: str) -> None:
@@ -44,6 +48,7 @@ class Roster:
     def joined(self, slot: int, pid: int, revision: str) -> Seat:
         """A worker connected, serving ``revision``; from now on it is the one that counts for its slot."""
         seat = Seat(slot, pid, revision)
+        self._dropped_by_gone.pop(pid, None)  # it lives, and will say it again
         if 0 <= slot < self._slots:
             self.seats[slot] = seat
         self._tell()
@@ -66,6 +71,8 @@ class Roster:
         """A worker's connection ended. That of a predecessor may end after its successor joined."""
         if self.seats.get(seat.slot) is seat:
             del self.seats[seat.slot]
+        if seat.dropped:
+            self._dropped_by_gone[seat.pid] = seat.dropped
         self._tell()
 
     def lagging(self) -> list[str]:
@@ -73,6 +80,35 @@ class Roster:
         if not self.newest:
             return ["no configuration has been compiled yet"]
         return [reason for slot in range(self._slots) if (reason := self._lag(slot))]
+
+    def states(self) -> dict[str, int]:
+        """How many workers are ``ready``, ``lagging`` (behind the newest table), ``draining`` and ``missing``."""
+        draining = sum(seat.is_draining for seat in self.seats.values())
+        ready = sum(seat.serial == self.newest and not seat.is_draining for seat in self.seats.values())
+        return {
+            "ready": ready,
+            "lagging": len(self.seats) - ready - draining,
+            "draining": draining,
+            "missing": self._slots - len(self.seats),
+        }
+
+    def health(self) -> dict[str, dict[str, bool]]:
+        """Of each backend's endpoints, whether every worker that reports finds them healthy."""
+        health: dict[str, dict[str, bool]] = {}
+        for seat in self.seats.values():
+            for backend, endpoints in seat.endpoints.items():
+                merged = health.setdefault(backend, {})
+                for url, is_healthy in endpoints.items():
+                    merged[url] = merged.get(url, True) and is_healthy
+        return health
+
+    def dropped(self) -> dict[str, int]:
+        """What workers could not pass on in time, by what it was; those that are gone included."""
+        total: dict[str, int] = {}
+        for dropped in (*self._dropped_by_gone.values(), *(seat.dropped for seat in self.seats.values())):
+            for kind, count in dropped.items():
+                total[kind] = total.get(kind, 0) + count
+        return total
 
     async def caught_up(self, serial: int, seconds: float) -> bool:
         """Wait until every slot serves ``serial`` or a newer table; False when ``seconds`` have passed before that."""

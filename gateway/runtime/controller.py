@@ -24,6 +24,7 @@ from gateway.errors import ConfigError, Problem
 from gateway.runtime.hub import Hub
 from gateway.runtime.keepsake import Kept
 from gateway.runtime.process import release_signals
+from gateway.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -48,7 +49,9 @@ class Controller:
         self._inheritance = inheritance
         self._path = inheritance.source.path
         self._roster = Roster(inheritance.slots)
-        self._hub = Hub(self._roster, time.time_ns())  # above every serial of a controller before this one
+        self._recorder = Recorder(inheritance.ledger, time.time)
+        # Serials begin above every one of a controller before this one.
+        self._hub = Hub(self._roster, time.time_ns(), self._recorder)
         self._configuration = Configuration(inheritance.source, self._publish, self._keep)
         self._stop = asyncio.Event()
         self._wants_reload = asyncio.Event()
@@ -119,6 +122,7 @@ class Controller:
 
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)
+        self._recorder.figures.adopt(table)
 
     def _keep(self, accepted: Accepted) -> None:
         self._inheritance.keepsake.put(

@@ -1,4 +1,4 @@
-"""The controller's end of the links: tells every worker the newest table, and the roster what workers say.
+"""The controller's end of the links: tells every worker the newest table, and control what workers say.
 
 A worker that reads slowly costs the controller no memory: while its channel is clogged nothing more is written to it,
 and when it flows again it gets the newest table, not each that it missed.
@@ -16,11 +16,12 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Hello, NewTable, Status, Up, check_peer, pack
+from gateway.runtime.link import Applied, Counts, Hello, NewTable, Recorded, Status, Up, check_peer, pack
 
 if TYPE_CHECKING:
     from gateway.control.roster import Roster, Seat
     from gateway.core.types import Table
+    from gateway.runtime.recorder import Recorder
 
 log = structlog.get_logger()
 
@@ -28,14 +29,16 @@ log = structlog.get_logger()
 class Hub:
     """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used."""
 
-    def __init__(self, roster: Roster, serial: int) -> None:
+    def __init__(self, roster: Roster, serial: int, recorder: Recorder) -> None:
         self._roster = roster
+        self._recorder = recorder
         self._serial = serial
         self._frame = b""
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
         self._empty.set()
         self._seats: dict[Channel[Up], Seat | None] = {}
+        self._runs: dict[Channel[Up], int] = {}
         self._sent: dict[Channel[Up], int] = {}
         self._decoder: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
 
@@ -81,6 +84,8 @@ class Hub:
     def _hear(self, channel: Channel[Up], message: Up) -> None:
         if isinstance(message, Hello):
             self._seats[channel] = self._roster.joined(message.slot, message.pid, message.revision)
+            self._runs[channel] = message.run
+            channel.tell(Recorded(self._recorder.last_of(message.run)))
             self._bring_up_to_date(channel)
             return
         seat = self._seats.get(channel)
@@ -89,11 +94,16 @@ class Hub:
             raise LinkError(msg)
         if isinstance(message, Applied):
             self._roster.applied(seat, message.serial)
+        elif isinstance(message, Counts):
+            self._recorder.record(self._runs[channel], message.sequence, message.counted)
+            channel.tell(Recorded(message.sequence))
         else:
             self._report(seat, message)
 
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
+        seat.backend_connections = status.backend_connections
+        seat.dropped = {"link": status.link_dropped, "access_log": status.log_dropped, "spans": status.spans_dropped}
         self._roster.drains(seat, is_draining=status.draining)
 
     def _bring_up_to_date(self, channel: Channel[Up]) -> None:
@@ -106,6 +116,7 @@ class Hub:
 
     def _forget(self, channel: Channel[Up]) -> None:
         self._sent.pop(channel, None)
+        self._runs.pop(channel, None)
         seat = self._seats.pop(channel, None)
         if seat is not None:
             self._roster.left(seat)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.control.configuration import Source
     from gateway.proxy.listener import TlsFiles
     from gateway.runtime.keepsake import Keepsake
+    from gateway.runtime.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class Inheritance:
     admin: socket.socket
     link: socket.socket
     keepsake: Keepsake
+    ledger: Ledger
 
     def keep_slot(self, slot: int) -> None:
         """In worker ``slot``: close everything that is another process's."""
         close_all(member for door in self.doors for index, member in enumerate(door.sockets) if index != slot)
         close_all([self.admin])
         self.keepsake.close()
+        self.ledger.close()
 
     def keep_control(self) -> None:
         """In the controller: close everything that is the workers'."""
@@ -56,6 +59,7 @@ class Inheritance:
         self.close_doors()
         close_all([self.admin, self.link])
         self.keepsake.close()
+        self.ledger.close()
 
 
 def close_all(sockets: Iterable[socket.socket]) -> None:

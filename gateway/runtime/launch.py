@@ -15,6 +15,7 @@ from gateway.proxy.listener import TlsFiles
 from gateway.runtime.controller import run_controller
 from gateway.runtime.inheritance import Door, Inheritance, close_all
 from gateway.runtime.keepsake import Keepsake, Kept
+from gateway.runtime.ledger import Ledger
 from gateway.runtime.master import Master
 from gateway.runtime.sockets import open_group, open_link, open_single
 from gateway.runtime.worker import run_worker
@@ -57,7 +58,7 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
             undo.callback(close_all, doors[-1].sockets)
         admin_socket = undo.enter_context(open_single(admin.listen.host, admin.listen.port))
         undo.pop_all()
-    return Inheritance(source, slots, doors, admin_socket, open_link(), _keep(source, loaded))
+    return Inheritance(source, slots, doors, admin_socket, open_link(), _keep(source, loaded), Ledger(time.time()))
 
 
 def _open_door(entry: Listener, slots: int, base_dir: Path) -> Door:

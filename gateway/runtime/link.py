@@ -2,12 +2,14 @@
 
 ::
 
-    controller ── NewTable ──────────────────────▶ worker
-    controller ◀── Hello, Applied, Status ──────── worker
+    controller ── NewTable, Recorded ─────────────▶ worker
+    controller ◀── Hello, Applied, Status, Counts ── worker
 
 A frame is four bytes of length (unsigned, big-endian) and that many bytes of msgpack. A frame that is empty, too large
 or not understood is a `LinkError`: the connection is dropped and made anew, which brings both ends to a known state
-(the worker introduces itself, the controller sends the newest table).
+(the worker introduces itself, the controller sends the newest table and says up to where it has recorded this worker's
+counts). A worker has one batch of counts under way at a time, and sends it again on a new connection until it hears
+that it was recorded: nothing is lost or counted twice.
 
 Both ends are processes of one gateway, so there is no version to negotiate. The socket is an abstract one, which any
 local user could connect to: `check_peer` lets in only our own.
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.core.figures import Counted
 from gateway.core.types import Table
 from gateway.errors import LinkError
 
@@ -52,6 +55,8 @@ class Hello(Message, frozen=True):
     slot: int
     pid: int
     revision: str
+    run: int
+    """Names this process: unlike a pid, no other has ever had it."""
 
 
 class Applied(Message, frozen=True):
@@ -68,12 +73,31 @@ class Status(Message, frozen=True):
     endpoints: dict[str, dict[str, bool]]
     """Per backend and endpoint URL, whether it is healthy."""
     draining: bool = False
+    backend_connections: int = 0
     link_dropped: int = 0
     """Messages of this worker that the link could not take in time."""
+    log_dropped: int = 0
+    """Lines of the access log that could not be written in time."""
+    spans_dropped: int = 0
+    """Spans that could not be exported."""
 
 
-Down = NewTable
-Up = Hello | Applied | Status
+class Counts(Message, frozen=True):
+    """Up: what the worker counted since the batch before."""
+
+    sequence: int
+    """From 1; a batch that is sent again keeps its number."""
+    counted: tuple[Counted, ...]
+
+
+class Recorded(Message, frozen=True):
+    """Down: this worker's counts are recorded up to the batch with this number; the answer to `Hello` and `Counts`."""
+
+    sequence: int
+
+
+Down = NewTable | Recorded
+Up = Hello | Applied | Status | Counts
 
 
 def pack(message: Message) -> bytes:

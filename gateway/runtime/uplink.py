@@ -1,13 +1,16 @@
-"""The worker's end of the link: gets tables, says what is applied and how it stands, and comes back when it breaks.
+"""The worker's end of the link: gets tables, says what is applied, how it stands and what it counted.
 
 A worker never waits for its link. If the controller is gone the worker goes on with the table that it has, and knocks
-again and again; status messages that a clogged link can't take are dropped and counted.
+again and again; status messages that a clogged link can't take are dropped and counted. Counts are never dropped: one
+batch is under way until it is known to be recorded, and meanwhile the worker goes on counting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
 import socket
 from typing import TYPE_CHECKING
 
@@ -16,10 +19,12 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Down, Hello, NewTable, Status, check_peer
+from gateway.runtime.link import Applied, Counts, Down, Hello, NewTable, Status, check_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gateway.core.figures import Counted
 
 KNOCK_SECONDS = 0.05
 """The first wait before connecting again; each further one is twice as long …"""
@@ -45,7 +50,12 @@ class Uplink:
         self._channel: Channel[Down] | None = None
         self._ended = asyncio.Event()
         self._last_status: Status | None = None
-        self._decoder: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(NewTable)
+        self.run_id = secrets.randbits(63)
+        self._sequence = 0
+        self._under_way: Counts | None = None
+        self._is_greeted = False
+        self._recorded = asyncio.Event()
+        self._decoder: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down)
 
     async def run(self) -> None:
         """Hold a connection, for ever."""
@@ -84,6 +94,25 @@ class Uplink:
         self._last_status = status
         self._channel.tell(status)
 
+    def send_counts(self, take: Callable[[], tuple[Counted, ...]]) -> None:
+        """Send what ``take`` hands over, if the batch before has arrived."""
+        if self._channel is None or not self._is_greeted or self._under_way is not None:
+            return
+        if counted := take():
+            self._sequence += 1
+            self._under_way = Counts(self._sequence, counted)
+            self._channel.tell(self._under_way)
+
+    async def flush_counts(self, take: Callable[[], tuple[Counted, ...]], seconds: float) -> None:
+        """Send all that is left, and wait until it is recorded; for at most ``seconds``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                self.send_counts(take)
+                while self._under_way is not None or not self._is_greeted:
+                    self._recorded.clear()
+                    await self._recorded.wait()
+                    self.send_counts(take)
+
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -102,11 +131,23 @@ class Uplink:
 
     def _introduce(self, channel: Channel[Down]) -> None:
         self._channel, self._last_status = channel, None
-        channel.tell(Hello(self._slot, os.getpid(), self._revision))
+        channel.tell(Hello(self._slot, os.getpid(), self._revision, self.run_id))
 
-    def _receive(self, _channel: Channel[Down], table: NewTable) -> None:
-        self._arrived(table)
+    def _receive(self, channel: Channel[Down], message: Down) -> None:
+        if isinstance(message, NewTable):
+            self._arrived(message)
+        else:
+            self._note_recorded(channel, message.sequence)
+
+    def _note_recorded(self, channel: Channel[Down], sequence: int) -> None:
+        if self._under_way is not None and self._under_way.sequence <= sequence:
+            self._under_way = None
+        if self._under_way is not None and not self._is_greeted:
+            channel.tell(self._under_way)  # the connection before broke with it
+        self._is_greeted = True
+        self._recorded.set()
 
     def _lose(self, _channel: Channel[Down]) -> None:
         self._channel = None
+        self._is_greeted = False
         self._ended.set()

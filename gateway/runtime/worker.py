@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 REPORT_SECONDS = 0.25
 """How often a worker tells how it stands, if that has changed."""
 
+FLUSH_SECONDS = 1.0
+"""How long a stopping worker waits for the controller to record its last counts."""
+
 log = structlog.get_logger()
 
 
@@ -116,8 +119,11 @@ class Worker:
                 in_flight=figures["in_flight"],
                 endpoints=figures["endpoints"],
                 draining=self._stop.is_set(),
+                backend_connections=figures["backend_connections"],
+                log_dropped=figures["log_dropped"],
             )
         )
+        self._uplink.send_counts(self._plane.counters.take)
 
     async def _drain(self) -> None:
         if self._served is None:  # it never began
@@ -125,5 +131,6 @@ class Worker:
         seconds = self._served.table.server.timeouts.drain
         log.info("worker_draining", drain_seconds=seconds)
         self._report()
-        await self._plane.drain(seconds)
-        log.info("worker_stopped")
+        cut = await self._plane.drain(seconds)
+        await self._uplink.flush_counts(self._plane.counters.take, FLUSH_SECONDS)
+        log.info("worker_stopped", requests_cut=cut)

@@ -88,3 +88,37 @@ async def test_waiting_has_an_end() -> None:
     roster.published(6, "r6")
 
     assert not await roster.caught_up(6, seconds=0)
+
+
+def test_workers_are_counted_by_how_they_stand() -> None:
+    """Each slot once."""
+    roster = full(3, 5)
+    roster.published(6, "r6")
+    roster.applied(roster.seats[0], 6)
+    roster.drains(roster.seats[1], is_draining=True)
+
+    assert roster.states() == {"ready": 1, "lagging": 1, "draining": 1, "missing": 0}
+    roster.left(roster.seats[2])
+    assert roster.states() == {"ready": 1, "lagging": 0, "draining": 1, "missing": 1}
+
+
+def test_an_endpoint_is_healthy_when_every_worker_finds_it_so() -> None:
+    """Each worker checks for itself."""
+    roster = full(2, 5)
+    roster.seats[0].endpoints = {"new": {"http://a": True, "http://b": True}}
+    roster.seats[1].endpoints = {"new": {"http://a": True, "http://b": False}}
+
+    assert roster.health() == {"new": {"http://a": True, "http://b": False}}
+
+
+def test_what_workers_dropped_never_becomes_less() -> None:
+    """Not when one dies, nor when one comes back over a new link and says it again."""
+    roster = full(2, 5)
+    for seat in roster.seats.values():
+        seat.dropped = {"link": 1, "access_log": 2}
+    leaving = roster.seats[1]
+    roster.left(leaving)
+
+    assert roster.dropped() == {"link": 2, "access_log": 4}
+    roster.joined(1, leaving.pid, "r").dropped = {"link": 1, "access_log": 5}
+    assert roster.dropped() == {"link": 2, "access_log": 7}

@@ -56,9 +56,9 @@ async def test_messages_go_both_ways() -> None:
     loop = asyncio.get_running_loop()
 
     assert await loop.sock_recv(ends.raw, 1000) == pack(Applied(3))
-    await loop.sock_sendall(ends.raw, pack(Hello(1, 2, "r")) + pack(Applied(4)))
+    await loop.sock_sendall(ends.raw, pack(Hello(1, 2, "r", 3)) + pack(Applied(4)))
     await ends.end()
-    assert ends.received == [Hello(1, 2, "r"), Applied(4)]
+    assert ends.received == [Hello(1, 2, "r", 3), Applied(4)]
 
 
 @pytest.mark.parametrize(

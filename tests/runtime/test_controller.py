@@ -112,11 +112,11 @@ def first_serial(inheritance: Inheritance) -> int:
     with socket.socket(socket.AF_UNIX) as caller:
         caller.settimeout(PATIENCE_SECONDS)
         caller.connect(inheritance.link.getsockname())
-        caller.sendall(pack(Hello(0, os.getpid(), "")))
+        caller.sendall(pack(Hello(0, os.getpid(), "", 7)))
         frames = Frames()
         payloads: list[bytes] = []
-        while not payloads:
-            payloads = list(frames.feed(caller.recv(65536)))
-        table = msgspec.msgpack.decode(payloads[0], type=NewTable)
+        while len(payloads) < 2:  # first it says what it has recorded, then comes the table
+            payloads += frames.feed(caller.recv(65536))
+        table = msgspec.msgpack.decode(payloads[1], type=NewTable)
         caller.sendall(pack(Applied(table.serial)))
         return table.serial

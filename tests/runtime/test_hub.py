@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from gateway.control.roster import Roster
+from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.types import (
     AccessLog,
     ClientTimeouts,
@@ -21,7 +22,9 @@ from gateway.core.types import (
 )
 from gateway.core.types import Match as RouteMatch
 from gateway.runtime.hub import Hub
-from gateway.runtime.link import Applied, Frames, Hello, Message, NewTable, Status, pack
+from gateway.runtime.ledger import Ledger
+from gateway.runtime.link import Applied, Counts, Down, Frames, Hello, Message, NewTable, Recorded, Status, pack
+from gateway.runtime.recorder import Recorder
 from gateway.runtime.sockets import open_link
 
 POLICY = ServerPolicy(
@@ -47,7 +50,7 @@ class Worker:
         self.reader = reader
         self._writer = writer
         self._frames = Frames()
-        self._waiting: list[NewTable] = []
+        self._waiting: list[Down] = []
 
     async def tell(self, *messages: Message) -> None:
         """Send messages."""
@@ -55,12 +58,18 @@ class Worker:
         await self._writer.drain()
 
     async def next_table(self) -> NewTable:
-        """Wait for a table."""
+        """Wait for a table, past what else is said."""
+        while not isinstance(message := await self.next_message(), NewTable):
+            pass
+        return message
+
+    async def next_message(self) -> Down:
+        """Wait for whatever comes next."""
         while not self._waiting:
             chunk = await self.reader.read(65536)
             assert chunk, "the hub hung up"
             payloads = self._frames.feed(chunk)
-            self._waiting += [msgspec.msgpack.decode(payload, type=NewTable) for payload in payloads]
+            self._waiting += [msgspec.msgpack.decode(payload, type=Down) for payload in payloads]
         return self._waiting.pop(0)
 
     async def leave(self) -> None:
@@ -74,7 +83,9 @@ class Room:
 
     def __init__(self, slots: int) -> None:
         self.roster = Roster(slots)
-        self.hub = Hub(self.roster, serial=100)
+        self.ledger = Ledger(started_at=0.0)
+        self.recorder = Recorder(self.ledger, lambda: 100.0)
+        self.hub = Hub(self.roster, 100, self.recorder)
         self.link = open_link()
 
     async def worker(self) -> Worker:
@@ -94,6 +105,7 @@ async def room(slots: int = 1) -> AsyncIterator[Room]:
     finally:
         await made.hub.close()
         made.link.close()
+        made.ledger.close()
 
 
 async def until(roster: Roster, *, ready: bool) -> None:
@@ -108,7 +120,7 @@ async def test_a_worker_that_says_hello_gets_the_newest_table() -> None:
         made.hub.publish(table("old"))
         made.hub.publish(table("new"))
         worker = await made.worker()
-        await worker.tell(Hello(0, 4711, ""))
+        await worker.tell(Hello(0, 4711, "", 7))
         received = await worker.next_table()
 
         assert (received.serial, received.table.revision) == (102, "new")
@@ -123,7 +135,7 @@ async def test_a_new_table_goes_to_every_worker() -> None:
     async with room(slots=2) as made:
         workers = [await made.worker() for _ in range(2)]
         for slot, worker in enumerate(workers):
-            await worker.tell(Hello(slot, slot, ""))
+            await worker.tell(Hello(slot, slot, "", slot))
         while len(made.roster.seats) < 2:
             await asyncio.sleep(0.005)
         made.hub.publish(table("one"))
@@ -153,7 +165,7 @@ async def test_a_slow_reader_gets_the_newest_table_and_not_each_that_it_missed()
     """A worker that hangs for a while costs the controller one table of memory, and then serves the newest."""
     async with room() as made:
         worker = await made.worker()
-        await worker.tell(Hello(0, 1, ""))
+        await worker.tell(Hello(0, 1, "", 7))
         while not made.roster.seats:
             await asyncio.sleep(0.005)
         for number in range(20):
@@ -163,4 +175,33 @@ async def test_a_slow_reader_gets_the_newest_table_and_not_each_that_it_missed()
             received.append(await worker.next_table())
 
         assert len(received) < 5
+        await worker.leave()
+
+
+async def test_counts_are_recorded_once_and_acknowledged() -> None:
+    """Also when they come again on a new connection of the same worker."""
+    figures = PathFigures(answers={Answer("legacy", "GET", 200, "split"): 5})
+    counts = Counts(1, (Counted(Subject("shop", "/a", "baseline", is_forced=False), figures),))
+    async with room() as made:
+        for known in (0, 1):
+            worker = await made.worker()
+            await worker.tell(Hello(0, 4711, "", 7))
+            assert await worker.next_message() == Recorded(known)
+            await worker.tell(counts)
+            assert await worker.next_message() == Recorded(1)
+            await worker.leave()
+
+        (total,) = made.recorder.figures.totals.values()
+        assert total.requests == 5
+
+
+async def test_a_worker_tells_what_it_had_to_drop() -> None:
+    """So that nobody takes a gap in a log for silence."""
+    async with room() as made:
+        worker = await made.worker()
+        await worker.tell(Hello(0, 4711, "", 7), Status(1, 0, {}, link_dropped=2, log_dropped=3, spans_dropped=4))
+        while not made.roster.seats or not made.roster.seats[0].dropped:
+            await asyncio.sleep(0.005)
+
+        assert made.roster.seats[0].dropped == {"link": 2, "access_log": 3, "spans": 4}
         await worker.leave()

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.figures import ERROR_KINDS, Answer, Counted, PathFigures, Subject
 from gateway.errors import LinkError
 from gateway.runtime.link import (
     FRAME_LIMIT_BYTES,
     Applied,
+    Counts,
     Frames,
     Hello,
     Message,
@@ -30,10 +32,31 @@ statuses = st.builds(
     connections=st.integers(0, 10**6),
     in_flight=st.integers(0, 10**6),
     endpoints=st.dictionaries(st.text(), st.dictionaries(st.text(), st.booleans())),
+    backend_connections=st.integers(0, 10**6),
+    link_dropped=st.integers(0, 10**6),
+    log_dropped=st.integers(0, 10**6),
+    spans_dropped=st.integers(0, 10**6),
 )
+figures = st.builds(
+    PathFigures,
+    answers=st.dictionaries(st.builds(Answer, code=st.integers(100, 599)), st.integers(1, 2**40), max_size=2),
+    errors=st.dictionaries(st.sampled_from(ERROR_KINDS), st.integers(1, 2**40)),
+    client_errors=st.integers(0, 2**40),
+    latencies=st.dictionaries(st.integers(0, 1023), st.integers(1, 2**40), max_size=3),
+    durations=st.lists(st.integers(0, 2**40), min_size=11, max_size=11),
+    exemplars=st.just({}),
+)
+counted = st.builds(Counted, st.builds(Subject), figures)
 messages = st.one_of(
-    st.builds(Hello, slot=st.integers(0, 512), pid=st.integers(1, 2**22), revision=st.text(max_size=12)),
+    st.builds(
+        Hello,
+        slot=st.integers(0, 512),
+        pid=st.integers(1, 2**22),
+        revision=st.text(max_size=12),
+        run=st.integers(0, 2**63 - 1),
+    ),
     st.builds(Applied, serial=st.integers(0, 2**63)),
+    st.builds(Counts, sequence=st.integers(1, 2**62), counted=st.lists(counted, max_size=2).map(tuple)),
     statuses,
 )
 
@@ -68,7 +91,7 @@ def test_an_impossible_length_is_an_error(length: int) -> None:
 def test_a_message_over_the_limit_is_not_sent() -> None:
     """The sender hears of it, not the receiver."""
     with pytest.raises(LinkError, match="over the link's limit"):
-        pack(Hello(0, 1, "x" * (FRAME_LIMIT_BYTES + 1)))
+        pack(Hello(0, 1, "x" * (FRAME_LIMIT_BYTES + 1), 2))
 
 
 @given(st.binary(max_size=200))

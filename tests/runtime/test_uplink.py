@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import msgspec
 
-from gateway.runtime.link import Applied, Frames, Hello, NewTable, Status, Up, pack
+from gateway.core.figures import Answer, Counted, PathFigures, Subject
+from gateway.runtime.link import Applied, Counts, Frames, Hello, NewTable, Recorded, Status, Up, pack
 from gateway.runtime.sockets import open_link
 from gateway.runtime.uplink import Uplink
 from tests.runtime.test_hub import table
@@ -40,6 +41,16 @@ class Hub:
             self._heard += [msgspec.msgpack.decode(payload, type=Up) for payload in self._frames.feed(chunk)]
         return self._heard.pop(0)
 
+    async def greet(self, caller: socket.socket) -> None:
+        """Say that nothing of this worker is recorded yet, and wait until it has heard."""
+        await self.acknowledge(caller, 0)
+
+    async def acknowledge(self, caller: socket.socket, sequence: int) -> None:
+        """Say that counts are recorded up to ``sequence``, and wait until the worker has heard: the table tells."""
+        news = pack(Recorded(sequence)) + pack(NewTable(1, table("heard")))
+        await asyncio.get_running_loop().sock_sendall(caller, news)
+        await self.tables.get()
+
     async def close(self) -> None:
         """End both."""
         self._task.cancel()
@@ -54,7 +65,7 @@ async def test_a_worker_introduces_itself_and_gets_its_table() -> None:
     hub = Hub()
     caller = await hub.accept()
 
-    assert await hub.hear(caller) == Hello(3, os.getpid(), "")
+    assert await hub.hear(caller) == Hello(3, os.getpid(), "", hub.uplink.run_id)
     await asyncio.get_running_loop().sock_sendall(caller, pack(NewTable(7, table("one"))))
     received = await hub.tables.get()
     hub.uplink.applied(received)
@@ -72,7 +83,7 @@ async def test_a_broken_link_is_made_again_and_tells_what_is_served() -> None:
     caller.close()
     again = await hub.accept()
 
-    assert await hub.hear(again) == Hello(3, os.getpid(), "one")
+    assert await hub.hear(again) == Hello(3, os.getpid(), "one", hub.uplink.run_id)
     again.close()
     await hub.close()
 
@@ -126,6 +137,112 @@ async def test_without_a_link_a_report_is_nothing() -> None:
     hub.uplink.applied(NewTable(7, table("one")))
     caller = await hub.accept()
 
-    assert await hub.hear(caller) == Hello(3, os.getpid(), "one")
+    assert await hub.hear(caller) == Hello(3, os.getpid(), "one", hub.uplink.run_id)
     caller.close()
+    await hub.close()
+
+
+def counted(requests: int) -> tuple[Counted, ...]:
+    """So many good answers."""
+    figures = PathFigures(answers={Answer("legacy", "GET", 200, "split"): requests})
+    return (Counted(Subject("shop", "/a", "baseline", is_forced=False), figures),)
+
+
+async def test_counts_wait_until_the_controller_has_said_what_it_knows() -> None:
+    """A batch that it might have already must not be sent as another."""
+    hub = Hub()
+    caller = await hub.accept()
+    hello = await hub.hear(caller)
+    hub.uplink.send_counts(lambda: counted(1))
+    hub.uplink.report(Status(1, 0, {}))
+
+    assert isinstance(hello, Hello)
+    assert await hub.hear(caller) == Status(1, 0, {})  # and no counts before it
+    await hub.greet(caller)
+    hub.uplink.send_counts(lambda: counted(1))
+    assert await hub.hear(caller) == Counts(1, counted(1))
+    caller.close()
+    await hub.close()
+
+
+async def test_one_batch_is_under_way_at_a_time() -> None:
+    """The next is taken when the one before is known to be recorded; meanwhile the worker counts on."""
+    hub = Hub()
+    caller = await hub.accept()
+    await hub.hear(caller)
+    await hub.greet(caller)
+    hub.uplink.send_counts(lambda: counted(1))
+    hub.uplink.send_counts(lambda: counted(2))
+    assert await hub.hear(caller) == Counts(1, counted(1))
+
+    await hub.acknowledge(caller, 1)
+    hub.uplink.send_counts(lambda: counted(3))
+
+    assert await hub.hear(caller) == Counts(2, counted(3))
+    caller.close()
+    await hub.close()
+
+
+async def test_a_batch_that_was_not_recorded_is_sent_again() -> None:
+    """To a new controller, with the same number."""
+    hub = Hub()
+    caller = await hub.accept()
+    await hub.hear(caller)
+    await hub.greet(caller)
+    hub.uplink.send_counts(lambda: counted(1))
+    await hub.hear(caller)
+    caller.close()
+
+    again = await hub.accept()
+    await hub.hear(again)
+    await hub.greet(again)
+
+    assert await hub.hear(again) == Counts(1, counted(1))
+    again.close()
+    await hub.close()
+
+
+async def test_a_batch_that_was_recorded_is_not_sent_again() -> None:
+    """Though the answer to it was lost with the controller."""
+    hub = Hub()
+    caller = await hub.accept()
+    await hub.hear(caller)
+    await hub.greet(caller)
+    hub.uplink.send_counts(lambda: counted(1))
+    await hub.hear(caller)
+    caller.close()
+
+    again = await hub.accept()
+    await hub.hear(again)
+    await hub.acknowledge(again, 1)
+    hub.uplink.send_counts(lambda: counted(5))
+
+    assert await hub.hear(again) == Counts(2, counted(5))
+    again.close()
+    await hub.close()
+
+
+async def test_a_last_flush_waits_until_all_is_recorded() -> None:
+    """A worker that stops in good order loses no count."""
+    hub = Hub()
+    caller = await hub.accept()
+    await hub.hear(caller)
+    left = [counted(1), counted(2)]
+    flushing = asyncio.create_task(hub.uplink.flush_counts(lambda: left.pop(0) if left else (), 30))
+    await hub.greet(caller)
+    for sequence in (1, 2):
+        assert await hub.hear(caller) == Counts(sequence, counted(sequence))
+        await hub.acknowledge(caller, sequence)
+
+    await flushing
+    caller.close()
+    await hub.close()
+
+
+async def test_a_last_flush_does_not_wait_for_ever() -> None:
+    """Without a controller the worker stops all the same."""
+    hub = Hub()
+
+    await hub.uplink.flush_counts(lambda: counted(1), 0.01)
+
     await hub.close()

@@ -1,0 +1,114 @@
+"""The figures of the whole gateway: what all its workers counted, since it started and over the last day.
+
+Workers report in numbered batches, and repeat a batch until they hear that it was recorded; so each is taken once,
+whatever dies in between. `freeze` and `thaw` carry the figures from a controller to its successor.
+
+The number of subjects is bounded: a route has at most `TEMPLATES_PER_ROUTE` paths, here as in each worker, whichever of
+them the workers saw first. What routes that are gone had counted is forgotten at the reload that follows their end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway.core.figures import Counted, PathFigures, Subject
+from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
+from gateway.core.windows import Windows
+
+if TYPE_CHECKING:
+    from gateway.core.types import Table
+
+_RUNS_REMEMBERED: Final = 4096
+"""Of worker processes, the newest: one that died long ago has nothing to repeat."""
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True):
+    """What one worker counted between two reports."""
+
+    run: int
+    """Names the process: no two have had the same."""
+    sequence: int
+    """Numbers the batches of a run, from 1."""
+    at: float
+    """When it was recorded, in seconds since the epoch."""
+    counted: tuple[Counted, ...]
+
+
+class _Frozen(msgspec.Struct, array_like=True):
+    started_at: float
+    runs: dict[int, int]
+    totals: list[Counted]
+    windows: bytes
+
+
+class Figures:
+    """See the module. ``started_at`` is when the gateway did, in seconds since the epoch."""
+
+    def __init__(self, started_at: float) -> None:
+        self.started_at = started_at
+        self.totals: dict[Subject, PathFigures] = {}
+        self.windows = Windows()
+        self._runs: dict[int, int] = {}
+        self._paths: dict[str, set[str]] = {}
+        self._routes: frozenset[str] = frozenset()
+
+    def last_of(self, run: int) -> int:
+        """The number of the last batch of ``run`` that was recorded; 0 for none."""
+        return self._runs.get(run, 0)
+
+    def record(self, batch: Batch) -> bool:
+        """Take in a batch; False when it was recorded before."""
+        if batch.sequence <= self.last_of(batch.run):
+            return False
+        self._runs.pop(batch.run, None)
+        self._runs[batch.run] = batch.sequence  # the newest run last
+        while len(self._runs) > _RUNS_REMEMBERED:
+            del self._runs[next(iter(self._runs))]
+        counted = [Counted(self._admit(each.subject), each.figures) for each in batch.counted]
+        self.windows.take(batch.at, counted)
+        for each in counted:
+            total = self.totals.get(each.subject)
+            if total is None:
+                total = self.totals[each.subject] = PathFigures()
+            total.add(each.figures)
+        return True
+
+    def adopt(self, table: Table) -> None:
+        """Serve by ``table`` from now on: its templates come first, and routes that were gone before are forgotten."""
+        routes = frozenset(route.name for route in table.routes)
+        kept = routes | self._routes | {""}
+        self.totals = {subject: total for subject, total in self.totals.items() if subject.route in kept}
+        self._paths = {route: paths for route, paths in self._paths.items() if route in kept}
+        for route in table.routes:
+            self._paths.setdefault(route.name, set()).update(route.paths)
+        self._routes = routes
+
+    def _admit(self, subject: Subject) -> Subject:
+        """The subject, or ``{other}`` in its place when its route has paths enough."""
+        paths = self._paths.setdefault(subject.route, set())
+        if subject.path in paths or subject.path == OTHER:
+            return subject
+        if len(paths) >= TEMPLATES_PER_ROUTE:
+            return subject._replace(path=OTHER)
+        paths.add(subject.path)
+        return subject
+
+    # From a controller to its successor.
+
+    def freeze(self) -> bytes:
+        """Everything, as bytes."""
+        totals = [Counted(subject, figures) for subject, figures in self.totals.items()]
+        return msgspec.msgpack.encode(_Frozen(self.started_at, self._runs, totals, self.windows.freeze()))
+
+    @classmethod
+    def thaw(cls, frozen: bytes) -> Figures:
+        """What was frozen. Raises msgspec.DecodeError when it is not that."""
+        record = msgspec.msgpack.decode(frozen, type=_Frozen)
+        figures = cls(record.started_at)
+        figures._runs = record.runs
+        figures.windows = Windows.thaw(record.windows)
+        for each in record.totals:
+            figures.totals[figures._admit(each.subject)] = each.figures
+        return figures

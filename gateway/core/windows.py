@@ -1,0 +1,268 @@
+"""What happened over the last day, in slots: of 1 s for ten minutes, of 10 s for an hour, of a minute for a day.
+
+A slot holds a `Cell` for each subject that had requests in it. The second under way is added to; a finished one is
+packed into bytes, and ten of them are rolled up into a slot of the next tier when their time is over. A window is the
+sum of the largest whole slots inside it: five minutes are about thirty slots, not three hundred.
+
+Memory is bounded by `BUDGET_BYTES`, a third for each tier; beyond its share a tier gives up its oldest slots, and a
+window that reaches behind them is answered from the next tier, rounded outwards. A cell takes about 120 bytes and two
+for each bucket that its latencies are in: with 30 buckets in each, 150 pairs of path and arm that have requests in
+every second keep everything; 1,000 keep four minutes by the second, 40 by ten seconds, and four hours by the minute.
+
+Time comes from outside, in seconds since the epoch. It may stand still or go back: what comes late is counted in the
+second under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from gateway.core.figures import Counted, PathFigures, Subject
+from gateway.core.histogram import Buckets, merge
+
+BUDGET_BYTES: Final = 128 * 1024 * 1024
+"""Of all slots together."""
+
+SECOND, TEN_SECONDS, MINUTE = 1, 10, 60
+DAY: Final = 86_400
+
+_CELL_BYTES: Final = 120  # what a dictionary's entry and a bytes object take beside the packed figures
+
+Wanted = Callable[[Subject], bool]
+
+
+class Cell(msgspec.Struct, array_like=True):
+    """What one subject did in one slot, or in a window."""
+
+    requests: int = 0
+    client_errors: int = 0
+    errors: dict[str, int] = msgspec.field(default_factory=dict)
+    """By kind."""
+    latencies: Buckets = msgspec.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, figures: PathFigures) -> Cell:
+        """The part of ``figures`` that windows keep."""
+        return cls(figures.requests, figures.client_errors, figures.errors.copy(), figures.latencies.copy())
+
+    @property
+    def error_count(self) -> int:
+        """Of all kinds."""
+        return sum(self.errors.values())
+
+    def add(self, other: Cell) -> None:
+        """Take in another time, or another worker."""
+        self.requests += other.requests
+        self.client_errors += other.client_errors
+        for kind, count in other.errors.items():
+            self.errors[kind] = self.errors.get(kind, 0) + count
+        merge(self.latencies, other.latencies)
+
+
+Cells = dict[Subject, Cell]
+Packed = dict[Subject, bytes]
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(Cell).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A span of time, cut into equal steps."""
+
+    step_seconds: int
+    times: list[float]
+    """Where each step begins."""
+    cells: list[Cells]
+
+
+class _Tier:
+    """Finished slots of one width, by their number: that of the second in which they begin, over the width."""
+
+    __slots__ = ("_bytes", "_slots", "gone_before", "kept", "width")
+
+    def __init__(self, width: int, kept: int) -> None:
+        self.width = width
+        self.kept = kept
+        """How many slots."""
+        self.gone_before = 0
+        """The first number of which it is known whether there was anything."""
+        self._slots: dict[int, Packed] = {}
+        self._bytes = 0
+
+    def put(self, number: int, cells: Packed, budget_bytes: int, needed_from: int) -> None:
+        """Add the newest slot; what is too old, or too much, goes. Slots from ``needed_from`` on stay in any case."""
+        if cells:
+            self._slots[number] = cells
+            self._bytes += _size(cells)
+        self._forget_before(number + 1 - self.kept)
+        while self._bytes > budget_bytes and self._slots and (oldest := next(iter(self._slots))) < needed_from:
+            self._forget_before(oldest + 1)
+
+    def _forget_before(self, number: int) -> None:
+        self.gone_before = max(self.gone_before, number)
+        while self._slots and (oldest := next(iter(self._slots))) < number:
+            self._bytes -= _size(self._slots.pop(oldest))
+
+    def get(self, number: int) -> Packed:
+        """The cells of a slot; empty when nothing was there, or it is gone."""
+        return self._slots.get(number, {})
+
+    def roll_up(self, number: int, into_width: int) -> Packed:
+        """The slots that make up slot ``number`` of a tier of ``into_width``, as one."""
+        ratio = into_width // self.width
+        parts = [self.get(part) for part in range(number * ratio, (number + 1) * ratio)]
+        return {subject: _pack(cell) for subject, cell in _merge(parts).items()}
+
+    def freeze(self) -> tuple[int, list[tuple[int, list[tuple[Subject, bytes]]]]]:
+        """As plain values."""
+        return self.gone_before, [(number, list(cells.items())) for number, cells in self._slots.items()]
+
+    def thaw(self, gone_before: int, slots: Iterable[tuple[int, list[tuple[Subject, bytes]]]]) -> None:
+        """Take over what was frozen."""
+        self.gone_before = gone_before
+        self._slots = {number: dict(cells) for number, cells in slots}
+        self._bytes = sum(map(_size, self._slots.values()))
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory the slots take."""
+        return self._bytes
+
+
+class _Frozen(msgspec.Struct, array_like=True):
+    second: int
+    running: list[tuple[Subject, Cell]]
+    tiers: list[tuple[int, list[tuple[int, list[tuple[Subject, bytes]]]]]]
+
+
+class Windows:
+    """See the module."""
+
+    __slots__ = ("_budget_bytes", "_minutes", "_running", "_second", "_seconds", "_tens")
+
+    def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
+        self._budget_bytes = budget_bytes // 3
+        self._second = 0
+        self._running: Cells = {}
+        self._seconds = _Tier(SECOND, 600)
+        self._tens = _Tier(TEN_SECONDS, 360)
+        self._minutes = _Tier(MINUTE, 1440)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory all finished slots take."""
+        return sum(tier.size_bytes for tier in self._tiers)
+
+    @property
+    def _tiers(self) -> tuple[_Tier, _Tier, _Tier]:
+        return self._seconds, self._tens, self._minutes
+
+    def take(self, at: float, counted: Iterable[Counted]) -> None:
+        """Add what was counted until ``at``."""
+        second = int(at)
+        if second > self._second:
+            self._turn(second)
+        for each in counted:
+            cell = self._running.get(each.subject)
+            if cell is None:
+                self._running[each.subject] = Cell.of(each.figures)
+            else:
+                cell.add(Cell.of(each.figures))
+
+    def _turn(self, second: int) -> None:
+        """Finish the second under way, and the slots of the other tiers that end with it or before ``second``."""
+        former, self._second = self._second, second
+        tens, minutes = former // TEN_SECONDS, former // MINUTE
+        packed = {subject: _pack(cell) for subject, cell in self._running.items()}
+        self._running = {}
+        self._seconds.put(former, packed, self._budget_bytes, tens * TEN_SECONDS)
+        if second // TEN_SECONDS > tens:
+            rolled = self._seconds.roll_up(tens, TEN_SECONDS)
+            self._tens.put(tens, rolled, self._budget_bytes, minutes * MINUTE // TEN_SECONDS)
+        if second // MINUTE > minutes:
+            rolled = self._tens.roll_up(minutes, MINUTE)
+            self._minutes.put(minutes, rolled, self._budget_bytes, minutes)
+
+    # Looking back.
+
+    def sum(self, since: float, until: float, wanted: Wanted | None = None) -> Cells:
+        """What each subject (that is ``wanted``) did from the second of ``since`` to that of ``until``, inclusive."""
+        end = int(until) + 1
+        start = max(int(since), self._second - DAY - MINUTE)
+        parts = [slot for slot in self._cover(start, min(end, self._second)) if slot]
+        cells = _merge(parts, wanted)
+        if start <= self._second < end:
+            for subject, cell in self._running.items():
+                if wanted is None or wanted(subject):
+                    cells.setdefault(subject, Cell()).add(cell)
+        return cells
+
+    def _cover(self, start: int, end: int) -> Iterator[Packed]:
+        """The fewest finished slots that make up the seconds from ``start`` up to ``end``."""
+        at = start
+        while at < end:
+            tier = self._widest(at, end)
+            number = at // tier.width
+            yield tier.get(number)
+            at = (number + 1) * tier.width
+
+    def _widest(self, at: int, end: int) -> _Tier:
+        """The tier that answers for the time from ``at``: the widest whose slot fits in, or one that still has it."""
+        for tier, finer in ((self._minutes, self._tens), (self._tens, self._seconds)):
+            number = at // tier.width
+            is_finished = number < self._second // tier.width
+            fits = at % tier.width == 0 and at + tier.width <= end
+            if is_finished and (fits or at // finer.width < finer.gone_before):
+                return tier
+        return self._seconds
+
+    def steps(self, since: float, until: float, wanted: Wanted | None = None) -> Steps:
+        """The same in steps, for a chart: of a second up to ten minutes, of ten up to an hour, else of a minute."""
+        span = until - since
+        width = SECOND if span <= 600 else TEN_SECONDS if span <= 3600 else MINUTE  # noqa: PLR2004 - what tiers keep
+        start = max(int(since), self._second - DAY) // width * width
+        times = range(start, int(until) + 1, width)
+        return Steps(width, [float(at) for at in times], [self.sum(at, at + width - 1, wanted) for at in times])
+
+    # From one controller to the next.
+
+    def freeze(self) -> bytes:
+        """Everything, as bytes."""
+        return msgspec.msgpack.encode(
+            _Frozen(self._second, list(self._running.items()), [tier.freeze() for tier in self._tiers])
+        )
+
+    @classmethod
+    def thaw(cls, frozen: bytes) -> Windows:
+        """What was frozen. Raises msgspec.DecodeError when it is not that."""
+        record = msgspec.msgpack.decode(frozen, type=_Frozen)
+        windows = cls()
+        windows._second = record.second
+        windows._running = dict(record.running)
+        for tier, state in zip(windows._tiers, record.tiers, strict=True):
+            tier.thaw(*state)
+        return windows
+
+
+def _merge(slots: Iterable[Mapping[Subject, bytes]], wanted: Wanted | None = None) -> Cells:
+    """The sum of packed slots, by subject."""
+    merged: Cells = {}
+    for slot in slots:
+        for subject, packed in slot.items():
+            if wanted is not None and not wanted(subject):
+                continue
+            cell = merged.get(subject)
+            if cell is None:
+                merged[subject] = _unpack(packed)
+            else:
+                cell.add(_unpack(packed))
+    return merged
+
+
+def _size(cells: Packed) -> int:
+    return sum(_CELL_BYTES + len(packed) for packed in cells.values())

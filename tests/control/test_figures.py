@@ -1,0 +1,115 @@
+"""Figures of all workers: each batch once, so many paths and no more, and a successor that knows them all."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.control.figures import Batch, Figures
+from gateway.core.figures import UNROUTED, Answer, Counted, PathFigures, Subject
+from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
+from gateway.core.types import Match, Route
+from tests.proxy.wiring import table
+
+NOW = 1_800_000_000.0
+
+
+def counted(path: str = "/a", route: str = "shop", requests: int = 1) -> Counted:
+    """So many good answers."""
+    figures = PathFigures(answers={Answer("legacy", "GET", 200, "split"): requests}, latencies={600: requests})
+    return Counted(Subject(route, path, "baseline", is_forced=False), figures)
+
+
+def batch(sequence: int, *each: Counted, run: int = 7) -> Batch:
+    """A worker's report."""
+    return Batch(run, sequence, NOW, each or (counted(),))
+
+
+def requests_of(figures: Figures) -> int:
+    """In total."""
+    return sum(total.requests for total in figures.totals.values())
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 6)), max_size=40))
+def test_a_batch_that_comes_again_is_counted_once(reports: list[tuple[int, int]]) -> None:
+    """Whatever is repeated, and in whatever order runs report: a run's counts are those up to its last number."""
+    figures = Figures(NOW)
+    expected: dict[int, int] = {}
+    for run, sequence in reports:
+        is_new = sequence > expected.get(run, 0)
+        assert figures.record(batch(sequence, run=run)) is is_new
+        if is_new:
+            expected[run] = sequence
+
+    assert {run: figures.last_of(run) for run in expected} == expected
+    assert requests_of(figures) == len(set(figures.windows.sum(NOW - 1, NOW + 1))) * requests_of(figures)
+
+
+def test_totals_and_windows_are_told_the_same() -> None:
+    """What `/metrics` shows since the start, the windows show over time."""
+    figures = Figures(NOW)
+    figures.record(batch(1, counted("/a"), counted("/b", requests=2)))
+    figures.record(batch(1, counted("/a"), run=8))
+
+    window = figures.windows.sum(NOW - 10, NOW)
+
+    assert {subject.path: cell.requests for subject, cell in window.items()} == {"/a": 2, "/b": 2}
+    assert {subject.path: total.requests for subject, total in figures.totals.items()} == {"/a": 2, "/b": 2}
+
+
+def test_paths_beyond_the_cap_are_one() -> None:
+    """Workers that saw different paths must not make more of them together than each alone may."""
+    figures = Figures(NOW)
+    for worker in range(3):
+        paths = [counted(f"/{worker}-{number}") for number in range(TEMPLATES_PER_ROUTE)]
+        figures.record(batch(1, *paths, run=worker))
+
+    paths = {subject.path for subject in figures.totals}
+    assert len(paths) == TEMPLATES_PER_ROUTE + 1
+    assert OTHER in paths
+    assert requests_of(figures) == 3 * TEMPLATES_PER_ROUTE
+
+
+def test_templates_of_the_configuration_come_before_what_was_seen() -> None:
+    """They keep their place however many others there are."""
+    figures = Figures(NOW)
+    named = tuple(f"/named/{number}" for number in range(TEMPLATES_PER_ROUTE))
+    figures.adopt(table(routes=(Route("shop", Match(), "legacy", paths=named),)))
+
+    figures.record(batch(1, counted("/unnamed"), counted("/named/5")))
+
+    assert {subject.path for subject in figures.totals} == {OTHER, "/named/5"}
+
+
+def test_a_route_that_is_gone_is_forgotten_at_the_next_reload() -> None:
+    """Not at once: its last requests may still be under way."""
+    figures = Figures(NOW)
+    figures.adopt(table(routes=(Route("shop", Match(), "legacy"),)))
+    figures.record(batch(1, counted(), Counted(UNROUTED, PathFigures())))
+
+    figures.adopt(table(revision="2"))
+    assert {subject.route for subject in figures.totals} == {"shop", ""}
+
+    figures.adopt(table(revision="3"))
+    assert {subject.route for subject in figures.totals} == {""}
+
+
+def test_a_successor_knows_what_its_predecessor_knew() -> None:
+    """Totals, windows, when the gateway began, and which batches were recorded."""
+    figures = Figures(NOW)
+    figures.record(batch(3, counted("/a"), counted("/b")))
+
+    successor = Figures.thaw(figures.freeze())
+
+    assert successor.started_at == NOW
+    assert successor.totals == figures.totals
+    assert successor.windows.sum(NOW - 60, NOW) == figures.windows.sum(NOW - 60, NOW)
+    assert not successor.record(batch(3))
+
+
+def test_what_was_not_frozen_by_us_is_refused() -> None:
+    """An error, not figures that are wrong."""
+    with pytest.raises(msgspec.DecodeError):
+        Figures.thaw(b"\xc1")
