@@ -5,6 +5,10 @@
     GatewayError
     ├── ConfigError            a configuration file that can't be used; carries every problem found
     ├── CommandError           a command that failed for a reason the user can mend
+    ├── UnknownRollout         a name that no rollout of the configuration has
+    ├── WrongAction            an action that does not fit how a rollout stands
+    ├── BadValue               a value that can't be taken; names the field
+    ├── StoreUnavailable       what outlives the gateway can't be read or written now
     ├── LinkError              a message between our processes that can't be read
     └── ProxyError             a request that ends with an answer of the gateway's own
         ├── BadRequest         400  client   ambiguous or malformed HTTP
@@ -66,6 +70,26 @@ class ConfigError(GatewayError):
 
 class CommandError(GatewayError):
     """A command failed for a reason that one line explains."""
+
+
+class UnknownRollout(GatewayError):
+    """No rollout of the configuration has this name."""
+
+
+class WrongAction(GatewayError):
+    """What was asked does not fit how the rollout stands; the message says why."""
+
+
+class BadValue(GatewayError):
+    """A value that can't be taken. ``field`` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class StoreUnavailable(GatewayError):
+    """The store can't be read or written now; nothing was changed."""
 
 
 class LinkError(GatewayError):

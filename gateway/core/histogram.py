@@ -9,7 +9,7 @@ of Prometheus' native ones, counted from 2^-20 seconds (about 1 µs): bucket ``i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import log2
+from math import exp2, log2
 from typing import Final
 
 BUCKETS_PER_DOUBLING: Final = 32
@@ -34,12 +34,12 @@ def bucket_of(seconds: float) -> int:
 
 def lower_bound(bucket: int) -> float:
     """Where ``bucket`` begins, in seconds; where the one before it ends."""
-    return 2.0 ** ((bucket - _OFFSET) / BUCKETS_PER_DOUBLING)
+    return exp2((bucket - _OFFSET) / BUCKETS_PER_DOUBLING)
 
 
 def middle(bucket: int) -> float:
     """What stands for all latencies in ``bucket``, in seconds: its geometric middle."""
-    return 2.0 ** ((bucket + 0.5 - _OFFSET) / BUCKETS_PER_DOUBLING)
+    return exp2((bucket + 0.5 - _OFFSET) / BUCKETS_PER_DOUBLING)
 
 
 def merge(into: Buckets, other: Mapping[int, int]) -> None:
@@ -50,7 +50,7 @@ def merge(into: Buckets, other: Mapping[int, int]) -> None:
 
 def quantile(buckets: Mapping[int, int], share: float) -> float | None:
     """The latency, in seconds, that ``share`` (0 to 1) of all do not exceed: the nearest-rank one. None without any."""
-    return next(quantiles(buckets, (share,)).__iter__(), None) if buckets else None
+    return quantiles(buckets, (share,))[0]
 
 
 def quantiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[float | None]:

@@ -18,6 +18,8 @@ import uvloop
 
 from gateway.admin import api
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
+from gateway.control.overview import take_snapshot
+from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.watcher import Watcher
 from gateway.errors import ConfigError, Problem
@@ -25,12 +27,14 @@ from gateway.runtime.hub import Hub
 from gateway.runtime.keepsake import Kept
 from gateway.runtime.process import release_signals
 from gateway.runtime.recorder import Recorder
+from gateway.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from gateway.core.types import Table
     from gateway.runtime.inheritance import Inheritance
+    from gateway.telemetry.snapshot import Snapshot
 
 log = structlog.get_logger()
 
@@ -52,7 +56,9 @@ class Controller:
         self._recorder = Recorder(inheritance.ledger, time.time)
         # Serials begin above every one of a controller before this one.
         self._hub = Hub(self._roster, time.time_ns(), self._recorder)
-        self._configuration = Configuration(inheritance.source, self._publish, self._keep)
+        self._store = open_store(inheritance.source.started_with.store)
+        self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
+        self._configuration = Configuration(inheritance.source, self._rollouts.publish, self._keep)
         self._stop = asyncio.Event()
         self._wants_reload = asyncio.Event()
 
@@ -61,7 +67,8 @@ class Controller:
         self._listen_to_signals()
         content = await asyncio.to_thread(self._read)
         await self._hub.serve(self._inheritance.link)
-        admin = await api.serve(api.Control(self._configuration, self._roster, self.reload), self._inheritance.admin)
+        await self._rollouts.begin()
+        admin = await api.serve(self._control(), self._inheritance.admin)
         await self._begin(content)
         log.info("controller_started")
         await self._live(
@@ -69,7 +76,24 @@ class Controller:
         )
         await admin.cleanup()
         await self._hub.close()
+        await self._rollouts.close()
+        await self._store.close()
         return 0
+
+    def _control(self) -> api.Control:
+        return api.Control(
+            configuration=self._configuration,
+            roster=self._roster,
+            rollouts=self._rollouts,
+            figures=self._recorder.figures,
+            store=self._store,
+            reload=self.reload,
+            snapshot=self._take_snapshot,
+            now=_now,
+        )
+
+    def _take_snapshot(self) -> Snapshot:
+        return take_snapshot(self._configuration, self._roster, self._rollouts, self._recorder.figures)
 
     async def reload(self) -> bool:
         """Read the file now; whether what it says is in force."""
@@ -119,6 +143,7 @@ class Controller:
         while True:
             await asyncio.sleep(RETRY_SECONDS)
             await self._configuration.retry(_now())
+            await self._rollouts.retry()
 
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)

@@ -1,0 +1,56 @@
+"""How the database came to its present form, step by step.
+
+``PRAGMA user_version`` says how many of the steps a file has taken. Each is one transaction; a file of a newer version
+than this one knows is refused, not touched.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from gateway.errors import StoreUnavailable
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        """CREATE TABLE percents (
+            rollout TEXT PRIMARY KEY,
+            percent REAL NOT NULL CHECK (percent BETWEEN 0 AND 100)
+        ) STRICT""",
+        """CREATE TABLE events (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            rollout TEXT,
+            document BLOB NOT NULL
+        ) STRICT""",
+        "CREATE INDEX events_of_rollout ON events (rollout, id)",
+    ),
+)
+"""Never edited once released: what has to change is another step."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Take the steps that are missing. Raises `StoreUnavailable` for a file of a newer version."""
+    version = _version_of(connection)
+    if version > len(STEPS):
+        raise StoreUnavailable(f"it was written by a newer Crossfade (version {version}, this one knows {len(STEPS)})")
+    for number, statements in enumerate(STEPS[version:], version + 1):
+        _take(connection, number, statements)
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _take(connection: sqlite3.Connection, number: int, statements: tuple[str, ...]) -> None:
+    """One step, unless another process has taken it meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version_of(connection) < number:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

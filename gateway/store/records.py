@@ -1,0 +1,46 @@
+"""What the store keeps, as values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who or what did something."""
+
+    type: Literal["operator", "rule", "plan", "file"]
+    name: str
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a rollout stood."""
+
+    state: str
+    percent: float
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
+    """Something that changed, before it is recorded."""
+
+    time: str
+    """RFC 3339, UTC."""
+    rollout: str | None
+    """None for what concerns the whole gateway."""
+    kind: str
+    actor: Actor
+    before: Standing | None
+    after: Standing | None
+    reason: str
+    inputs: dict[str, object]
+    """The values that it rests on."""
+    revision: str
+    """Of the configuration in force."""
+
+
+class Event(NewEvent, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
+    """Something that changed."""
+
+    id: int
+    """Grows from event to event, and is never used twice."""

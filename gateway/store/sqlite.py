@@ -1,0 +1,164 @@
+"""The store in one SQLite file: for a single gateway.
+
+All work happens on one thread, so there is one writer and no call holds up the loop. The file is in WAL mode and synced
+with every commit: what was answered is on the disk. A file that can't be used (no such folder, a full disk, a newer
+version) makes each call fail with `StoreUnavailable`; the next call tries to open it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+
+import msgspec
+
+from gateway.errors import StoreUnavailable
+from gateway.store.migrations import migrate
+from gateway.store.records import Event, NewEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EVENTS_KEPT: Final = 100_000
+"""The newest; with a reload a minute that is more than two months."""
+
+_BUSY_SECONDS: Final = 5.0
+"""A predecessor that was killed may still hold its lock for a moment."""
+
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+class SqliteStore:
+    """See the module. ``path`` is relative to the working directory, or absolute."""
+
+    kind = "sqlite"
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._connection: sqlite3.Connection | None = None
+        self._is_ok = False
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the last call succeeded."""
+        return self._is_ok
+
+    async def open(self) -> None:
+        """Open or create the file, and bring it up to date."""
+        await self._run(lambda _connection: None)
+
+    async def close(self) -> None:
+        """Close the file after what is under way."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._drop)
+        self._thread.shutdown()
+
+    async def percents(self) -> dict[str, float]:
+        """Operators' percentages, by rollout."""
+        return await self._run(_read_percents)
+
+    async def set_percent(self, rollout: str, percent: float | None, event: NewEvent) -> Event:
+        """Set an operator's percentage, or give it back (None), and record the event: both or neither."""
+        return await self._run(_write_percent, rollout, percent, event)
+
+    async def record(self, event: NewEvent) -> Event:
+        """Add to the audit log."""
+        return await self._run(_write_event, event)
+
+    async def events(self, after: int = 0, limit: int = 100, rollout: str | None = None) -> list[Event]:
+        """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
+        return await self._run(_read_events, after, limit, rollout)
+
+    async def _run(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, _Given], _Found],
+        *args: _Given.args,
+        **kwargs: _Given.kwargs,
+    ) -> _Found:
+        def run() -> _Found:
+            connection = self._connection or self._open()
+            return work(connection, *args, **kwargs)
+
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        except (sqlite3.Error, OSError, StoreUnavailable) as error:
+            self._is_ok = False
+            raise StoreUnavailable(f"the store {self._path} can't be used: {error}") from error
+        self._is_ok = True
+        return found
+
+    # On the thread.
+
+    def _open(self) -> sqlite3.Connection:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # nobody else's to read
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _read_percents(connection: sqlite3.Connection) -> dict[str, float]:
+    return dict(connection.execute("SELECT rollout, percent FROM percents"))
+
+
+def _write_percent(connection: sqlite3.Connection, rollout: str, percent: float | None, event: NewEvent) -> Event:
+    with _transaction(connection):
+        if percent is None:
+            connection.execute("DELETE FROM percents WHERE rollout = ?", (rollout,))
+        else:
+            connection.execute("INSERT OR REPLACE INTO percents VALUES (?, ?)", (rollout, percent))
+        return _insert_event(connection, event)
+
+
+def _write_event(connection: sqlite3.Connection, event: NewEvent) -> Event:
+    with _transaction(connection):
+        return _insert_event(connection, event)
+
+
+def _insert_event(connection: sqlite3.Connection, event: NewEvent) -> Event:
+    document = msgspec.json.encode(event)
+    cursor = connection.execute("INSERT INTO events (rollout, document) VALUES (?, ?)", (event.rollout, document))
+    number = cursor.lastrowid or 0
+    connection.execute("DELETE FROM events WHERE id <= ?", (number - EVENTS_KEPT,))
+    return _name_event(number, document)
+
+
+def _read_events(connection: sqlite3.Connection, after: int, limit: int, rollout: str | None) -> list[Event]:
+    if rollout is None:
+        rows = connection.execute("SELECT id, document FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+    else:
+        rows = connection.execute(
+            "SELECT id, document FROM events WHERE rollout = ? AND id > ? ORDER BY id LIMIT ?", (rollout, after, limit)
+        )
+    return [_name_event(number, document) for number, document in rows]
+
+
+def _name_event(number: int, document: bytes) -> Event:
+    return msgspec.convert(msgspec.json.decode(document) | {"id": number}, Event)
