@@ -3,7 +3,8 @@
 With ``admin.token`` set, whoever shows it. Without, only this machine: `admin.listen` is then a loopback address, and
 the guard closes the two ways in which a web page could reach that through its visitor's browser. A Host header that is
 not loopback is refused (DNS rebinding: the page's own name was pointed at 127.0.0.1), and so is a write that a browser
-marks as coming from another site (Fetch Metadata, Origin; RFC 6454). What orchestrators ask (`OPEN_PATHS`) is free.
+marks as coming from another site (Fetch Metadata, Origin; RFC 6454). What orchestrators ask (`OPEN_PATHS`) is free,
+and so is what `admin.metrics: open` gives free.
 
 The checks are pure functions; `gateway.admin.api` applies them to every request.
 """
@@ -13,13 +14,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing here (RFC 9110, section 9.2.1)."""
@@ -30,20 +32,21 @@ class Refusal:
     """Why a call is not let in."""
 
     status: int
-    title: str
     detail: str
 
 
-def refusal(method: str, path: str, headers: Mapping[str, str], token: str) -> Refusal | None:
+def refusal(
+    method: str, path: str, headers: Mapping[str, str], token: str, open_paths: AbstractSet[str] = OPEN_PATHS
+) -> Refusal | None:
     """Why this call is refused, or None. ``headers`` finds names in any case; an empty ``token`` is none."""
-    if path in OPEN_PATHS and method in SAFE_METHODS:
+    if path in open_paths and method in SAFE_METHODS:
         return None
     if token and not _shows(headers.get("Authorization", ""), token):
-        return Refusal(401, "Unauthorized", "this needs the header 'Authorization: Bearer <admin.token>'")
+        return Refusal(401, "this needs the header 'Authorization: Bearer <admin.token>'")
     if not token and not is_loopback(headers.get("Host", "")):
-        return Refusal(403, "Forbidden", "without admin.token the Host must be a loopback name or address")
+        return Refusal(403, "without admin.token the Host must be a loopback name or address")
     if method not in SAFE_METHODS and _is_cross_site(headers):
-        return Refusal(403, "Forbidden", "a page of another site may not change anything here")
+        return Refusal(403, "a page of another site may not change anything here")
     return None
 
 

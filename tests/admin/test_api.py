@@ -1,110 +1,20 @@
-"""The admin API over HTTP, with the real parts behind it."""
+"""The admin API over HTTP: who is let in, and what comes back when a call can't be answered."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from io import BytesIO
+import asyncio
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from gateway.admin import api
-from gateway.control.configuration import Configuration
-from gateway.control.roster import Roster
-from gateway.core.types import Table
-from gateway.runtime.sockets import open_single, show_address
-from tests.control.texts import BROKEN, GOOD, OTHER, source
+from tests.admin.desk import desk
 
-
-class Desk:
-    """An API that answers, with a worker whose diligence is ours to decide."""
-
-    def __init__(self, folder: Path, **env: str) -> None:
-        self.file = GOOD
-        self.roster = Roster(1)
-        self.applies = True
-        self._seat = self.roster.joined(0, pid=1, revision="")
-        self.configuration = Configuration(source(folder, **env), self._publish, lambda _accepted: None)
-        self.listening = open_single("127.0.0.1", 0)
-        self.url = f"http://{show_address(self.listening)}"
-
-    async def reload(self) -> bool:
-        """Read "the file"."""
-        return await self.configuration.take(self.file.encode(), datetime(2026, 1, 1, tzinfo=UTC))
-
-    def _publish(self, table: Table) -> None:
-        self.roster.published(self.roster.newest + 1, table.revision)
-        if self.applies:
-            self.roster.applied(self._seat, self.roster.newest)
-
-
-@asynccontextmanager
-async def desk(folder: Path, **env: str) -> AsyncIterator[tuple[Desk, aiohttp.ClientSession]]:
-    """A desk, and someone who asks."""
-    made = Desk(folder, **env)
-    runner = await api.serve(api.Control(made.configuration, made.roster, made.reload), made.listening)
-    async with aiohttp.ClientSession(made.url) as client:
-        yield made, client
-    await runner.cleanup()
-
-
-async def test_before_the_first_configuration_it_is_alive_but_not_ready(tmp_path: Path) -> None:
-    """An orchestrator waits, and does not kill."""
-    async with desk(tmp_path) as (_, client):
-        assert (await client.get("/healthz")).status == 200
-        ready = await client.get("/readyz")
-        assert (ready.status, (await ready.json())["reasons"]) == (503, ["no configuration has been compiled yet"])
-        assert (await client.get("/api/v1/config")).status == 503
-
-
-async def test_reload_answers_with_what_is_in_force(tmp_path: Path) -> None:
-    """200 and the view; then it is ready."""
-    async with desk(tmp_path) as (made, client):
-        answer = await client.post("/api/v1/config/reload")
-
-        assert (answer.status, (await answer.json())["yaml"]) == (200, GOOD)
-        assert (await client.get("/readyz")).status == 200
-        made.file = OTHER
-        assert (await (await client.post("/api/v1/config/reload")).json())["yaml"] == OTHER
-
-
-async def test_reload_of_a_broken_file_is_422_with_the_problems(tmp_path: Path) -> None:
-    """And what is in force stays."""
-    async with desk(tmp_path) as (made, client):
-        await made.reload()
-        made.file = BROKEN
-        answer = await client.post("/api/v1/config/reload")
-        view = await answer.json()
-
-        assert (answer.status, view["yaml"], view["last_reload_ok"]) == (422, GOOD, False)
-        assert view["problems"][0]["path"] == "rollouts.shop.percent"
-
-
-async def test_reload_says_when_a_worker_lags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accepted is not applied: 503, with the worker's number."""
-    monkeypatch.setattr(api, "APPLY_SECONDS", 0)
-    async with desk(tmp_path) as (made, client):
-        made.applies = False
-        answer = await client.post("/api/v1/config/reload")
-
-        assert answer.status == 503
-        assert (await answer.json())["detail"] == "worker 0 does not serve the newest table yet"
-
-
-async def test_validate_says_what_is_wrong_and_touches_nothing(tmp_path: Path) -> None:
-    """The same judgement as a reload's, without its effects."""
-    async with desk(tmp_path) as (made, client):
-        good = await client.post("/api/v1/config/validate", data=GOOD.encode())
-        bad = await client.post("/api/v1/config/validate", data=BROKEN.encode())
-        binary = await client.post("/api/v1/config/validate", data=b"\xff\xfe")
-
-        assert (await good.json())["ok"] is True
-        assert [problem["path"] for problem in (await bad.json())["problems"]] == ["rollouts.shop.percent"]
-        assert "UTF-8" in (await binary.json())["problems"][0]["message"]
-        assert made.configuration.accepted is None
+OPEN = """\
+version: 1
+admin: {listen: 127.0.0.1:0, token: "${TOKEN:-}", metrics: open}
+backends: {legacy: http://127.0.0.1:1}
+routes: [{name: shop, match: /**, backend: legacy}]
+"""
 
 
 async def test_a_token_is_asked_for(tmp_path: Path) -> None:
@@ -112,13 +22,26 @@ async def test_a_token_is_asked_for(tmp_path: Path) -> None:
     async with desk(tmp_path, TOKEN="secret") as (_, client):
         refused = await client.get("/api/v1/config")
 
-        assert refused.status == 401
-        assert refused.content_type == "application/problem+json"
+        assert (refused.status, refused.content_type) == (401, "application/problem+json")
         assert refused.headers["WWW-Authenticate"] == "Bearer"
-        assert (await refused.json())["title"] == "Unauthorized"
+        assert refused.json["title"] == "Unauthorized"
         assert (await client.get("/healthz")).status == 200
         shown = await client.post("/api/v1/config/reload", headers={"Authorization": "Bearer secret"})
         assert shown.status == 200
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/metrics", "/api/v1/status", "/api/v1/stream", "/nowhere"])
+async def test_nothing_but_probes_is_free(tmp_path: Path, path: str) -> None:
+    """What exists is nobody's business without the token."""
+    async with desk(tmp_path, TOKEN="secret") as (_, client):
+        assert (await client.get(path)).status == 401
+
+
+async def test_open_metrics_need_no_token(tmp_path: Path) -> None:
+    """With `admin.metrics: open` a scraper asks by any name and without the token; nothing else is free with them."""
+    async with desk(tmp_path, OPEN, TOKEN="secret") as (_, client):
+        assert (await client.get("/metrics", headers={"Host": "10.0.0.7:9900"})).status == 200
+        assert (await client.get("/api/v1/status")).status == 401
 
 
 async def test_a_rebound_name_is_refused(tmp_path: Path) -> None:
@@ -127,15 +50,36 @@ async def test_a_rebound_name_is_refused(tmp_path: Path) -> None:
         assert (await client.get("/api/v1/config", headers={"Host": "evil.example"})).status == 403
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/api/v1/config", 405)])
-async def test_what_is_not_there_is_a_problem_document(tmp_path: Path, method: str, path: str, status: int) -> None:
-    """Every error has the same shape."""
-    async with desk(tmp_path) as (_, client):
-        answer = await client.request(method, path)
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/v1/config/reload"), ("PUT", "/api/v1/rollouts/shop/percent")]
+)
+async def test_a_page_of_another_site_changes_nothing(tmp_path: Path, method: str, path: str) -> None:
+    """What a browser marks as cross-site is refused, whatever it brings."""
+    async with desk(tmp_path) as (made, client):
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        refused = await client.ask(method, path, json={"percent": 90}, headers=headers)
 
-        assert (answer.status, answer.content_type) == (status, "application/problem+json")
-        assert (await answer.json())["status"] == status
-        assert ("Allow" in answer.headers) == (status == 405)
+        assert refused.status == 403
+        assert made.rollouts.state("shop").percent == 5
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PATCH", "/api/v1/config", 405)])
+async def test_what_is_not_there_is_a_problem_document(tmp_path: Path, method: str, path: str, status: int) -> None:
+    """Every error has the same shape; a wrong method comes with the right ones."""
+    async with desk(tmp_path) as (_, client):
+        answer = await client.ask(method, path)
+
+        assert (answer.status, answer.json["status"]) == (status, status)
+        assert answer.headers.get("Allow") == ("GET,HEAD" if status == 405 else None)
+
+
+async def test_what_can_be_got_can_be_asked_for_by_its_head(tmp_path: Path) -> None:
+    """HEAD has the headers of GET, and no body."""
+    async with desk(tmp_path) as (_, client):
+        for path in ("/healthz", "/metrics", "/openapi.json", "/api/v1/status", "/api/v1/paths", "/api/v1/stream"):
+            answer = await client.ask("HEAD", path)
+
+            assert (answer.status, answer.text) == (200, ""), path
 
 
 async def test_a_fault_of_ours_is_a_500_that_tells_nothing(tmp_path: Path) -> None:
@@ -145,12 +89,12 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing(tmp_path: Path) -> No
         answer = await client.post("/api/v1/config/reload")
 
         assert answer.status == 500
-        assert "AttributeError" not in await answer.text()
+        assert "AttributeError" not in answer.text
 
 
-async def test_an_oversized_body_is_413(tmp_path: Path) -> None:
-    """Nobody fills the controller's memory."""
+async def test_nobody_keeps_an_answer(tmp_path: Path) -> None:
+    """What is shown is of this moment."""
     async with desk(tmp_path) as (_, client):
-        answer = await client.post("/api/v1/config/validate", data=BytesIO(bytes(api.BODY_LIMIT_BYTES + 1)))
+        answers = await asyncio.gather(*(client.get(path) for path in ("/api/v1/status", "/metrics", "/openapi.json")))
 
-        assert (answer.status, answer.content_type) == (413, "application/problem+json")
+        assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}

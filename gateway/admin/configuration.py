@@ -1,0 +1,111 @@
+"""The configuration over the API: what is in force, reading the file again, and trying a text."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from gateway.admin.answers import answer_json, show_time
+from gateway.admin.control import Call, compute
+from gateway.admin.problems import Declined
+from gateway.admin.questions import TEXT_LIMIT_BYTES, read_bytes
+from gateway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.control.configuration import Configuration
+    from gateway.errors import Problem
+
+
+class ProblemView(msgspec.Struct, frozen=True):
+    """One fault of a configuration's text."""
+
+    line: int
+    """1 for the first line; 0 when it belongs to the file as a whole."""
+    column: int
+    path: str
+    """Where in the document: `rollouts.checkout.percent`."""
+    message: str
+    """What is wrong and what is allowed."""
+
+
+class ConfigView(msgspec.Struct, frozen=True):
+    """The configuration in force, and what was wrong with the newest text if that isn't."""
+
+    revision: str
+    loaded_at: str
+    """RFC 3339, UTC."""
+    file: str
+    yaml: str
+    """As it was read, environment references unexpanded."""
+    last_reload_ok: bool
+    problems: list[ProblemView]
+    """Of the text that was last refused."""
+    waits_for_restart: list[str]
+    """The changed fields that only a restart puts in force."""
+
+
+class ValidateView(msgspec.Struct, frozen=True):
+    """What there is to say of a configuration's text."""
+
+    ok: bool
+    problems: list[ProblemView]
+    warnings: list[ProblemView]
+
+
+async def show_config(call: Call) -> ConfigView:
+    """The configuration in force."""
+    return view_config(call.control.configuration)
+
+
+async def reload_config(call: Call) -> web.Response:
+    """Read the configuration's file now.
+
+    200 when it is in force in every worker, 422 when it is refused, 503 when a worker lags.
+    """
+    control = call.control
+    is_good = await control.reload()
+    if is_good:
+        await control.wait_until_applied()
+    return answer_json(
+        view_config(control.configuration), HTTPStatus.OK if is_good else HTTPStatus.UNPROCESSABLE_ENTITY
+    )
+
+
+async def validate_config(call: Call) -> ValidateView:
+    """Say what is wrong with a configuration's text, without touching anything.
+
+    The body is the YAML text, whatever its content type says.
+    """
+    source = call.control.configuration.source
+    content = await read_bytes(call.request, TEXT_LIMIT_BYTES)
+    try:
+        loaded, _ = await compute(source.load, content)
+    except ConfigError as error:
+        return ValidateView(ok=False, problems=view_problems(error.problems), warnings=[])
+    return ValidateView(ok=True, problems=[], warnings=view_problems(loaded.warnings))
+
+
+def view_problems(problems: Sequence[Problem]) -> list[ProblemView]:
+    """The problems in the API's shape."""
+    return [ProblemView(found.line, found.column, found.path, found.message) for found in problems]
+
+
+def view_config(configuration: Configuration) -> ConfigView:
+    """The configuration in force. Raises Declined (503) before there is one."""
+    accepted = configuration.accepted
+    if accepted is None:
+        raise Declined(503, "no configuration has been compiled yet")
+    return ConfigView(
+        revision=accepted.loaded.revision,
+        loaded_at=show_time(accepted.loaded_at),
+        file=str(configuration.source.path),
+        yaml=accepted.loaded.text,
+        last_reload_ok=configuration.last_reload_ok,
+        problems=view_problems(configuration.problems),
+        waits_for_restart=configuration.waits_for_restart,
+    )

@@ -1,0 +1,108 @@
+"""The part of the running gateway that the API may see and drive, and one call to it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from aiohttp import web
+
+from gateway.admin.guard import OPEN_PATHS
+from gateway.admin.problems import Declined
+from gateway.store.records import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from gateway.control.configuration import Configuration
+    from gateway.control.figures import Figures
+    from gateway.control.rollouts import Rollouts
+    from gateway.control.roster import Roster
+    from gateway.core.types import Table
+    from gateway.store.interface import Store
+    from gateway.telemetry.snapshot import Snapshot
+
+OPERATOR_HEADER: Final = "X-Crossfade-Operator"
+"""By which a caller says who it acts for; the audit log shows it."""
+
+METRICS_PATH: Final = "/metrics"
+
+APPLY_SECONDS: Final = 10.0
+"""How long a change waits for the workers: building the indexes of 10,000 routes takes each about a second."""
+
+_LONGEST_NAME: Final = 100
+
+# Threads of the API's own: whatever it is asked to compute, reloads find one of the loop's free.
+_threads: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
+
+_Asked = ParamSpec("_Asked")
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the API shows and does."""
+
+    configuration: Configuration
+    roster: Roster
+    rollouts: Rollouts
+    figures: Figures
+    store: Store
+    reload: Callable[[], Awaitable[bool]]
+    """Reads the file now; whether it was good."""
+    snapshot: Callable[[], Snapshot]
+    """What the metrics are made from."""
+    now: Callable[[], datetime]
+
+    @property
+    def table(self) -> Table:
+        """What is in force, the operators' percentages included. Raises Declined (503) before there is one."""
+        table = self.rollouts.table
+        if table is None:
+            raise Declined(503, "no configuration has been compiled yet")
+        return table
+
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """What may be asked for without the token."""
+        return OPEN_PATHS | {METRICS_PATH} if self._is_metrics_open else OPEN_PATHS
+
+    async def wait_until_applied(self) -> None:
+        """Until every worker serves the newest table. Raises Declined (503) with who lags after `APPLY_SECONDS`."""
+        if not await self.roster.caught_up(self.roster.newest, APPLY_SECONDS):
+            raise Declined(503, "; ".join(self.roster.lagging()))
+
+    @property
+    def _is_metrics_open(self) -> bool:
+        accepted = self.configuration.accepted
+        config = accepted.loaded.config if accepted else self.configuration.source.started_with
+        return config.admin.metrics == "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API, past the guard."""
+
+    control: Control
+    request: web.Request
+
+    @property
+    def name(self) -> str:
+        """What the path names: the ``{name}`` in it, decoded."""
+        return self.request.match_info["name"]
+
+    @property
+    def operator(self) -> Actor:
+        """Who acts: by name if the caller gave a sane one, else by address."""
+        name = self.request.headers.get(OPERATOR_HEADER, "").strip()
+        is_sane = 0 < len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable()
+        return Actor("operator", name if is_sane else self.request.remote or "unknown")
+
+
+async def compute(function: Callable[_Asked, _Found], *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Found:
+    """What takes long enough to be felt, in a thread: the loop goes on meanwhile."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))

@@ -1,0 +1,106 @@
+"""One metric of both arms over time, for charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import msgspec
+
+from gateway.admin.answers import show_epoch
+from gateway.admin.control import compute
+from gateway.admin.paths import choose_routes, show_ms, want
+from gateway.admin.questions import DEFAULT_WINDOW, Question, Window, read_window
+from gateway.core.histogram import quantile
+from gateway.core.types import Arm
+from gateway.core.windows import Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gateway.admin.control import Call
+    from gateway.core.figures import Subject
+    from gateway.core.windows import Steps
+
+Metric = Literal["requests", "errors", "error_rate", "client_error_rate", "p50", "p90", "p95", "p99"]
+Unit = Literal["count", "ratio", "ms"]
+METRICS: tuple[str, ...] = get_args(Metric)
+
+_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+class SeriesView(msgspec.Struct, frozen=True):
+    """One metric of both arms; `times`, `baseline` and `candidate` are equally long."""
+
+    metric: Metric
+    unit: Unit
+    """Of the values: a count per step, a ratio from 0 to 1, or milliseconds."""
+    step_s: float
+    times: list[str]
+    """Where each step begins: RFC 3339, UTC."""
+    baseline: list[float | None]
+    """Null where it is unknown: a rate without requests, a latency without any."""
+    candidate: list[float | None]
+
+
+class SeriesQuery(Question, frozen=True):
+    """What to draw."""
+
+    route: str = ""
+    """Only this route's requests."""
+    path: str = ""
+    """Only this path template's."""
+    metric: Metric = "requests"
+    window: Window = DEFAULT_WINDOW
+    """The trailing time, from `1s` to `24h`."""
+
+
+async def show_series(call: Call, asked: SeriesQuery) -> SeriesView:
+    """One metric of both arms over time.
+
+    In steps of a second up to ten minutes, of ten seconds up to an hour, of a minute beyond.
+    """
+    control = call.control
+    seconds = read_window(asked.window)
+    routes = choose_routes(control.table, asked.route)
+    now = control.now().timestamp()
+    wanted = want({route.name for route in routes}, asked.path)
+    return await compute(lambda: view_series(asked.metric, control.figures.windows.steps(now - seconds, now, wanted)))
+
+
+def view_series(metric: Metric, steps: Steps) -> SeriesView:
+    """The series of ``metric``, an arm's requests taken together at each step."""
+    measure = MEASURES[metric]
+    return SeriesView(
+        metric=metric,
+        unit="count" if metric in {"requests", "errors"} else "ms" if metric in _SHARES else "ratio",
+        step_s=steps.step_seconds,
+        times=[show_epoch(at) for at in steps.times],
+        baseline=[measure(take_arm(cells, Arm.BASELINE)) for cells in steps.cells],
+        candidate=[measure(take_arm(cells, Arm.CANDIDATE)) for cells in steps.cells],
+    )
+
+
+def take_arm(cells: Mapping[Subject, Cell], arm: Arm) -> Cell:
+    """What one arm did, over all subjects."""
+    total = Cell()
+    for subject, cell in cells.items():
+        if subject.arm == arm:
+            total.add(cell)
+    return total
+
+
+def _measure_quantile(share: float) -> Callable[[Cell], float | None]:
+    return lambda cell: show_ms(quantile(cell.latencies, share))
+
+
+def _divide(count: int, requests: int) -> float | None:
+    return count / requests if requests else None
+
+
+MEASURES: dict[str, Callable[[Cell], float | None]] = {
+    "requests": lambda cell: cell.requests,
+    "errors": lambda cell: cell.error_count,
+    "error_rate": lambda cell: _divide(cell.error_count, cell.requests),
+    "client_error_rate": lambda cell: _divide(cell.client_errors, cell.requests),
+    **{metric: _measure_quantile(share) for metric, share in _SHARES.items()},
+}

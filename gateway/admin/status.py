@@ -1,0 +1,152 @@
+"""The gateway at a glance: its processes, its backends, its routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway import __version__
+
+if TYPE_CHECKING:
+    from gateway.admin.control import Call, Control
+    from gateway.core.types import Route, Table
+
+
+class WorkerView(msgspec.Struct, frozen=True):
+    """A process that serves users."""
+
+    pid: int
+    revision: str
+    """Of the configuration that it serves."""
+    connections: int
+    """Of clients, open now."""
+    in_flight: int
+    """Requests under way."""
+
+
+class EndpointView(msgspec.Struct, frozen=True):
+    """One address of a backend."""
+
+    url: str
+    healthy: bool | None
+    """Whether all workers find it so; null until one has reported."""
+
+
+class BackendView(msgspec.Struct, frozen=True):
+    """A service and its endpoints."""
+
+    name: str
+    endpoints: list[EndpointView]
+
+
+class StoreView(msgspec.Struct, frozen=True):
+    """Where what must outlive the gateway is kept."""
+
+    kind: str
+    ok: bool
+    """Whether it took what was last written."""
+
+
+class RolloutLine(msgspec.Struct, frozen=True):
+    """A rollout in short."""
+
+    name: str
+    state: str
+    percent: float
+    """In force now, 0 to 100."""
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    """The gateway at a glance."""
+
+    version: str
+    revision: str
+    """Of the newest configuration; empty before the first."""
+    uptime_s: float
+    ready: bool
+    """Whether every worker serves the newest configuration."""
+    workers: list[WorkerView]
+    backends: list[BackendView]
+    store: StoreView
+    rollouts: list[RolloutLine]
+
+
+class MatchView(msgspec.Struct, frozen=True):
+    """Which requests a route serves; an empty list does not restrict."""
+
+    paths: list[str]
+    hosts: list[str]
+    methods: list[str]
+    headers: dict[str, list[str]]
+
+
+class RouteView(msgspec.Struct, frozen=True):
+    """A route, as it is in force."""
+
+    name: str
+    match: MatchView
+    baseline: str
+    candidate: str | None
+    """Null for a route without a rollout, as is `rollout`."""
+    rollout: str | None
+    paths: list[str]
+    """The templates of paths that the configuration names."""
+
+
+class RouteList(msgspec.Struct, frozen=True):
+    """All routes, in the order in which they are tried."""
+
+    items: list[RouteView]
+    next: None
+
+
+async def show_status(call: Call) -> StatusView:
+    """The gateway at a glance: workers, backends, store, rollouts."""
+    return view_status(call.control)
+
+
+async def list_routes(call: Call) -> RouteList:
+    """All routes, in the order in which they are tried."""
+    return RouteList([view_route(route) for route in call.control.table.routes], None)
+
+
+def view_status(control: Control) -> StatusView:
+    """The gateway now."""
+    roster, table = control.roster, control.rollouts.table
+    seats = (seat for _, seat in sorted(roster.seats.items()))
+    return StatusView(
+        version=__version__,
+        revision=roster.revision,
+        uptime_s=round(control.now().timestamp() - control.figures.started_at, 3),
+        ready=not roster.lagging(),
+        workers=[WorkerView(seat.pid, seat.revision, seat.connections, seat.in_flight) for seat in seats],
+        backends=[] if table is None else view_backends(table, roster.health()),
+        store=StoreView(control.store.kind, control.store.is_ok),
+        rollouts=[RolloutLine(each.name, each.state, each.percent) for each in control.rollouts.states()],
+    )
+
+
+def view_backends(table: Table, health: dict[str, dict[str, bool]]) -> list[BackendView]:
+    """Every backend of ``table`` with the ``health`` that workers report: by backend, then by URL."""
+    return [
+        BackendView(
+            backend.name,
+            [EndpointView(each.url, health.get(backend.name, {}).get(each.url)) for each in backend.endpoints],
+        )
+        for backend in table.backends
+    ]
+
+
+def view_route(route: Route) -> RouteView:
+    """A route of the table."""
+    match = route.match
+    headers = {pattern.name: list(pattern.patterns) for pattern in match.headers}
+    return RouteView(
+        name=route.name,
+        match=MatchView(list(match.paths), list(match.hosts), list(match.methods), headers),
+        baseline=route.baseline,
+        candidate=route.candidate,
+        rollout=route.rollout,
+        paths=list(route.paths),
+    )
