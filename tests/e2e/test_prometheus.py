@@ -1,17 +1,21 @@
-"""A real Prometheus scrapes the running gateway and knows what went through it."""
+"""A real Prometheus scrapes running gateways and knows what went through them.
+
+One Prometheus scrapes a gateway for each test: it takes five seconds to find its first targets.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import time
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from gateway.telemetry.reference import QUERIES
-from tests.e2e.conftest import Start
 from tests.e2e.gateway import Gateway
 from tests.e2e.load import Load
 from tests.e2e.prometheus import Prometheus, prometheus
@@ -19,7 +23,7 @@ from tests.e2e.servers import Server
 
 TOKEN = "a-token-for-prometheus"
 ASKED = ("/status/200", "/status/404", "/status/500", "/bytes/1000")
-WINDOW_SECONDS = 5
+WINDOW_SECONDS = 3
 
 Tally = Counter[tuple[str, str, str]]
 """How many answers by path template, arm and code."""
@@ -31,7 +35,9 @@ def configuration(server: Server, metrics: str) -> str:
 version: 1
 server: {{listen: 127.0.0.1:0, workers: 2, expose: true}}
 admin: {{listen: 127.0.0.1:0, token: {TOKEN}, metrics: {metrics}}}
-backends: {{legacy: {server.url}, new: {server.url}}}
+backends:
+  legacy: {server.url}
+  new: {{endpoints: {server.url}, health: {{path: /status/200, interval: 200ms}}}}
 rollouts: {{shop: {{key: [header:X-User-ID, client_ip], percent: 50}}}}
 routes:
   - {{name: status, match: /status/**, baseline: legacy, candidate: new, rollout: shop, paths: [/status/404]}}
@@ -39,11 +45,44 @@ routes:
 """
 
 
+@dataclass(frozen=True)
+class Scene:
+    """A Prometheus and the gateways that it scrapes, each with a job and of a name."""
+
+    prometheus: Prometheus
+    gateways: dict[str, Gateway]
+
+
+@pytest.fixture(scope="module")
+def scene(aiohttp: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Everything started, and seen by Prometheus once."""
+    folder = tmp_path_factory.mktemp("scene")
+    with contextlib.ExitStack() as stack:
+        gateways: dict[str, Gateway] = {}
+        for name, metrics in (("open", "open"), ("guarded", "token"), ("new", "open"), ("busy", "open")):
+            (folder / name).mkdir()
+            gateways[name] = stack.enter_context(Gateway(configuration(aiohttp, metrics), folder / name))
+        jobs = [
+            job("open", gateways["open"]),
+            job("guarded", gateways["guarded"], TOKEN),
+            job("without-token", gateways["guarded"]),
+            job("wrong-token", gateways["guarded"], TOKEN + "x"),
+            job("new", gateways["new"]),
+            job("busy", gateways["busy"]),
+        ]
+        found = stack.enter_context(prometheus(folder / "prometheus", jobs))
+        found.wait_until(lambda: len(found.query("up")) == len(jobs), lambda: found.query("up"))
+        yield Scene(found, gateways)
+
+
 def job(name: str, gateway: Gateway, token: str = "") -> dict[str, Any]:
     """A scrape configuration, as the reference page shows it."""
-    target = {"targets": [f"127.0.0.1:{gateway.admin_port}"], "labels": {"instance": "it"}}
     authorization = {"authorization": {"credentials": token}} if token else {}
-    return {"job_name": name, "static_configs": [target], **authorization}
+    return {
+        "job_name": name,
+        "static_configs": [{"targets": [f"127.0.0.1:{gateway.admin_port}"]}],
+        **authorization,
+    }
 
 
 def send(gateway: Gateway, users: int) -> Tally:
@@ -61,94 +100,83 @@ def send(gateway: Gateway, users: int) -> Tally:
     return tally
 
 
-def requests_of(found: Prometheus) -> Tally:
+def requests_of(name: str, found: Prometheus) -> Tally:
     """What Prometheus has of them by now."""
-    rows = found.query('sum by (path, arm, code) (crossfade_requests_total{route!=""})')
+    rows = found.query(f'sum by (path, arm, code) (crossfade_requests_total{{job="{name}", route!=""}})')
     counted = [(dict(labels), value) for labels, value in rows.items()]
     return Counter({(row["path"], row["arm"], row["code"]): int(value) for row, value in counted})
 
 
-@pytest.mark.parametrize(("metrics", "token"), [("open", ""), ("token", TOKEN)])
-def test_prometheus_knows_what_went_through(
-    start_gateway: Start, aiohttp: Server, tmp_path: Path, metrics: str, token: str
-) -> None:
+@pytest.mark.parametrize("name", ["open", "guarded"])
+def test_prometheus_knows_what_went_through(scene: Scene, name: str) -> None:
     """Every request is counted once, by path, arm and code, over both workers, with the token and without."""
-    gateway = start_gateway(configuration(aiohttp, metrics))
-    with prometheus(tmp_path / "prometheus", [job("crossfade", gateway, token)]) as found:
-        found.wait_until(lambda: found.value("up") == 1)
-        sent = send(gateway, users=50)
-        found.wait_until(lambda: requests_of(found) == sent, lambda: (requests_of(found), sent))
+    found = scene.prometheus
+    sent = send(scene.gateways[name], users=50)
+    found.wait_until(lambda: requests_of(name, found) == sent, lambda: (requests_of(name, found), sent))
+    mine = f'job="{name}"'
 
-        assert found.value("sum(crossfade_requests_total)") == sum(sent.values()) == 200
-        assert {arm for _, arm, _ in sent} == {"baseline", "candidate"}
-        errors = 'sum(crossfade_backend_errors_total{kind="5xx"})'
-        assert found.value(errors) == 50
-        assert found.value("sum(crossfade_request_duration_seconds_count)") == 200
-        assert found.value("sum(crossfade_backend_duration_seconds_count)") == 200
-        assert found.value('crossfade_rollout_percent{rollout="shop"}') == 50
-        assert found.value('crossfade_workers{state="ready"}') == 2
+    assert found.value(f"sum(crossfade_requests_total{{{mine}}})") == sum(sent.values()) == 200
+    assert {arm for _, arm, _ in sent} == {"baseline", "candidate"}
+    assert found.value(f'sum(crossfade_backend_errors_total{{{mine}, kind="5xx"}})') == 50
+    assert found.value(f"sum(crossfade_request_duration_seconds_count{{{mine}}})") == 200
+    assert found.value(f"sum(crossfade_backend_duration_seconds_count{{{mine}}})") == 200
+    assert found.value(f"sum(crossfade_rollout_percent{{{mine}}})") == 50
+    assert found.value(f'sum(crossfade_workers{{{mine}, state="ready"}})') == 2
+    assert found.query(f"sum by (backend) (crossfade_backend_healthy{{{mine}}})") == {
+        (("backend", "legacy"),): 1,
+        (("backend", "new"),): 1,
+    }
 
 
-def test_series_that_the_configuration_gives_are_seen_to_increase_from_0(
-    start_gateway: Start, aiohttp: Server, tmp_path: Path
-) -> None:
+def test_series_that_the_configuration_gives_are_seen_to_increase_from_0(scene: Scene) -> None:
     """Prometheus had the 0, so the first requests of all count as an increase."""
-    gateway = start_gateway(configuration(aiohttp, "open"))
-    with prometheus(tmp_path / "prometheus", [job("crossfade", gateway)]) as found:
-        durations = 'sum(crossfade_request_duration_seconds_count{path="/status/404"})'
-        decisions = 'sum(crossfade_decisions_total{reason="split"})'
-        found.wait_until(lambda: found.value(durations) == 0 and found.value(decisions) == 0)
-        send(gateway, users=50)
-        found.wait_until(lambda: found.value(durations) == 50 and found.value(decisions) == 200)
-        grown = 'sum(increase(crossfade_request_duration_seconds_count{path="/status/404"}[1m]))'
+    found = scene.prometheus
+    durations = 'crossfade_request_duration_seconds_count{job="new", path="/status/404"}'
+    decisions = 'crossfade_decisions_total{job="new", reason="split"}'
+    found.wait_until(lambda: found.value(f"sum({durations})") == 0 and found.value(f"sum({decisions})") == 0)
+    send(scene.gateways["new"], users=50)
+    found.wait_until(lambda: found.value(f"sum({durations})") == 50 and found.value(f"sum({decisions})") == 200)
+    grown = f"sum(increase({durations}[1m]))"
 
-        # `increase` extends what it saw to the ends of its window: by a scrape on each side, at the most.
-        found.wait_until(lambda: (found.value(grown) or 0) == pytest.approx(50, rel=0.2), lambda: found.value(grown))
+    # `increase` extends what it saw to the ends of its window: by a scrape on each side, at the most.
+    found.wait_until(lambda: (found.value(grown) or 0) == pytest.approx(50, rel=0.2), lambda: found.value(grown))
 
 
-def test_rates_are_those_of_the_client(start_gateway: Start, aiohttp: Server, tmp_path: Path) -> None:
-    """Under a steady load `rate` gives what the client counts, the page's queries give figures, and the arms' share is
-    the rollout's.
-    """
-    gateway = start_gateway(configuration(aiohttp, "open"))
-    with (
-        prometheus(tmp_path / "prometheus", [job("crossfade", gateway)]) as found,
-        Load(gateway.port, "/bytes/1000") as load,
-    ):
+def test_rates_are_those_of_the_client(scene: Scene) -> None:
+    """Under a steady load `rate` gives what the client counts, and the page's queries give what they say."""
+    found = scene.prometheus
+    with Load(scene.gateways["busy"].port, "/bytes/1000") as load:
         answered: list[tuple[float, int]] = []
 
-        def compare() -> tuple[float, float]:
-            """Answers per second in the window that ends now, as the client and as Prometheus have it."""
-            answered.append((time.time(), load.answered))
-            until, count = answered[-1]
-            since, before = max((each for each in answered if each[0] <= until - WINDOW_SECONDS), default=(0.0, 0))
-            shown = found.value(f"sum(rate(crossfade_requests_total[{WINDOW_SECONDS}s]))", until)
-            return (count - before) / (until - since), shown or 0.0
-
         def agrees() -> bool:
-            own, shown = compare()
-            return answered[0][0] <= answered[-1][0] - WINDOW_SECONDS and shown == pytest.approx(own, rel=0.1)
+            """Whether the client and Prometheus have the same rate in the window that ends now."""
+            until, count = time.time(), load.answered
+            answered.append((until, count))
+            earlier = [each for each in answered if each[0] <= until - WINDOW_SECONDS]
+            if not earlier:
+                return False
+            since, before = earlier[-1]
+            shown = found.value(f'sum(rate(crossfade_requests_total{{job="busy"}}[{WINDOW_SECONDS}s]))', until)
+            return shown == pytest.approx((count - before) / (until - since), rel=0.1)
 
         found.wait_until(agrees, lambda: answered[-10:])
         figures = {title: found.query(query) for title, query in QUERIES.items()}
 
-        assert load.failures == []
+    assert load.failures == []
     (share,) = (rows for title, rows in figures.items() if "share" in title)
-    assert share == {(("route", "bytes"),): pytest.approx(0.5, abs=0.15)}
+    assert share[("route", "bytes"),] == pytest.approx(0.5, abs=0.15)
     for title, rows in figures.items():
         assert bool(rows) != title.startswith("Alert"), (title, rows)
 
 
-def test_who_lacks_the_token_gets_nothing(start_gateway: Start, aiohttp: Server, tmp_path: Path) -> None:
+def test_who_lacks_the_token_gets_nothing(scene: Scene) -> None:
     """With `metrics: token` a scrape without it, or with another, fails with 401; health stays open."""
-    gateway = start_gateway(configuration(aiohttp, "token"))
-    jobs = [job("right", gateway, TOKEN), job("none", gateway), job("wrong", gateway, TOKEN + "x")]
-    with prometheus(tmp_path / "prometheus", jobs) as found:
-        found.wait_until(lambda: len(found.query("up")) == 3 and found.value('up{job="right"}') == 1)
-        targets = found.ask("/api/v1/targets")["activeTargets"]
-        errors = {target["labels"]["job"]: target["lastError"] for target in targets}
+    found = scene.prometheus
+    found.wait_until(lambda: found.value('up{job="guarded"}') == 1)
+    targets = found.ask("/api/v1/targets")["activeTargets"]
+    errors = {target["labels"]["job"]: target["lastError"] for target in targets}
 
-        assert found.value('up{job="none"}') == found.value('up{job="wrong"}') == 0
-        assert "401" in errors["none"]
-        assert "401" in errors["wrong"]
-        assert gateway.ask("/healthz")[0] == 200
+    assert found.value('up{job="without-token"}') == found.value('up{job="wrong-token"}') == 0
+    assert "401" in errors["without-token"]
+    assert "401" in errors["wrong-token"]
+    assert scene.gateways["guarded"].ask("/healthz")[0] == 200
