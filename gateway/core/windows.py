@@ -95,15 +95,15 @@ class _Tier:
         self._bytes = 0
 
     def put(self, number: int, cells: Packed, budget_bytes: int, needed_from: int) -> None:
-        """Add the newest slot; what is too old, or too much, goes. Slots from ``needed_from`` on stay in any case."""
+        """Add the newest slot; what is too much goes. Slots from ``needed_from`` on stay in any case."""
         if cells:
             self._slots[number] = cells
             self._bytes += _size(cells)
-        self._forget_before(number + 1 - self.kept)
         while self._bytes > budget_bytes and self._slots and (oldest := next(iter(self._slots))) < needed_from:
-            self._forget_before(oldest + 1)
+            self.forget_before(oldest + 1)
 
-    def _forget_before(self, number: int) -> None:
+    def forget_before(self, number: int) -> None:
+        """Let go of all slots below ``number``."""
         self.gone_before = max(self.gone_before, number)
         while self._slots and (oldest := next(iter(self._slots))) < number:
             self._bytes -= _size(self._slots.pop(oldest))
@@ -187,6 +187,8 @@ class Windows:
         if second // MINUTE > minutes:
             rolled = self._tens.roll_up(minutes, MINUTE)
             self._minutes.put(minutes, rolled, self._budget_bytes, minutes)
+        for tier in self._tiers:
+            tier.forget_before(second // tier.width - tier.kept)
 
     # Looking back.
 
