@@ -162,10 +162,13 @@ class Rollouts:
         self._file, self.table = table, laid_over
 
     async def _record_file(self, table: Table) -> None:
+        """Tell the audit log, unless it is what the log was told last: a new controller reads the same file again."""
         event = self._event("config", Actor("file", self._file_name), "the file's content was put in force")
         inputs: dict[str, object] = {"routes": len(table.routes), "rollouts": len(table.rollouts)}
         try:
-            await self._store.record(msgspec.structs.replace(event, revision=table.revision, inputs=inputs))
+            newest = await self._store.newest(event.kind)
+            if newest is None or newest.revision != table.revision:
+                await self._store.record(msgspec.structs.replace(event, revision=table.revision, inputs=inputs))
         except StoreUnavailable as error:
             log.warning("event_lost", kind=event.kind, reason=str(error))
 

@@ -38,3 +38,6 @@ class Store(Protocol):
 
     async def events(self, after: int = 0, limit: int = 100, rollout: str | None = None) -> list[Event]:
         """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
+
+    async def newest(self, kind: str) -> Event | None:
+        """The last event of a kind that was recorded; None before the first."""

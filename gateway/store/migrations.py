@@ -20,9 +20,11 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE TABLE events (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             rollout TEXT,
+            kind TEXT NOT NULL,
             document BLOB NOT NULL
         ) STRICT""",
         "CREATE INDEX events_of_rollout ON events (rollout, id)",
+        "CREATE INDEX events_of_kind ON events (kind, id)",
     ),
 )
 """Never edited once released: what has to change is another step."""

@@ -74,6 +74,10 @@ class SqliteStore:
         """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
         return await self._run(_read_events, after, limit, rollout)
 
+    async def newest(self, kind: str) -> Event | None:
+        """The last event of a kind that was recorded; None before the first."""
+        return await self._run(_read_newest, kind)
+
     async def _run(
         self,
         work: Callable[Concatenate[sqlite3.Connection, _Given], _Found],
@@ -144,7 +148,8 @@ def _write_event(connection: sqlite3.Connection, event: NewEvent) -> Event:
 
 def _insert_event(connection: sqlite3.Connection, event: NewEvent) -> Event:
     document = msgspec.json.encode(event)
-    cursor = connection.execute("INSERT INTO events (rollout, document) VALUES (?, ?)", (event.rollout, document))
+    row = (event.rollout, event.kind, document)
+    cursor = connection.execute("INSERT INTO events (rollout, kind, document) VALUES (?, ?, ?)", row)
     number = cursor.lastrowid or 0
     connection.execute("DELETE FROM events WHERE id <= ?", (number - EVENTS_KEPT,))
     return _name_event(number, document)
@@ -158,6 +163,12 @@ def _read_events(connection: sqlite3.Connection, after: int, limit: int, rollout
             "SELECT id, document FROM events WHERE rollout = ? AND id > ? ORDER BY id LIMIT ?", (rollout, after, limit)
         )
     return [_name_event(number, document) for number, document in rows]
+
+
+def _read_newest(connection: sqlite3.Connection, kind: str) -> Event | None:
+    query = "SELECT id, document FROM events WHERE kind = ? ORDER BY id DESC LIMIT 1"
+    row = connection.execute(query, (kind,)).fetchone()
+    return None if row is None else _name_event(*row)
 
 
 def _name_event(number: int, document: bytes) -> Event:

@@ -30,7 +30,7 @@ ACCEPTED = [
     "rollouts: {a: {key: client_ip, percent: '5'}}",
     "rollouts: {a: {key: client_ip, cohorts: {name: a, arm: candidate, when: {client_ip: a}}}}",
     "rollouts: {a: {key: client_ip, cohorts: [{name: a, percent: 5, when: {cookie:a: [a, b]}}]}}",
-    "store: redis://127.0.0.1:6379",
+    "store: sqlite:///var/lib/crossfade.db",
 ]
 REFUSED = [
     "server: {listn: 127.0.0.1:80}",

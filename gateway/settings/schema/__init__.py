@@ -51,7 +51,7 @@ class Config(Section):
     admin: Admin = Admin()
     """The side that operators see."""
     store: Store = "sqlite:./crossfade.db"
-    """Where rollouts keep their state: `sqlite:FILE`, or `redis://HOST:PORT` for several gateways. Needs a restart."""
+    """Where operators' percentages and the audit log are kept: `sqlite:FILE`. Needs a restart."""
     backends: Annotated[dict[Name, Backend], BeforeValidator(_check_mapping)]
     """The services behind the gateway, by name. The short form is a URL, or a list of URLs."""
     rollouts: dict[Name, Rollout] = Field(default={})

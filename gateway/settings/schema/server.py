@@ -58,13 +58,14 @@ def _check_head_bytes(size: int) -> int:
 def _check_store(url: str) -> str:
     if url.startswith("sqlite:") and url.removeprefix("sqlite:").removeprefix("//"):
         return url
-    parts = urlsplit(url)
-    if parts.scheme in {"redis", "rediss"} and parts.hostname:
-        return url
-    raise ValueError(f"{show(url)} is not a store; write sqlite:FILE, redis://HOST:PORT or rediss://HOST:PORT")
+    if urlsplit(url).scheme in {"redis", "rediss"}:
+        raise ValueError(
+            "a store that several gateways share is not in this version of Crossfade yet; write sqlite:FILE"
+        )
+    raise ValueError(f"{show(url)} is not a store; write sqlite:FILE")
 
 
-Store = Annotated[str, text(_check_store), Kind("URL", {"type": "string", "pattern": "^(sqlite:|rediss?://)"})]
+Store = Annotated[str, text(_check_store), Kind("URL", {"type": "string", "pattern": "^sqlite:"})]
 
 
 class ListenerTls(Section):
