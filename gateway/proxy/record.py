@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.core.figures import CLIENT_GONE
+
 if TYPE_CHECKING:
     from gateway.errors import ProxyError
     from gateway.proxy.exchange import Exchange
@@ -52,7 +54,7 @@ def access_line(exchange: Exchange) -> bytes:
         path=exchange.template,
         target=request.path.decode("latin-1"),
         method=request.method.decode("latin-1"),
-        status=exchange.status,
+        status=exchange.status or CLIENT_GONE,
         endpoint=exchange.endpoint.endpoint.url if exchange.endpoint is not None else None,
         duration_ms=_milliseconds(exchange.started_at, exchange.settled_at),
         header_ms=_milliseconds(exchange.sent_at, exchange.header_at) if exchange.header_at else None,
