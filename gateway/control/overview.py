@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from gateway.control.figures import Figures
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
+    from gateway.control.tracing import Exports
 
 
-def take_snapshot(configuration: Configuration, roster: Roster, rollouts: Rollouts, figures: Figures) -> Snapshot:
+def take_snapshot(
+    configuration: Configuration, roster: Roster, rollouts: Rollouts, figures: Figures, exports: Exports
+) -> Snapshot:
     """What there is to see now. To be called on the loop that changes it."""
     seats = roster.seats.values()
+    dropped = roster.dropped()
+    dropped["spans"] = dropped.get("spans", 0) + exports.dropped
     return Snapshot(
         totals=figures.totals,
         table=rollouts.table,
@@ -31,7 +36,7 @@ def take_snapshot(configuration: Configuration, roster: Roster, rollouts: Rollou
         in_flight=sum(seat.in_flight for seat in seats),
         workers=roster.states(),
         endpoints=roster.health(),
-        dropped=roster.dropped(),
+        dropped=dropped,
         version=__version__,
         started_at=figures.started_at,
     )

@@ -16,6 +16,7 @@ from gateway.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
 # Never passed on: hop-by-hop (RFC 9110, section 7.6.1), and what the gateway writes itself.
 _CUT: Final = frozenset(
@@ -119,7 +120,7 @@ class Fields:
             passed_on = self._passed_on = _join(self.lines, self.cuts)
         return passed_on
 
-    def passed_on_without(self, names: set[bytes]) -> bytes:
+    def passed_on_without(self, names: AbstractSet[bytes]) -> bytes:
         """The same, and without all fields called ``names`` (lower-case)."""
         return _join(self.lines, self.cuts | {at for at, name in enumerate(self.names) if name in names})
 

@@ -20,14 +20,17 @@ class FieldRewrite:
 
     def __init__(self, rewrite: Rewrite) -> None:
         names = [name.encode("latin-1").lower() for name, _ in rewrite.set_headers]
-        self._removed = {*names, *(name.encode("latin-1").lower() for name in rewrite.remove_headers)}
+        self._removed = frozenset({*names, *(name.encode("latin-1").lower() for name in rewrite.remove_headers)})
         self._set = b"".join(
             b"\r\n" + name.encode("latin-1") + b": " + value.encode("utf-8") for name, value in rewrite.set_headers
         )
 
-    def apply(self, fields: Fields) -> bytes:
-        """The fields that are passed on, as `Fields.passed_on`: without those removed or replaced, with those set."""
-        return fields.passed_on_without(self._removed) + self._set
+    def apply(self, fields: Fields, removed: frozenset[bytes] = frozenset()) -> bytes:
+        """The fields that are passed on, as `Fields.passed_on`: without those removed or replaced, with those set.
+
+        ``removed`` are further ones that must not pass.
+        """
+        return fields.passed_on_without(self._removed | removed) + self._set
 
 
 def added_fields(fields: Fields, peer: bytes, scheme: bytes, *, trusted: bool) -> bytes:

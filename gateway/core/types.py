@@ -260,6 +260,15 @@ class ServerPolicy(Value, frozen=True):
     timeouts: ClientTimeouts
 
 
+class Tracing(Value, frozen=True):
+    """Which requests are traced, and where their spans go."""
+
+    endpoint: str
+    """An OTLP/HTTP address for traces, whole: ``http://collector:4318/v1/traces``."""
+    share: float
+    """The percentage of the traces beginning here that are recorded."""
+
+
 class Table(Value, frozen=True):
     """One consistent view of the configuration. A request keeps the table that it began with to its end."""
 
@@ -269,3 +278,4 @@ class Table(Value, frozen=True):
     backends: tuple[Backend, ...]
     rollouts: tuple[Rollout, ...]
     routes: tuple[Route, ...]
+    tracing: Tracing | None = None

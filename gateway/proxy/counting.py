@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.figures import CLIENT_GONE, DURATION_BOUNDS, UNROUTED, Answer, Counted, PathFigures, Subject
+from gateway.core.figures import CLIENT_GONE, DURATION_BOUNDS, UNROUTED, Answer, Counted, Exemplar, PathFigures, Subject
 from gateway.core.histogram import bucket_of
 from gateway.core.types import Arm
 from gateway.errors import BackendTimeout, Overloaded, ProxyError
@@ -79,6 +79,13 @@ class Counters:
             figures.latency_seconds += latency
         if status >= _FIRST_CLIENT_ERROR or exchange.error is not None:
             _count_trouble(figures, exchange)
+
+    def exemplify(self, exchange: Exchange, bucket: int, exemplar: Exemplar) -> None:
+        """Let a traced request that was counted stand for its bucket of durations."""
+        decision = exchange.decision
+        assert decision is not None
+        route, arm, is_forced = decision.entry.route.name, decision.side.arm, decision.reason == "override"
+        self._tallies[route, exchange.template or "", arm, is_forced].figures.exemplars[bucket] = exemplar
 
     def count_unrouted(self, method: bytes, status: int, seconds: float) -> None:
         """Count a request that no route served: refused, or not matched."""

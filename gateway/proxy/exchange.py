@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.core.framing import CloseReader, encode_chunk, encode_last_chunk
 from gateway.core.heads import END
+from gateway.core.trace_context import Trace
 from gateway.errors import BackendError, NoRoute, ProxyError
 from gateway.proxy.identity import new_request_id
 from gateway.proxy.problem import problem_response
 from gateway.proxy.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from gateway.core.decision import Decision
+    from gateway.core.decision import Decision, Side
     from gateway.core.framing import Reader
     from gateway.core.heads import RequestHead
     from gateway.core.responses import ResponseHead
@@ -69,6 +70,8 @@ class Exchange:
     """Of the response's body."""
     endpoint: EndpointState | None = None
     """The one that the request was sent to; the last, when it was sent again."""
+    trace: Trace | bytes = b""
+    """How it is traced; see `Traces.begin`."""
     template: str | None = None
     """Of the request's path; None for what no route serves."""
     sent_at = 0.0
@@ -113,6 +116,8 @@ class Exchange:
             self.fail(error)
             return
         self.decision = decision
+        if generation.traces is not None:
+            self.trace = generation.traces.begin(request.fields, self.request_id)
         self._pool = pool = generation.pools[decision.side.backend]
         connection = pool.acquire(self)
         if connection is None:
@@ -145,6 +150,9 @@ class Exchange:
         target = request.target
         fields = request.fields
         passed = fields.passed_on() if side.rewrite_fields is None else side.rewrite_fields.apply(fields)
+        line = self.trace
+        if isinstance(line, Trace):
+            passed, line = self._pass_on_traced(line, side), line.line
         added = self.client.peer.added_fields(self.generation, fields)
         if side.rewrite_path is not None:
             target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
@@ -163,6 +171,7 @@ class Exchange:
                     passed,
                     added,
                     side.header_lines,
+                    line,
                     b"X-Request-ID: ",
                     self.request_id,
                     END,
@@ -172,6 +181,13 @@ class Exchange:
         self.sent_at = monotonic()
         if not self.is_request_sent:
             self.client.resume_body()
+
+    def _pass_on_traced(self, trace: Trace, side: Side) -> bytes:
+        """The fields that are passed on, without what the trace replaces."""
+        fields = self.request.fields
+        if side.rewrite_fields is None:
+            return fields.passed_on_without(trace.removed)
+        return side.rewrite_fields.apply(fields, trace.removed)
 
     def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Send on a part of the request's body."""

@@ -12,8 +12,9 @@ from gateway.core.addresses import TrustedNetworks
 from gateway.core.decision import Decider
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
+from gateway.core.trace_context import Traces
 from gateway.core.types import AccessLog, Backend, Route, Table
-from gateway.proxy.identity import new_key
+from gateway.proxy.identity import new_key, new_request_id
 from gateway.proxy.pool import Pool
 from gateway.proxy.record import access_line, refusal_line
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.errors import ProxyError
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.tracing import TracedRequests
     from gateway.proxy.wheel import TimerWheel
 
 # The status from which ``access_log: errors`` writes a line.
@@ -32,10 +34,19 @@ _ERROR_STATUS = 500
 class Generation:
     """See the module. ``down`` names the backends without a healthy endpoint; ``in_flight`` counts requests."""
 
-    def __init__(self, table: Table, former: Generation | None, wheel: TimerWheel, counters: Counters) -> None:
+    def __init__(
+        self,
+        table: Table,
+        former: Generation | None,
+        wheel: TimerWheel,
+        counters: Counters,
+        traced: TracedRequests,
+    ) -> None:
         server = table.server
         self.table = table
         self.counters = counters
+        self.traced = traced
+        self.traces = Traces(table.tracing.share, new_request_id) if table.tracing is not None else None
         self.limits = server.limits
         self.timeouts = server.timeouts
         self.is_exposing = server.expose
@@ -85,6 +96,8 @@ class Generation:
         if decision is not None:
             exchange.template = path = self._templates[decision.entry.route.name].find(exchange.request)
             self.counters.count(exchange, path)
+            if self.traces is not None:
+                self.traced.note(exchange, self.counters)
         else:
             seconds = exchange.settled_at - exchange.started_at
             self.counters.count_unrouted(exchange.request.method, exchange.status, seconds)

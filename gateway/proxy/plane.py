@@ -10,6 +10,7 @@ from gateway.errors import Stopping
 from gateway.proxy.counting import Counters
 from gateway.proxy.generation import Generation
 from gateway.proxy.listener import Acceptor, Listener
+from gateway.proxy.tracing import TracedRequests
 from gateway.proxy.wheel import TimerWheel
 from gateway.telemetry.access_log import AccessLog
 
@@ -46,6 +47,7 @@ class DataPlane:
         self.wheel = TimerWheel(self.loop)
         self._acceptors = [Acceptor(self, listener) for listener in listeners]
         self.counters = Counters()
+        self.traced = TracedRequests()
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
         self._access_log = AccessLog(_STDOUT)
@@ -58,7 +60,7 @@ class DataPlane:
 
     def prepare(self, table: Table) -> Generation:
         """Make ``table`` ready: the costly part of a reload, which may run in another thread."""
-        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters)
+        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters, self.traced)
 
     def adopt(self, generation: Generation) -> None:
         """Serve new requests by ``generation``; those under way end by the one that they began with."""

@@ -1,14 +1,19 @@
-"""The access log's line: one JSON object a request, with the key's bucket but never the key."""
+"""What is told about a request that is over, with the key's bucket but never the key.
+
+The access log gets one JSON object, and tracing, for the few that are traced, what spans are made of.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.core.figures import CLIENT_GONE
+from gateway.core.trace_context import Trace, TracedRequest, trace_id_of
 
 if TYPE_CHECKING:
     from gateway.errors import ProxyError
@@ -48,9 +53,11 @@ def access_line(exchange: Exchange) -> bytes:
     """What is written about ``exchange`` once it is over."""
     request = exchange.request
     decision = exchange.decision
+    trace_id = trace_id_of(exchange.trace, request.fields)
     line = _Line(
         _now(),
         exchange.request_id.decode("latin-1"),
+        trace_id=trace_id.decode() if trace_id is not None else None,
         path=exchange.template,
         target=request.path.decode("latin-1"),
         method=request.method.decode("latin-1"),
@@ -73,6 +80,40 @@ def access_line(exchange: Exchange) -> bytes:
 def refusal_line(error: ProxyError, request_id: bytes) -> bytes:
     """What is written about bytes that were answered, but never became a request."""
     return _encode(_Line(_now(), request_id.decode("latin-1"), status=error.status, error=_name(error)))
+
+
+def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
+    """What spans are made of; the request must have had a route."""
+    request = exchange.request
+    decision = exchange.decision
+    peer = exchange.client.peer
+    assert decision is not None
+    epoch = time() - monotonic()
+    return TracedRequest(
+        trace_id=trace.trace_id.decode(),
+        parent_id=trace.parent_id.decode() if trace.parent_id is not None else None,
+        span_id=trace.span_id.decode(),
+        sent_id=trace.sent_id.decode(),
+        started_at=exchange.started_at + epoch,
+        sent_at=exchange.sent_at + epoch if exchange.sent_at else 0.0,
+        header_at=exchange.header_at + epoch if exchange.header_at else 0.0,
+        ended_at=exchange.settled_at + epoch,
+        request_id=exchange.request_id.decode("latin-1"),
+        method=request.method.decode("latin-1"),
+        path=request.path.decode("latin-1"),
+        template=exchange.template or "",
+        route=decision.entry.route.name,
+        arm=str(decision.arm),
+        reason=decision.reason,
+        backend=decision.side.backend,
+        endpoint=exchange.endpoint.endpoint.url if exchange.endpoint is not None else "",
+        status=exchange.status or CLIENT_GONE,
+        error=_kind(exchange) or "",
+        client=peer.address,
+        host=request.fields.authority.decode("latin-1"),
+        scheme="https" if peer.is_tls else "http",
+        is_http11=request.fields.is_http11,
+    )
 
 
 def _now() -> str:

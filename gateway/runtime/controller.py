@@ -21,6 +21,7 @@ from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
 from gateway.control.overview import take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
+from gateway.control.tracing import Exports
 from gateway.control.watcher import Watcher
 from gateway.errors import ConfigError, Problem
 from gateway.runtime.hub import Hub
@@ -55,7 +56,8 @@ class Controller:
         self._roster = Roster(inheritance.slots)
         self._recorder = Recorder(inheritance.ledger, time.time)
         # Serials begin above every one of a controller before this one.
-        self._hub = Hub(self._roster, time.time_ns(), self._recorder)
+        self._exports = Exports()
+        self._hub = Hub(self._roster, time.time_ns(), self._recorder, self._exports.record)
         self._store = open_store(inheritance.source.started_with.store)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
         self._configuration = Configuration(inheritance.source, self._rollouts.publish, self._keep)
@@ -76,6 +78,7 @@ class Controller:
         )
         await admin.cleanup()
         await self._hub.close()
+        await self._exports.close()
         await self._rollouts.close()
         await self._store.close()
         return 0
@@ -93,7 +96,7 @@ class Controller:
         )
 
     def _take_snapshot(self) -> Snapshot:
-        return take_snapshot(self._configuration, self._roster, self._rollouts, self._recorder.figures)
+        return take_snapshot(self._configuration, self._roster, self._rollouts, self._recorder.figures, self._exports)
 
     async def reload(self) -> bool:
         """Read the file now; whether what it says is in force."""
@@ -148,6 +151,7 @@ class Controller:
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)
         self._recorder.figures.adopt(table)
+        self._exports.adopt(table.tracing)
 
     def _keep(self, accepted: Accepted) -> None:
         self._inheritance.keepsake.put(

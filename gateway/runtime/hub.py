@@ -16,10 +16,13 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Counts, Hello, NewTable, Recorded, Status, Up, check_peer, pack
+from gateway.runtime.link import Applied, Counts, Hello, NewTable, Recorded, Status, Traced, Up, check_peer, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.control.roster import Roster, Seat
+    from gateway.core.trace_context import TracedRequest
     from gateway.core.types import Table
     from gateway.runtime.recorder import Recorder
 
@@ -27,11 +30,21 @@ log = structlog.get_logger()
 
 
 class Hub:
-    """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used."""
+    """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used.
 
-    def __init__(self, roster: Roster, serial: int, recorder: Recorder) -> None:
+    ``export`` gets the requests that workers traced.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        serial: int,
+        recorder: Recorder,
+        export: Callable[[tuple[TracedRequest, ...]], None],
+    ) -> None:
         self._roster = roster
         self._recorder = recorder
+        self._export = export
         self._serial = serial
         self._frame = b""
         self._server: asyncio.Server | None = None
@@ -97,13 +110,15 @@ class Hub:
         elif isinstance(message, Counts):
             self._recorder.record(self._runs[channel], message.sequence, message.counted)
             channel.tell(Recorded(message.sequence))
+        elif isinstance(message, Traced):
+            self._export(message.requests)
         else:
             self._report(seat, message)
 
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
         seat.backend_connections = status.backend_connections
-        seat.dropped = {"link": status.link_dropped, "access_log": status.log_dropped, "spans": status.spans_dropped}
+        seat.dropped = {"link": status.link_dropped, "access_log": status.log_dropped, "spans": status.traced_dropped}
         self._roster.drains(seat, is_draining=status.draining)
 
     def _bring_up_to_date(self, channel: Channel[Up]) -> None:

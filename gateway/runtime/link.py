@@ -2,8 +2,8 @@
 
 ::
 
-    controller ── NewTable, Recorded ─────────────▶ worker
-    controller ◀── Hello, Applied, Status, Counts ── worker
+    controller ── NewTable, Recorded ─────────────────────▶ worker
+    controller ◀── Hello, Applied, Status, Counts, Traced ── worker
 
 A frame is four bytes of length (unsigned, big-endian) and that many bytes of msgpack. A frame that is empty, too large
 or not understood is a `LinkError`: the connection is dropped and made anew, which brings both ends to a known state
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.figures import Counted
+from gateway.core.trace_context import TracedRequest
 from gateway.core.types import Table
 from gateway.errors import LinkError
 
@@ -78,8 +79,8 @@ class Status(Message, frozen=True):
     """Messages of this worker that the link could not take in time."""
     log_dropped: int = 0
     """Lines of the access log that could not be written in time."""
-    spans_dropped: int = 0
-    """Spans that could not be exported."""
+    traced_dropped: int = 0
+    """Traced requests that were lost before the controller heard of them."""
 
 
 class Counts(Message, frozen=True):
@@ -90,6 +91,12 @@ class Counts(Message, frozen=True):
     counted: tuple[Counted, ...]
 
 
+class Traced(Message, frozen=True):
+    """Up: the requests that were traced since the message before. They may be lost, and are then counted as dropped."""
+
+    requests: tuple[TracedRequest, ...]
+
+
 class Recorded(Message, frozen=True):
     """Down: this worker's counts are recorded up to the batch with this number; the answer to `Hello` and `Counts`."""
 
@@ -97,7 +104,7 @@ class Recorded(Message, frozen=True):
 
 
 Down = NewTable | Recorded
-Up = Hello | Applied | Status | Counts
+Up = Hello | Applied | Status | Counts | Traced
 
 
 def pack(message: Message) -> bytes:

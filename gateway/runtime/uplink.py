@@ -19,12 +19,13 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Counts, Down, Hello, NewTable, Status, check_peer
+from gateway.runtime.link import Applied, Counts, Down, Hello, NewTable, Status, Traced, check_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.core.figures import Counted
+    from gateway.core.trace_context import TracedRequest
 
 KNOCK_SECONDS = 0.05
 """The first wait before connecting again; each further one is twice as long …"""
@@ -43,6 +44,7 @@ class Uplink:
 
     def __init__(self, address: str | bytes, slot: int, arrived: Callable[[NewTable], None]) -> None:
         self.dropped = 0
+        self.traced_dropped = 0
         self._address = address
         self._slot = slot
         self._arrived = arrived
@@ -93,6 +95,15 @@ class Uplink:
             return
         self._last_status = status
         self._channel.tell(status)
+
+    def send_traced(self, requests: tuple[TracedRequest, ...]) -> None:
+        """Send on requests that were traced; what the link can't take is lost, and counted."""
+        if not requests:
+            return
+        if self._channel is None or self._channel.is_clogged:
+            self.traced_dropped += len(requests)
+        else:
+            self._channel.tell(Traced(requests))
 
     def send_counts(self, take: Callable[[], tuple[Counted, ...]]) -> None:
         """Send what ``take`` hands over, if the batch before has arrived."""

@@ -121,9 +121,11 @@ class Worker:
                 draining=self._stop.is_set(),
                 backend_connections=figures["backend_connections"],
                 log_dropped=figures["log_dropped"],
+                traced_dropped=self._plane.traced.dropped + self._uplink.traced_dropped,
             )
         )
         self._uplink.send_counts(self._plane.counters.take)
+        self._uplink.send_traced(self._plane.traced.take())
 
     async def _drain(self) -> None:
         if self._served is None:  # it never began
@@ -132,5 +134,6 @@ class Worker:
         log.info("worker_draining", drain_seconds=seconds)
         self._report()
         cut = await self._plane.drain(seconds)
+        self._uplink.send_traced(self._plane.traced.take())
         await self._uplink.flush_counts(self._plane.counters.take, FLUSH_SECONDS)
         log.info("worker_stopped", requests_cut=cut)

@@ -27,6 +27,7 @@ from gateway.core.types import (
     Route,
     ServerPolicy,
     Table,
+    Tracing,
 )
 from gateway.core.types import Hash as HashScheme
 from gateway.settings import schema
@@ -50,7 +51,12 @@ def compile_table(config: schema.Config, revision: str, switches: Switches, base
         backends=tuple(_compile_backend(name, backend, base_dir) for name, backend in config.backends.items()),
         rollouts=tuple(_compile_rollouts(config.rollouts_in_use(), switches)),
         routes=tuple(_compile_route(route) for route in config.routes),
+        tracing=_compile_tracing(config.telemetry),
     )
+
+
+def _compile_tracing(telemetry: schema.Telemetry) -> Tracing | None:
+    return Tracing(telemetry.traces_endpoint, telemetry.sample) if telemetry.otlp else None
 
 
 def _compile_server(server: schema.Server) -> ServerPolicy:

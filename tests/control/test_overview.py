@@ -10,6 +10,7 @@ from gateway.control.figures import Batch, Figures
 from gateway.control.overview import take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
+from gateway.control.tracing import Exports
 from gateway.core.figures import UNROUTED, Counted, PathFigures
 from gateway.store.sqlite import SqliteStore
 from tests.control.texts import GOOD, source
@@ -30,7 +31,7 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     seat.endpoints, seat.dropped = {"new": {"http://a": False}}, {"link": 4}
     figures.record(Batch(1, 1, 100.0, (Counted(UNROUTED, PathFigures(client_errors=1)),)))
 
-    snapshot = take_snapshot(configuration, roster, rollouts, figures)
+    snapshot = take_snapshot(configuration, roster, rollouts, figures, Exports())
 
     assert snapshot.totals == figures.totals
     assert [(level.name, level.percent, level.state) for level in snapshot.rollouts] == [("shop", 5, "running")]
@@ -38,7 +39,7 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     assert snapshot.revision == roster.revision != ""
     assert (snapshot.connections, snapshot.in_flight) == ({"client": 3, "backend": 2}, 1)
     assert snapshot.workers == {"ready": 1, "lagging": 0, "draining": 0, "missing": 1}
-    assert (snapshot.endpoints, snapshot.dropped) == ({"new": {"http://a": False}}, {"link": 4})
+    assert (snapshot.endpoints, snapshot.dropped) == ({"new": {"http://a": False}}, {"link": 4, "spans": 0})
     assert snapshot.started_at == 100.0
     await rollouts.close()
     await store.close()

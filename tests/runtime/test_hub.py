@@ -84,8 +84,9 @@ class Room:
     def __init__(self, slots: int) -> None:
         self.roster = Roster(slots)
         self.ledger = Ledger(started_at=0.0)
+        self.traced: list[TracedRequest] = []
         self.recorder = Recorder(self.ledger, lambda: 100.0)
-        self.hub = Hub(self.roster, 100, self.recorder)
+        self.hub = Hub(self.roster, 100, self.recorder, self.traced.extend)
         self.link = open_link()
 
     async def worker(self) -> Worker:
@@ -199,7 +200,7 @@ async def test_a_worker_tells_what_it_had_to_drop() -> None:
     """So that nobody takes a gap in a log for silence."""
     async with room() as made:
         worker = await made.worker()
-        await worker.tell(Hello(0, 4711, "", 7), Status(1, 0, {}, link_dropped=2, log_dropped=3, spans_dropped=4))
+        await worker.tell(Hello(0, 4711, "", 7), Status(1, 0, {}, link_dropped=2, log_dropped=3, traced_dropped=4))
         while not made.roster.seats or not made.roster.seats[0].dropped:
             await asyncio.sleep(0.005)
 

@@ -35,7 +35,7 @@ statuses = st.builds(
     backend_connections=st.integers(0, 10**6),
     link_dropped=st.integers(0, 10**6),
     log_dropped=st.integers(0, 10**6),
-    spans_dropped=st.integers(0, 10**6),
+    traced_dropped=st.integers(0, 10**6),
 )
 figures = st.builds(
     PathFigures,

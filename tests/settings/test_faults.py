@@ -35,9 +35,9 @@ def test_a_field_of_a_later_version_says_so(section: type[Section], name: str) -
 
 def test_unknown_fields_are_told_from_later_ones() -> None:
     """One gets the nearest known name, the other the news that it has to wait."""
-    messages = [fault.message for fault in faults_of({"version": 1, "telemetry": {}, "servr": {}})]
+    messages = [fault.message for fault in faults_of({"version": 1, "notify": [], "servr": {}})]
 
-    assert "`telemetry` is not in this version of Crossfade yet" in messages
+    assert "`notify` is not in this version of Crossfade yet" in messages
     assert "`servr` is not a known field; did you mean `server`?" in messages
 
 
@@ -46,7 +46,7 @@ def test_without_a_near_name_all_are_listed() -> None:
     fault = next(fault for fault in faults_of({"version": 1, "zzz": 1}) if fault.loc == ("zzz",))
 
     assert fault.message == (
-        "`zzz` is not a known field; known here: version, server, admin, store, backends, rollouts, routes"
+        "`zzz` is not a known field; known here: version, server, admin, store, telemetry, backends, rollouts, routes"
     )
 
 

@@ -17,8 +17,9 @@ from gateway.settings.schema.backends import Backend
 from gateway.settings.schema.rollouts import Rollout
 from gateway.settings.schema.routes import Route
 from gateway.settings.schema.server import Admin, Server, Store
+from gateway.settings.schema.telemetry import Telemetry
 
-__all__ = ["Admin", "Backend", "Config", "Rollout", "Route", "Server"]
+__all__ = ["Admin", "Backend", "Config", "Rollout", "Route", "Server", "Telemetry"]
 
 
 def _check_version(value: object) -> int:
@@ -42,7 +43,7 @@ def _check_routes(value: object) -> object:
 class Config(Section):
     """The whole file."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"telemetry", "notify", "jwt"})
+    later: ClassVar[frozenset[str]] = frozenset({"notify", "jwt"})
 
     version: Annotated[int, PlainValidator(_check_version), Kind("1", {"const": 1})]
     """The version of this format."""
@@ -52,6 +53,8 @@ class Config(Section):
     """The side that operators see."""
     store: Store = "sqlite:./crossfade.db"
     """Where operators' percentages and the audit log are kept: `sqlite:FILE`. Needs a restart."""
+    telemetry: Telemetry = Telemetry()
+    """Which requests are traced, and where their spans go."""
     backends: Annotated[dict[Name, Backend], BeforeValidator(_check_mapping)]
     """The services behind the gateway, by name. The short form is a URL, or a list of URLs."""
     rollouts: dict[Name, Rollout] = Field(default={})
