@@ -46,6 +46,7 @@ CONFIGURATION = """\
 version: 1
 server: {{listen: 127.0.0.1:{port}, workers: {workers}, expose: true}}
 admin: {{listen: 127.0.0.1:{admin_port}}}
+store: sqlite:{store}
 backends:
   legacy: {legacy}
   new: {new}
@@ -111,6 +112,7 @@ class Scene:
         text = CONFIGURATION.format(
             port=self._port,
             admin_port=self._admin_port,
+            store=self.file.with_suffix(".db"),
             workers=WORKERS,
             legacy=self.url_of(Arm.BASELINE),
             new=self.url_of(Arm.CANDIDATE),

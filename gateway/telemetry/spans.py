@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 QUEUE_SPANS: Final = 4096
 """So many may wait for the collector; what comes on top is lost, and counted."""
 
+GATHER_SECONDS: Final = 1.0
+"""How long a span waits for others: a person who has just sent a request looks for its trace."""
+
 EXPORT_SECONDS: Final = 5.0
 """How long one attempt to export may take."""
 
@@ -68,7 +71,8 @@ class Spans:
             id_generator=self._ids,
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(self._exporter, max_queue_size=QUEUE_SPANS))
+        processor = BatchSpanProcessor(self._exporter, QUEUE_SPANS, schedule_delay_millis=GATHER_SECONDS * 1000)
+        self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("crossfade", __version__)
         self._made = 0
         self._refused = 0

@@ -23,14 +23,15 @@ routes: [{name: shop, match: /shop/**, backend: legacy}]
 
 @contextlib.contextmanager
 def inherited(folder: Path, text: str = TEXT) -> Iterator[Inheritance]:
-    """What a master that was given ``text`` would hold."""
+    """What a master that was given ``text`` would hold; ``folder`` is where it works, so its store is there too."""
     path = folder / "gateway.yaml"
     path.write_text(text)
-    inheritance = inherit(path, {})
-    try:
-        yield inheritance
-    finally:
-        inheritance.close()
+    with contextlib.chdir(folder):
+        inheritance = inherit(path, {})
+        try:
+            yield inheritance
+        finally:
+            inheritance.close()
 
 
 @contextlib.contextmanager
