@@ -66,6 +66,8 @@ class Exchange:
     decision: Decision | None = None
     error: ProxyError | None = None
     status = 0
+    is_client_gone = False
+    """Whether the client left before it had its answer as a whole."""
     bytes_sent = 0
     """Of the response's body."""
     endpoint: EndpointState | None = None
@@ -388,6 +390,7 @@ class Exchange:
         """The client is gone: nobody waits for an answer."""
         if self.phase is _SETTLED:
             return
+        self.is_client_gone = True
         self._drop_connection()
         self._settle()
 

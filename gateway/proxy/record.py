@@ -126,7 +126,7 @@ def _milliseconds(start: float, end: float) -> float:
 
 def _kind(exchange: Exchange) -> str | None:
     if exchange.error is None:
-        return "client_gone" if exchange.status == 0 else None
+        return "client_gone" if exchange.is_client_gone else None
     return _name(exchange.error)
 
 

@@ -1,0 +1,199 @@
+"""The figures of the real gateway against the exact log of who loaded it, whatever dies in between."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.conftest import Start
+from tests.e2e.figure_load import Ask, FigureLoad, Place, arm_of, configure, mix
+from tests.e2e.gateway import Gateway
+from tests.e2e.obedient import obedient
+
+REPORT_SECONDS = 0.25
+"""What a killed worker may take with it …"""
+LINK_SECONDS = 0.1
+"""… and how late, on a busy machine, its report before may have left."""
+
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Of two backends that do as each request says."""
+    with obedient(tmp_path_factory.mktemp("obedient")) as found:
+        yield found
+
+
+def scrape(gateway: Gateway) -> dict[str, Metric]:
+    """The metrics, by name."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.admin_port, timeout=30)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def counted(gateway: Gateway) -> Counter[Place]:
+    """The requests that `/metrics` has, by where they are counted."""
+    found: Counter[Place] = Counter()
+    for sample in scrape(gateway)["crossfade_requests"].samples:
+        labels = sample.labels
+        place = Place(labels["route"], labels["path"], labels["arm"], labels["method"], int(labels["code"]))
+        found[place] += int(sample.value)
+    return +found
+
+
+def show_difference(log: Counter[Place], shown: Counter[Place]) -> str:
+    """What each side has more of."""
+    return f"only in the log: {dict(log - shown)}; only counted: {dict(shown - log)}"
+
+
+def restart(gateway: Gateway, name: str, gone: int) -> None:
+    """Wait for the successor of a killed process."""
+    gateway.wait_until(lambda: gateway.pids(name) not in ([], [gone]) and gateway.is_ready())
+
+
+def test_nothing_is_counted_twice_or_lost_when_processes_are_killed(
+    start_gateway: Start, ports: tuple[int, int]
+) -> None:
+    """What a killed worker had not reported is all that may be missing; a killed controller loses nothing at all."""
+    gateway = start_gateway(configure(ports))
+    (worker,), (controller,) = gateway.pids("w1"), gateway.pids("contr")
+    with FigureLoad(gateway.port, mix(20_000), ports) as load:
+        load.wait_for(4_000)
+        os.kill(worker, signal.SIGKILL)
+        load.wait_for(9_000)
+        os.kill(controller, signal.SIGKILL)
+        restart(gateway, "w1", worker)
+        restart(gateway, "contr", controller)
+    log = load.tally()
+    least = log - load.answered_last(REPORT_SECONDS + LINK_SECONDS)
+    gateway.wait_until(lambda: not least - counted(gateway))
+
+    assert not load.surprises, load.surprises[:5]
+    assert 0 < len(load.broken) <= load.connections
+    assert log.total() + len(load.broken) == 20_000
+    # One request more, and whoever would repeat a report has done so.
+    with FigureLoad(gateway.port, [Ask(Place("rest", "/static/last", "baseline", "GET", 200), "/static/last", "u")]):
+        pass
+    gateway.wait_until(lambda: any(place.path == "/static/last" for place in counted(gateway)))
+    shown = counted(gateway)
+    assert not shown - log - Counter({place: 1 for place in shown if place.path == "/static/last"}), show_difference(
+        log, shown
+    )
+
+
+def test_every_request_is_in_every_family_once(start_gateway: Start, ports: tuple[int, int]) -> None:
+    """Requests, durations, decisions and errors agree with the log and with each other, over both workers."""
+    gateway = start_gateway(configure(ports))
+    with FigureLoad(gateway.port, mix(5_000), ports) as load:
+        pass
+    log = load.tally()
+    gateway.wait_until(lambda: counted(gateway).total() >= 5_000)
+    families = scrape(gateway)
+
+    assert not load.surprises, load.surprises[:5]
+    assert counted(gateway) == log, show_difference(log, counted(gateway))
+    durations = sum_of(families["crossfade_request_duration_seconds"], "_count", "route", "path", "arm")
+    assert durations == regroup(log, lambda place: (place.route, place.path, place.arm))
+    waits = sum_of(families["crossfade_backend_duration_seconds"], "_count", "route", "arm")
+    routed = Counter({place: count for place, count in log.items() if place.route})
+    assert waits == regroup(routed, lambda place: (place.route, place.arm))
+    decisions = sum_of(families["crossfade_decisions"], "_total", "route", "arm")
+    assert decisions == waits
+    failed = Counter({place: count for place, count in routed.items() if place.code >= 500})
+    errors = sum_of(families["crossfade_backend_errors"], "_total", "route", "path", "arm", "kind")
+    assert errors == regroup(failed, lambda place: (place.route, place.path, place.arm, "5xx"))
+
+
+def sum_of(family: Metric, suffix: str, *labels: str) -> Counter[tuple[str, ...]]:
+    """The values of one of a family's series, by some of its labels."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for sample in family.samples:
+        if sample.name == family.name + suffix:
+            found[tuple(sample.labels[label] for label in labels)] += int(sample.value)
+    return +found
+
+
+def regroup(log: Counter[Place], key: Any) -> Counter[tuple[str, ...]]:
+    """The log by a coarser key."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for place, count in log.items():
+        found[key(place)] += count
+    return found
+
+
+def delayed(count: int) -> Iterator[Ask]:
+    """Requests whose backend takes from 20 to 200 ms, the candidate half as long again, each its own time."""
+    for number in range(count):
+        user = f"user-{number * 7919 % 997}"
+        arm = arm_of(user)
+        delay_ms = 20 * 10 ** (number * 389 % 1009 / 1009) * (1.5 if arm == "candidate" else 1)
+        name = ("orders", "/api/orders/{number}", f"/api/orders/{number}")
+        route, path, target = name if number % 3 else ("search", "/api/search/all", "/api/search/all")
+        yield Ask(Place(route, path, arm, "GET", 200), f"{target}?delay={delay_ms:.3f}", user)
+
+
+def test_quantiles_per_path_and_arm_are_those_of_the_log(start_gateway: Start, ports: tuple[int, int]) -> None:
+    """p50, p95 and p99 of each path and arm are within 3 % of the exact ones, over both workers."""
+    gateway = start_gateway(configure(ports))
+    with FigureLoad(gateway.port, delayed(1_800), ports, connections=32) as load:
+        pass
+
+    def rows() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = gateway.ask("/api/v1/paths?window=5m")[1]["items"]
+        return items
+
+    arms = ("baseline", "candidate")
+    gateway.wait_until(lambda: sum(row[arm]["requests"] for row in rows() for arm in arms if row[arm]) >= 1_800)
+    shown = {(row["path"], arm): row[arm] for row in rows() for arm in arms if row[arm] and row[arm]["requests"]}
+
+    assert not load.surprises, load.surprises[:5]
+    assert {key: figures["requests"] for key, figures in shown.items()} == regroup(
+        load.tally(), lambda place: (place.path, place.arm)
+    )
+    for (path, arm), figures in shown.items():
+        for name, share in SHARES.items():
+            exact = load.quantile(share, lambda place, path=path, arm=arm: (place.path, place.arm) == (path, arm))
+            assert figures[name] == pytest.approx(exact * 1000, rel=0.03), (path, arm, name)
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory of a process that no other shares."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss_Anon:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no Pss_Anon")
+
+
+def test_an_operators_percentage_outlives_a_kill_of_everything(
+    start_gateway: Start, ports: tuple[int, int], tmp_path: Path
+) -> None:
+    """Set over the API, killed -9 to the last process, started again: the same share, by the same source."""
+    text = configure(ports) + f"store: sqlite:{tmp_path / 'crossfade.db'}\n"
+    first = start_gateway(text)
+    body = json.dumps({"percent": 62.5, "reason": "the second half"})
+    headers = {"Content-Type": "application/json"}
+    status, answer = first.ask("/api/v1/rollouts/shop/percent", "PUT", body, headers)
+    os.killpg(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    second = start_gateway(text)
+    view = second.ask("/api/v1/rollouts/shop")[1]
+    (event,) = (each for each in second.ask("/api/v1/events")[1]["items"] if each["actor"]["type"] == "operator")
+
+    assert (status, answer["percent"], answer["source"]) == (200, 62.5, "operator")
+    assert (view["percent"], view["source"]) == (62.5, "operator")
+    assert (event["from"]["percent"], event["to"]["percent"], event["reason"]) == (30, 62.5, "the second half")
