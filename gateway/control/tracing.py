@@ -32,6 +32,11 @@ class Exports:
         """Spans that were lost, since the controller began."""
         return self._dropped_before + (self._spans.dropped if self._spans is not None else 0)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether what is recorded goes where the configuration in force says."""
+        return self._spans is not None
+
     def adopt(self, tracing: Tracing | None) -> None:
         """Export as ``tracing`` says from now on; None for not at all."""
         endpoint = tracing.endpoint if tracing is not None else None

@@ -42,6 +42,11 @@ class Collector:
     spans: list[Received] = field(default_factory=list)
     status: int = 200
     """What it answers."""
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    """Not set: it keeps everybody waiting."""
+
+    def __post_init__(self) -> None:
+        self.goes_on.set()
 
     def wait_for(self, number: int) -> list[Received]:
         """The spans, once there are so many."""
@@ -70,6 +75,7 @@ def collect() -> Iterator[Collector]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            collector.goes_on.wait(PATIENCE_SECONDS)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
