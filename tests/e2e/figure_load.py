@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PERCENT = 30
 SALT = "shop"
+BACKENDS = {"baseline": "legacy", "candidate": "new"}
 
 CONFIGURATION = """\
 version: 1
@@ -56,6 +57,7 @@ class Place(NamedTuple):
     route: str
     path: str
     arm: str
+    backend: str
     method: str
     code: int
 
@@ -95,10 +97,10 @@ def mix(count: int) -> Iterator[Ask]:
         user = f"user-{number * 7919 % 997}"
         route, path, target, method = _choose(number)
         if not route:
-            yield Ask(Place("", "", "", method, 404), target, user)
+            yield Ask(Place("", "", "", "", method, 404), target, user)
             continue
         arm = "baseline" if route == "rest" else arm_of(user)
-        yield Ask(Place(route, path, arm, method, code), f"{target}?code={code}", user)
+        yield Ask(Place(route, path, arm, BACKENDS[arm], method, code), f"{target}?code={code}", user)
 
 
 def _choose(number: int) -> tuple[str, str, str, str]:

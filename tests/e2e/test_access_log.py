@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import servers
+from tests.e2e.exposition import total
 from tests.e2e.figure_load import FigureLoad, mix
 from tests.e2e.figure_load import configure as configure_figures
 from tests.e2e.gateway import Gateway
@@ -342,22 +343,14 @@ def test_a_reader_that_stops_reading_costs_lines_and_never_requests(tmp_path: Pa
         gateway = stack.enter_context(Gateway(text, tmp_path))
         with FigureLoad(gateway.port, mix(15_000), ports) as load:
             pass
-        gateway.wait_until(lambda: counted(gateway, "crossfade_requests_total") >= 15_000)
-        gateway.wait_until(lambda: counted(gateway, "crossfade_access_log_dropped_total"))
-        dropped = int(counted(gateway, "crossfade_access_log_dropped_total"))
+        gateway.wait_until(lambda: total(gateway, "crossfade_requests") >= 15_000)
+        gateway.wait_until(lambda: total(gateway, "crossfade_access_log_dropped"))
+        dropped = total(gateway, "crossfade_access_log_dropped")
         read = read_lines(reader, 15_000 - dropped)
 
     assert (load.surprises, len(load.entries)) == ([], 15_000)
     assert dropped > 0
     assert all(set(json.loads(line)) == FIELDS for line in read)
-
-
-def counted(gateway: Gateway, name: str) -> float:
-    """The sum of a metric's series."""
-    with socket.create_connection(("127.0.0.1", gateway.admin_port), 30) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-        text = connection.makefile("rb").read().decode()
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
 
 
 def read_lines(reader: int, count: int) -> list[bytes]:

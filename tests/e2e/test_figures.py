@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Start
-from tests.e2e.figure_load import Ask, FigureLoad, Place, arm_of, configure, mix
+from tests.e2e.exposition import counted, scrape, sum_by, total
+from tests.e2e.figure_load import BACKENDS, Ask, FigureLoad, Place, arm_of, configure, mix
+from tests.e2e.flood import flood, invent
 from tests.e2e.gateway import Gateway
 from tests.e2e.obedient import obedient
 
@@ -24,6 +23,17 @@ REPORT_SECONDS = 0.25
 """What a killed worker may take with it …"""
 LINK_SECONDS = 0.1
 """… and how late, on a busy machine, its report before may have left."""
+
+LAST = Place("rest", "/static/last", "baseline", "legacy", "GET", 200)
+
+EVERYTHING = """\
+version: 1
+server: {{listen: 127.0.0.1:0, workers: 2}}
+admin: {{listen: 127.0.0.1:0}}
+backends: {{legacy: http://127.0.0.1:{baseline}, new: http://127.0.0.1:{candidate}}}
+rollouts: {{shop: {{key: [header:X-User-ID], percent: 50}}}}
+routes: [{{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop}}]
+"""
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -33,27 +43,6 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]
     """Of two backends that do as each request says."""
     with obedient(tmp_path_factory.mktemp("obedient")) as found:
         yield found
-
-
-def scrape(gateway: Gateway) -> dict[str, Metric]:
-    """The metrics, by name."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.admin_port, timeout=30)
-    try:
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-    finally:
-        connection.close()
-    return {family.name: family for family in text_string_to_metric_families(text)}
-
-
-def counted(gateway: Gateway) -> Counter[Place]:
-    """The requests that `/metrics` has, by where they are counted."""
-    found: Counter[Place] = Counter()
-    for sample in scrape(gateway)["crossfade_requests"].samples:
-        labels = sample.labels
-        place = Place(labels["route"], labels["path"], labels["arm"], labels["method"], int(labels["code"]))
-        found[place] += int(sample.value)
-    return +found
 
 
 def show_difference(log: Counter[Place], shown: Counter[Place]) -> str:
@@ -86,14 +75,19 @@ def test_nothing_is_counted_twice_or_lost_when_processes_are_killed(
     assert not load.surprises, load.surprises[:5]
     assert 0 < len(load.broken) <= load.connections
     assert log.total() + len(load.broken) == 20_000
-    # One request more, and whoever would repeat a report has done so.
-    with FigureLoad(gateway.port, [Ask(Place("rest", "/static/last", "baseline", "GET", 200), "/static/last", "u")]):
+    shown = count_once_more(gateway)
+    assert not shown - log, show_difference(log, shown)
+
+
+def count_once_more(gateway: Gateway) -> Counter[Place]:
+    """What is counted after every worker has had time to repeat a report, if it would: each has sent another."""
+    asks = [Ask(LAST, "/static/last?code=200", f"user-{number}") for number in range(200)]
+    with FigureLoad(gateway.port, asks):
         pass
-    gateway.wait_until(lambda: any(place.path == "/static/last" for place in counted(gateway)))
+    gateway.wait_until(lambda: counted(gateway)[LAST] == len(asks))
     shown = counted(gateway)
-    assert not shown - log - Counter({place: 1 for place in shown if place.path == "/static/last"}), show_difference(
-        log, shown
-    )
+    del shown[LAST]
+    return shown
 
 
 def test_every_request_is_in_every_family_once(start_gateway: Start, ports: tuple[int, int]) -> None:
@@ -107,25 +101,16 @@ def test_every_request_is_in_every_family_once(start_gateway: Start, ports: tupl
 
     assert not load.surprises, load.surprises[:5]
     assert counted(gateway) == log, show_difference(log, counted(gateway))
-    durations = sum_of(families["crossfade_request_duration_seconds"], "_count", "route", "path", "arm")
+    durations = sum_by(families["crossfade_request_duration_seconds"], "_count", "route", "path", "arm")
     assert durations == regroup(log, lambda place: (place.route, place.path, place.arm))
-    waits = sum_of(families["crossfade_backend_duration_seconds"], "_count", "route", "arm")
+    waits = sum_by(families["crossfade_backend_duration_seconds"], "_count", "route", "arm")
     routed = Counter({place: count for place, count in log.items() if place.route})
     assert waits == regroup(routed, lambda place: (place.route, place.arm))
-    decisions = sum_of(families["crossfade_decisions"], "_total", "route", "arm")
+    decisions = sum_by(families["crossfade_decisions"], "_total", "route", "arm")
     assert decisions == waits
     failed = Counter({place: count for place, count in routed.items() if place.code >= 500})
-    errors = sum_of(families["crossfade_backend_errors"], "_total", "route", "path", "arm", "kind")
+    errors = sum_by(families["crossfade_backend_errors"], "_total", "route", "path", "arm", "kind")
     assert errors == regroup(failed, lambda place: (place.route, place.path, place.arm, "5xx"))
-
-
-def sum_of(family: Metric, suffix: str, *labels: str) -> Counter[tuple[str, ...]]:
-    """The values of one of a family's series, by some of its labels."""
-    found: Counter[tuple[str, ...]] = Counter()
-    for sample in family.samples:
-        if sample.name == family.name + suffix:
-            found[tuple(sample.labels[label] for label in labels)] += int(sample.value)
-    return +found
 
 
 def regroup(log: Counter[Place], key: Any) -> Counter[tuple[str, ...]]:
@@ -144,7 +129,7 @@ def delayed(count: int) -> Iterator[Ask]:
         delay_ms = 20 * 10 ** (number * 389 % 1009 / 1009) * (1.5 if arm == "candidate" else 1)
         name = ("orders", "/api/orders/{number}", f"/api/orders/{number}")
         route, path, target = name if number % 3 else ("search", "/api/search/all", "/api/search/all")
-        yield Ask(Place(route, path, arm, "GET", 200), f"{target}?delay={delay_ms:.3f}", user)
+        yield Ask(Place(route, path, arm, BACKENDS[arm], "GET", 200), f"{target}?delay={delay_ms:.3f}", user)
 
 
 def test_quantiles_per_path_and_arm_are_those_of_the_log(start_gateway: Start, ports: tuple[int, int]) -> None:
@@ -171,12 +156,31 @@ def test_quantiles_per_path_and_arm_are_those_of_the_log(start_gateway: Start, p
             assert figures[name] == pytest.approx(exact * 1000, rel=0.03), (path, arm, name)
 
 
-def resident_bytes(pid: int) -> int:
-    """The memory of a process that no other shares."""
+def anonymous_bytes(pid: int) -> int:
+    """The memory of a process that is its own."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss_Anon:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no Pss_Anon")
+
+
+def test_who_invents_paths_grows_neither_memory_nor_labels(start_gateway: Start, ports: tuple[int, int]) -> None:
+    """Every path is another: the figures stay at 100 templates and `{other}`, the processes as large as they were."""
+    gateway = start_gateway(EVERYTHING.format(baseline=ports[0], candidate=ports[1]))
+    served = flood(gateway.port, 0, 6_000)  # pools, parsers and the first hundred templates
+    gateway.wait_until(lambda: total(gateway, "crossfade_requests") == 6_000)
+    before = {pid: anonymous_bytes(pid) for pid in gateway.pids()}
+    served += flood(gateway.port, 6_000, 18_000)
+    gateway.wait_until(lambda: total(gateway, "crossfade_requests") == 24_000)
+    after = {pid: anonymous_bytes(pid) for pid in gateway.pids()}
+    paths = {path for (path,) in sum_by(scrape(gateway)["crossfade_requests"], "_total", "path")}
+
+    assert served == 24_000
+    assert before.keys() == after.keys()
+    assert max(after[pid] - before[pid] for pid in after) < 20 << 20
+    assert len(paths) == 101
+    assert "{other}" in paths
+    assert not paths & {invent(number) for number in range(6_000, 24_000)}
 
 
 def test_an_operators_percentage_outlives_a_kill_of_everything(
