@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.exposition import counted, scrape, sum_by, total
-from tests.e2e.figure_load import BACKENDS, Ask, FigureLoad, Place, arm_of, configure, mix
+from tests.e2e.figure_load import Ask, FigureLoad, Place, configure, delayed, mix
 from tests.e2e.flood import flood, invent
 from tests.e2e.gateway import Gateway
 from tests.e2e.obedient import obedient
@@ -119,17 +119,6 @@ def regroup(log: Counter[Place], key: Any) -> Counter[tuple[str, ...]]:
     for place, count in log.items():
         found[key(place)] += count
     return found
-
-
-def delayed(count: int) -> Iterator[Ask]:
-    """Requests whose backend takes from 20 to 200 ms, the candidate half as long again, each its own time."""
-    for number in range(count):
-        user = f"user-{number * 7919 % 997}"
-        arm = arm_of(user)
-        delay_ms = 20 * 10 ** (number * 389 % 1009 / 1009) * (1.5 if arm == "candidate" else 1)
-        name = ("orders", "/api/orders/{number}", f"/api/orders/{number}")
-        route, path, target = name if number % 3 else ("search", "/api/search/all", "/api/search/all")
-        yield Ask(Place(route, path, arm, BACKENDS[arm], "GET", 200), f"{target}?delay={delay_ms:.3f}", user)
 
 
 def test_quantiles_per_path_and_arm_are_those_of_the_log(start_gateway: Start, ports: tuple[int, int]) -> None:
