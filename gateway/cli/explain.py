@@ -3,56 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from typing import cast
 
 import click
 import msgspec
 
+from gateway.cli.admin import TOKEN_VARIABLE, Admin, read
 from gateway.cli.table import read_table
+from gateway.core.enquiry import build_request
 from gateway.core.explanation import Explanation, explain_request
-from gateway.core.heads import RequestHead, parse_request
 from gateway.errors import CommandError, ProxyError
 
-_URL_SAFE = "!#$%&'()*+,/:;=?@[]~"  # what is encoded already stays so
-_NO_HOST = "localhost"
 _LABEL_WIDTH = 10
 
 
 @click.command(name="explain")
-@click.option(
-    "-c", "--config", "path", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The configuration."
-)
+@click.option("-c", "--config", "path", metavar="FILE", type=click.Path(path_type=Path), help="Ask a configuration …")
+@click.option("--admin", "url", metavar="URL", help="… or a running gateway, by its admin API.")
+@click.option("--token", envvar=TOKEN_VARIABLE, default="", metavar="TOKEN", help=f"Or {TOKEN_VARIABLE}.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; repeatable.")
 @click.option(
     "--client-ip", "peer", default="127.0.0.1", show_default=True, metavar="IP", help="Whose connection it would be."
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine output.")
 @click.argument("method")
-@click.argument("url")
-def command(path: Path, headers: tuple[str, ...], peer: str, as_json: bool, method: str, url: str) -> None:
+@click.argument("target", metavar="URL")
+def command(  # noqa: PLR0913 - what a person may say
+    *,
+    path: Path | None,
+    url: str | None,
+    token: str,
+    headers: tuple[str, ...],
+    peer: str,
+    as_json: bool,
+    method: str,
+    target: str,
+) -> None:
     """Explain what becomes of a request, without sending it.
 
     URL is a path (/api/orders/81) or a whole URL; its host then counts for routes that name hosts.
     """
-    table = read_table(path)
-    try:
-        explanation = explain_request(table, build_request(method, url, headers), peer)
-    except ProxyError as error:
-        raise CommandError(f"{error.status} {error.title}: {error.detail}") from error
-    text = msgspec.json.encode(explanation).decode() if as_json else "\n".join(draw_explanation(explanation))
+    lines = [split_header(header) for header in headers]
+    if (path is None) == (url is None):
+        raise click.UsageError("say whom to ask: a configuration with -c FILE, or a running gateway with --admin URL")
+    if url is not None:
+        asked = {"method": method, "url": target, "headers": lines, "client_ip": peer}
+        content = Admin(url, token).send("POST", "/api/v1/explain", asked)
+    else:
+        content = msgspec.json.encode(explain_by_file(cast("Path", path), method, target, lines, peer))
+    text = content.decode() if as_json else "\n".join(draw_explanation(read(content, Explanation)))
     click.echo(text)
 
 
-def build_request(method: str, url: str, headers: tuple[str, ...]) -> RequestHead:
-    """The request as a client would send it. Raises BadRequest where the gateway would."""
-    parts = urlsplit(url)
-    path = quote(parts.path or "/", safe=_URL_SAFE)
-    target = f"{path}?{quote(parts.query, safe=_URL_SAFE)}" if parts.query else path
-    lines = [split_header(header) for header in headers]
-    if not any(name.lower() == "host" for name, _ in lines):
-        lines.insert(0, ("Host", parts.netloc.rpartition("@")[2] or _NO_HOST))
-    fields = "".join(f"{name}: {value}\r\n" for name, value in lines)
-    return parse_request(f"{method.upper()} {target} HTTP/1.1\r\n{fields}\r\n".encode())
+def explain_by_file(path: Path, method: str, url: str, headers: list[tuple[str, str]], peer: str) -> Explanation:
+    """What a gateway with this configuration would do. Raises `CommandError` with what it would answer itself."""
+    table = read_table(path)
+    try:
+        return explain_request(table, build_request(method, url, headers), peer)
+    except ProxyError as error:
+        raise CommandError(f"{error.status} {error.title}: {error.detail}") from error
 
 
 def split_header(header: str) -> tuple[str, str]:

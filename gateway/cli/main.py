@@ -21,6 +21,11 @@ COMMANDS = {
     "check": "Validate a configuration.",
     "explain": "Which arm a request takes, and why.",
     "diff": "What a configuration change does.",
+    "status": "A running gateway at a glance.",
+    "paths": "Requests, errors and latencies per path and arm.",
+    "set": "Give a rollout an operator's percentage.",
+    "unset": "Give a rollout back to the file.",
+    "events": "Who or what changed what, when and why.",
     "schema": "Print the JSON Schema of the configuration.",
     "demo": "Watch a rollout between two demo backends.",
 }

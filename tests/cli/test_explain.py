@@ -61,7 +61,7 @@ def test_it_tells_programs_the_same(config: str, capsys: pytest.CaptureFixture[s
 
 def test_a_whole_url_brings_its_host(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """For routes that name hosts; a Host header of one's own comes before it."""
-    assert "rest" in run(capsys, "-c", config, "GET", "http://shop.example.com/caf\u00e9")[1]
+    assert "rest" in run(capsys, "-c", config, "GET", "http://shop.example.com/caf%C3%A9")[1]
     assert "rest" in run(capsys, "-c", config, "GET", "/x", "-H", "Host: shop.example.com")[1]
 
 
@@ -72,7 +72,18 @@ def test_a_request_that_is_refused_is_a_failure_in_one_line(config: str, capsys:
         "",
         "crossfade: 404 Not Found: no route matches this request\n",
     )
-    assert run(capsys, "-c", config, "GET", "/a/../..")[2].startswith("crossfade: 400 Bad Request: ")
+    for method, url in (("GET", "/a/../.."), ("GET", "/a b"), ("get", "/")):
+        assert run(capsys, "-c", config, method, url)[2].startswith("crossfade: 400 Bad Request: ")
+
+
+@pytest.mark.parametrize("whom", [(), ("-c", "gateway.yaml", "--admin", "http://127.0.0.1:1")])
+def test_one_of_a_file_and_a_gateway_is_asked(whom: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither or both is wrong usage."""
+    status, _, err = run(capsys, *whom, "GET", "/")
+
+    assert status == 2
+    assert "-c FILE" in err
+    assert "--admin URL" in err
 
 
 @pytest.mark.parametrize("header", ["X-User-ID", ": 7", "X-A: 1\r\nX-B: 2"])

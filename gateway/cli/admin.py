@@ -1,0 +1,145 @@
+"""Talking to a running gateway: the options that say where it is, and calls of its admin API."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+import aiohttp
+import click
+import msgspec
+
+from gateway.errors import CommandError
+
+DEFAULT_ADMIN = "http://127.0.0.1:9900"
+TOKEN_VARIABLE = "CROSSFADE_ADMIN_TOKEN"  # noqa: S105 - the name of the variable, not a token
+OPERATOR_HEADER = "X-Crossfade-Operator"
+
+CALL_SECONDS = 30.0
+"""A change is answered when it is in force in every worker, which may take ten."""
+CONNECT_SECONDS = 5.0
+
+_FIRST_ERROR = 400
+_UNAUTHORIZED = 401
+
+Shape = TypeVar("Shape")
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The admin API at ``url``. Each call raises `CommandError` with what a person can do about it."""
+
+    url: str
+    token: str = ""
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The JSON that is answered."""
+        return self._call("GET", path, query=query)
+
+    def send(self, method: str, path: str, body: object) -> bytes:
+        """Ask for something to be done, with a JSON body; the JSON that is answered."""
+        return self._call(method, path, body=msgspec.json.encode(body))
+
+    def _call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
+        try:
+            status, kind, content = asyncio.run(self._fetch(method, path, query, body))
+        except aiohttp.InvalidURL:
+            raise CommandError(f"--admin {self.url} is not a URL; write {DEFAULT_ADMIN}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise CommandError(
+                f"no gateway answers at {self.url} ({_reason_of(error)}); choose another with --admin URL"
+            ) from None
+        if status >= _FIRST_ERROR or "json" not in kind:
+            raise CommandError(self._explain(status, kind, content))
+        return content
+
+    async def _fetch(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
+    ) -> tuple[int, str, bytes]:
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=self._headers(body)) as session,
+            session.request(method, self.url.rstrip("/") + path, params=query, data=body) as response,
+        ):
+            return response.status, response.content_type, await response.read()
+
+    def _headers(self, body: bytes | None) -> dict[str, str]:
+        headers = {OPERATOR_HEADER: _user()}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _explain(self, status: int, kind: str, content: bytes) -> str:
+        """What went wrong, in one line."""
+        if status == _UNAUTHORIZED:
+            said = "is wrong" if self.token else "is missing"
+            return f"the token {said}; give it with --token or {TOKEN_VARIABLE}"
+        if "json" not in kind:
+            return f"what answers at {self.url} is not Crossfade's admin API; choose another with --admin URL"
+        problem = _read_problem(content)
+        field = f"{problem.field}: " if problem.field else ""
+        return field + show(problem.detail or problem.title or f"the gateway answers {status}")
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it takes too long"
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno and cause.errno > 0 else str(cause)
+
+
+class _Problem(msgspec.Struct):
+    """The part of a problem document (RFC 9457) that a person wants to know."""
+
+    title: str = ""
+    detail: str = ""
+    field: str = ""
+
+
+def _read_problem(content: bytes) -> _Problem:
+    try:
+        return msgspec.json.decode(content, type=_Problem)
+    except msgspec.DecodeError:
+        return _Problem()
+
+
+def read(content: bytes, shape: type[Shape]) -> Shape:
+    """An answer of the API as one of its own structs."""
+    try:
+        return msgspec.json.decode(content, type=shape)
+    except msgspec.DecodeError as error:
+        raise CommandError(f"the gateway answers what this version does not understand: {error}") from None
+
+
+def admin_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--admin``, ``--token`` and ``--json``: the command gets ``admin`` and ``as_json``."""
+
+    @click.option("--admin", "url", default=DEFAULT_ADMIN, show_default=True, metavar="URL", help="The admin API.")
+    @click.option("--token", envvar=TOKEN_VARIABLE, default="", metavar="TOKEN", help=f"Or {TOKEN_VARIABLE}.")
+    @click.option("--json", "as_json", is_flag=True, help="Machine output.")
+    @wraps(command)
+    def with_admin(*args: Any, url: str, token: str, as_json: bool, **others: Any) -> None:
+        command(*args, admin=Admin(url, token), as_json=as_json, **others)
+
+    return with_admin
+
+
+def show(text: object) -> str:
+    """Text from elsewhere, so that a terminal shows it and does not obey it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text))
+
+
+def _user() -> str:
+    """Who calls, for the audit log; empty when the system does not know."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+    return name if name.isascii() and name.isprintable() else ""

@@ -1,0 +1,50 @@
+"""`crossfade set`: an operator's percentage."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import click
+
+from gateway.admin.rollouts import RolloutView
+from gateway.cli.admin import Admin, admin_options, read
+from gateway.cli.grid import show_percent
+from gateway.settings.quantities import parse_percent
+
+
+def path_of(rollout: str) -> str:
+    """Where the API has a rollout."""
+    return f"/api/v1/rollouts/{quote(rollout, safe='')}"
+
+
+def tell_change(content: bytes, before: RolloutView) -> None:
+    """Say what was and what is, and where what was asked for is not what is."""
+    after = read(content, RolloutView)
+    was = f"{show_percent(before.percent)} ({before.source})"
+    click.echo(f"{after.name}: {was} → {show_percent(after.percent)} ({after.source})")
+    if after.source == "switch":
+        click.echo("an emergency switch in the gateway's environment has the last word", err=True)
+    if after.mode != "live":
+        click.echo(f"the rollout is in mode {after.mode}: the candidate answers nobody", err=True)
+
+
+@click.command(name="set")
+@click.argument("rollout")
+@click.argument("percent")
+@click.option("--reason", default="", metavar="TEXT", help="For the audit log.")
+@admin_options
+def command(admin: Admin, as_json: bool, rollout: str, percent: str, reason: str) -> None:
+    """Give ROLLOUT an operator's PERCENT: 5, 0.01 or 5%.
+
+    It holds over restarts and edits of the file, until `crossfade unset`.
+    """
+    try:
+        wanted = parse_percent(percent)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="PERCENT") from None
+    before = read(admin.get(path_of(rollout)), RolloutView)
+    content = admin.send("PUT", f"{path_of(rollout)}/percent", {"percent": wanted, "reason": reason})
+    if as_json:
+        click.echo(content)
+    else:
+        tell_change(content, before)

@@ -1,0 +1,121 @@
+"""A call of the admin API either succeeds or says in one line what to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from gateway.cli.admin import OPERATOR_HEADER, Admin, read, show
+from gateway.errors import CommandError
+
+Seen = list[tuple[str, str, dict[str, str], bytes]]
+
+
+@contextmanager
+def answering(status: int, kind: str, body: bytes) -> Iterator[tuple[str, Seen]]:
+    """A server with one answer for all; what it was asked."""
+    seen: Seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            seen.append((self.command, self.path, dict(self.headers), asked))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_PUT = do_DELETE = answer  # noqa: N815 - the library's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_call_says_who_asks_and_with_which_token() -> None:
+    """So the audit log knows whose act it was."""
+    with answering(200, "application/json", b'{"a": 1}') as (url, seen):
+        answer = Admin(f"{url}/", "secret").send("PUT", "/api/v1/x", {"percent": 5})
+
+    ((method, path, headers, body),) = seen
+    assert answer == b'{"a": 1}'
+    assert (method, path, body) == ("PUT", "/api/v1/x", b'{"percent":5}')
+    assert headers["Authorization"] == "Bearer secret"
+    assert headers[OPERATOR_HEADER]
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_a_query_is_encoded() -> None:
+    """A route's name may hold anything."""
+    with answering(200, "application/json", b"{}") as (url, seen):
+        Admin(url).get("/api/v1/paths", {"route": "a b&c"})
+
+    assert seen[0][1] in {"/api/v1/paths?route=a+b%26c", "/api/v1/paths?route=a%20b%26c"}
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "kind", "body", "words"),
+    [
+        (
+            "",
+            401,
+            "application/problem+json",
+            b"{}",
+            "the token is missing; give it with --token or CROSSFADE_ADMIN_TOKEN",
+        ),
+        ("x", 401, "application/problem+json", b"{}", "the token is wrong; give it with"),
+        ("", 404, "application/problem+json", b'{"detail": "there is no rollout `a`"}', "there is no rollout `a`"),
+        ("", 422, "application/problem+json", b'{"detail": "too much", "field": "percent"}', "percent: too much"),
+        ("", 500, "application/problem+json", b"not json", "the gateway answers 500"),
+        ("", 409, "application/problem+json", b'{"detail": "\\u001b[31m"}', r"\x1b[31m"),
+        ("", 200, "text/html", b"<html>", "is not Crossfade's admin API; choose another with --admin URL"),
+        ("", 404, "text/html", b"<html>", "is not Crossfade's admin API"),
+    ],
+)
+def test_what_is_refused_is_one_line(token: str, status: int, kind: str, body: bytes, words: str) -> None:
+    """That says what to do, and that a terminal does not obey."""
+    with answering(status, kind, body) as (url, _), pytest.raises(CommandError) as caught:
+        Admin(url, token).get("/api/v1/status")
+
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:1", "no gateway answers at http://127.0.0.1:1 (Connection refused); choose another"),
+        ("nonsense", "--admin nonsense is not a URL; write http://127.0.0.1:9900"),
+    ],
+)
+def test_nobody_there_is_one_line(url: str, words: str) -> None:
+    """With the address that was tried."""
+    with pytest.raises(CommandError) as caught:
+        Admin(url).get("/api/v1/status")
+
+    assert words in str(caught.value)
+
+
+def test_an_answer_of_another_version_is_a_failure_in_one_line() -> None:
+    """Not a traceback."""
+    with pytest.raises(CommandError, match="does not understand"):
+        read(b'{"a": "b"}', dict[str, int])
+
+
+@pytest.mark.parametrize(("text", "shown"), [("plain ü", "plain ü"), ("a\x1b[2Jb\n", r"a\x1b[2Jb\n"), (5, "5")])
+def test_text_from_elsewhere_is_shown_and_not_obeyed(text: object, shown: str) -> None:
+    """Whoever names a route must not clear an operator's screen."""
+    assert show(text) == shown

@@ -1,0 +1,61 @@
+"""Setting says what was, what is, and where the latter is not what was asked for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.admin.rollouts import RolloutView
+from gateway.cli.main import main
+from gateway.cli.set import path_of, tell_change
+
+BEFORE = RolloutView(
+    name="checkout",
+    mode="live",
+    state="running",
+    percent=5.0,
+    source="file",
+    stage=None,
+    stages=[],
+    cooldown_until=None,
+    retries_left=None,
+    routes=["orders"],
+    rules=[],
+    revision="r1",
+)
+
+
+def tell(capsys: pytest.CaptureFixture[str], **changes: object) -> tuple[str, str]:
+    """What is said when the rollout is so afterwards: output and errors."""
+    tell_change(msgspec.json.encode(msgspec.structs.replace(BEFORE, **changes)), BEFORE)
+    return tuple(capsys.readouterr())
+
+
+def test_it_says_what_was_and_what_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """And who says so."""
+    assert tell(capsys, percent=20.0, source="operator") == ("checkout: 5 % (file) → 20 % (operator)\n", "")
+
+
+def test_it_warns_where_the_environment_has_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else an operator believes that 20 % are in force."""
+    assert "has the last word" in tell(capsys, percent=0.0, source="switch")[1]
+
+
+def test_it_warns_where_the_mode_keeps_the_candidate_from_answering(capsys: pytest.CaptureFixture[str]) -> None:
+    """The percentage is set, and yet nobody gets there."""
+    assert "the candidate answers nobody" in tell(capsys, percent=20.0, source="operator", mode="shadow")[1]
+
+
+def test_a_name_becomes_part_of_a_path_whatever_is_in_it() -> None:
+    """It must not lead anywhere else."""
+    assert path_of("a/../b?c") == "/api/v1/rollouts/a%2F..%2Fb%3Fc"
+
+
+@pytest.mark.parametrize("percent", ["101", "x", "-1"])
+def test_what_is_no_percentage_is_wrong_usage(percent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anybody is asked."""
+    with pytest.raises(SystemExit) as ended:
+        main(["set", "checkout", "--", percent])
+
+    assert ended.value.code == 2
+    assert "is not a percentage" in capsys.readouterr().err
