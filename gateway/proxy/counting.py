@@ -25,6 +25,12 @@ _FIRST_CLIENT_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
 _SWITCHING_PROTOCOLS: Final = 101
 
+# A name of the module is found several times as fast as a member of an enumeration.
+_CANDIDATE: Final = Arm.CANDIDATE
+
+_Key = tuple[str, str, bool, bool]
+"""Route, path template, whether the arm is the candidate and whether it was forced: enumerations are slow to hash."""
+
 _Answers = dict[tuple[str, bytes, int, str], int]
 """As `Answer`, with the method as it came: it becomes text when the figures are taken."""
 
@@ -51,7 +57,7 @@ class Counters:
     __slots__ = ("_tallies", "_unrouted")
 
     def __init__(self) -> None:
-        self._tallies: dict[tuple[str, str, Arm, bool], _Tally] = {}
+        self._tallies: dict[_Key, _Tally] = {}
         self._unrouted = _Tally()
 
     def count(self, exchange: Exchange, path: str) -> None:
@@ -61,7 +67,7 @@ class Counters:
         side = decision.side
         reason = decision.reason
         status = exchange.status or CLIENT_GONE
-        key = (decision.entry.route.name, path, side.arm, reason == "override")
+        key = (decision.entry.route.name, path, side.arm is _CANDIDATE, reason == "override")
         tally = self._tallies.get(key)
         if tally is None:
             tally = self._tallies[key] = _Tally()
@@ -84,8 +90,9 @@ class Counters:
         """Let a traced request that was counted stand for its bucket of durations."""
         decision = exchange.decision
         assert decision is not None
-        route, arm, is_forced = decision.entry.route.name, decision.side.arm, decision.reason == "override"
-        self._tallies[route, exchange.template or "", arm, is_forced].figures.exemplars[bucket] = exemplar
+        is_candidate, is_forced = decision.side.arm is _CANDIDATE, decision.reason == "override"
+        key = (decision.entry.route.name, exchange.template or "", is_candidate, is_forced)
+        self._tallies[key].figures.exemplars[bucket] = exemplar
 
     def count_unrouted(self, method: bytes, status: int, seconds: float) -> None:
         """Count a request that no route served: refused, or not matched."""
@@ -102,8 +109,9 @@ class Counters:
             taken.append(Counted(UNROUTED, self._unrouted.finish()))
             self._unrouted = _Tally()
         while self._tallies and len(taken) < _MOST_AT_ONCE:
-            (route, path, arm, is_forced), tally = self._tallies.popitem()
-            taken.append(Counted(Subject(route, path, str(arm), is_forced), tally.finish()))
+            (route, path, is_candidate, is_forced), tally = self._tallies.popitem()
+            arm = str(Arm.CANDIDATE if is_candidate else Arm.BASELINE)
+            taken.append(Counted(Subject(route, path, arm, is_forced), tally.finish()))
         return tuple(taken)
 
 

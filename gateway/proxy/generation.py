@@ -12,7 +12,7 @@ from gateway.core.addresses import TrustedNetworks
 from gateway.core.decision import Decider
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
-from gateway.core.trace_context import Traces
+from gateway.core.trace_context import Trace, Traces
 from gateway.core.types import AccessLog, Backend, Route, Table
 from gateway.proxy.identity import new_key, new_request_id
 from gateway.proxy.pool import Pool
@@ -96,7 +96,7 @@ class Generation:
         if decision is not None:
             exchange.template = path = self._templates[decision.entry.route.name].find(exchange.request)
             self.counters.count(exchange, path)
-            if self.traces is not None:
+            if isinstance(exchange.trace, Trace):
                 self.traced.note(exchange, self.counters)
         else:
             seconds = exchange.settled_at - exchange.started_at

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gateway.core.types import Table
     from gateway.proxy.client import ClientConnection
+    from gateway.telemetry.turns import Turns
 
 # The descriptor itself: `sys.stdout` is None when it was closed at the start.
 _STDOUT: Final = 1
@@ -38,11 +39,14 @@ class Figures(TypedDict):
 
 
 class DataPlane:
-    """Accepts on ``listeners`` and serves by the table that it was given last. Made within a running loop."""
+    """Accepts on ``listeners`` and serves by the table that it was given last. Made within a running loop.
+
+    ``log_turns`` are those of all processes that write an access log to the same standard output.
+    """
 
     generation: Generation
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
+    def __init__(self, listeners: Sequence[Listener], log_turns: Turns | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.wheel = TimerWheel(self.loop)
         self._acceptors = [Acceptor(self, listener) for listener in listeners]
@@ -50,7 +54,7 @@ class DataPlane:
         self.traced = TracedRequests()
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
-        self._access_log = AccessLog(_STDOUT)
+        self._access_log = AccessLog(_STDOUT, log_turns)
         self._is_accepting = False
         self._is_draining = False
         self._is_empty = asyncio.Event()

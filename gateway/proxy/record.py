@@ -1,52 +1,62 @@
-"""What is told about a request that is over, with the key's bucket but never the key.
+"""The access log's line: one JSON object about a request that is over, with the key's bucket but never the key.
 
-The access log gets one JSON object, and tracing, for the few that are traced, what spans are made of.
+A line is put together from bytes, not from a dictionary: with ``access_log: all`` every request pays for it. What it
+shares with the other requests of its path and arm is encoded once.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from time import monotonic, time
-from typing import TYPE_CHECKING
+from time import time
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from gateway.core.figures import CLIENT_GONE
-from gateway.core.trace_context import Trace, TracedRequest, trace_id_of
+from gateway.core.trace_context import trace_id_of
+from gateway.core.types import Arm
 
 if TYPE_CHECKING:
     from gateway.errors import ProxyError
     from gateway.proxy.exchange import Exchange
 
+# Durations are milliseconds: of the whole request, and from its last byte sent to the response's header.
+_LINE: Final = (
+    b'{"time":"%b","request_id":"%b","trace_id":%b,%b,"target":%b,"status":%d,"bucket":%b,'
+    b'"duration_ms":%.3f,"header_ms":%b,"bytes":%d,"error":%b}'
+)
+_NULL: Final = b"null"
+
+# What may stand between quotes in JSON as it is.
+_PLAIN: Final = re.compile(rb"[ !#-\[\]-~]*")
+
 # Between the words of a class's name.
-_WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORD_ENDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+_LONGEST_TARGET: Final = 2048
+"""Of a path; the queue of lines would otherwise be as long as clients like."""
+
+_MOST_SHARED: Final = 4096
+
+_CANDIDATE: Final = Arm.CANDIDATE
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Line(msgspec.Struct):
-    """Durations are milliseconds: ``duration_ms`` of the whole request, ``header_ms`` from the request's last byte sent
-    to the response's header. ``bytes`` are those of the answer's body. What is not known, or never was, is null.
-    """
+class _Shared(msgspec.Struct):
+    """What requests of the same path and arm have in common. None where no route served the request."""
 
-    time: str
-    request_id: str
-    trace_id: str | None = None
-    route: str | None = None
-    path: str | None = None
-    target: str | None = None
-    method: str | None = None
-    status: int = 0
-    arm: str | None = None
-    reason: str | None = None
-    bucket: float | None = None
-    backend: str | None = None
-    endpoint: str | None = None
-    duration_ms: float | None = None
-    header_ms: float | None = None
-    bytes: int = 0
-    error: str | None = None
+    route: str | None
+    path: str | None
+    method: str
+    arm: str | None
+    reason: str | None
+    backend: str | None
+    endpoint: str | None
+
+
+_shared: dict[tuple[object, ...], bytes] = {}
 
 
 def access_line(exchange: Exchange) -> bytes:
@@ -54,77 +64,79 @@ def access_line(exchange: Exchange) -> bytes:
     request = exchange.request
     decision = exchange.decision
     trace_id = trace_id_of(exchange.trace, request.fields)
-    line = _Line(
-        _now(),
-        exchange.request_id.decode("latin-1"),
-        trace_id=trace_id.decode() if trace_id is not None else None,
-        path=exchange.template,
-        target=request.path.decode("latin-1"),
-        method=request.method.decode("latin-1"),
-        status=exchange.status or CLIENT_GONE,
-        endpoint=exchange.endpoint.endpoint.url if exchange.endpoint is not None else None,
-        duration_ms=_milliseconds(exchange.started_at, exchange.settled_at),
-        header_ms=_milliseconds(exchange.sent_at, exchange.header_at) if exchange.header_at else None,
-        bytes=exchange.bytes_sent,
-        error=_kind(exchange),
+    kind = kind_of(exchange)
+    return _LINE % (
+        _clock.now(),
+        exchange.request_id,
+        b'"%b"' % trace_id if trace_id is not None else _NULL,
+        _share(exchange),
+        _quote(request.path[:_LONGEST_TARGET]),
+        exchange.status or CLIENT_GONE,
+        b"%.4f" % decision.bucket if decision is not None and decision.bucket is not None else _NULL,
+        (exchange.settled_at - exchange.started_at) * 1000,
+        b"%.3f" % ((exchange.header_at - exchange.sent_at) * 1000) if exchange.header_at else _NULL,
+        exchange.bytes_sent,
+        b'"%b"' % kind.encode() if kind is not None else _NULL,
     )
-    if decision is not None:
-        line.route = decision.entry.route.name
-        line.arm = decision.arm
-        line.reason = decision.reason
-        line.bucket = round(decision.bucket, 4) if decision.bucket is not None else None
-        line.backend = decision.side.backend
-    return _encode(line)
 
 
 def refusal_line(error: ProxyError, request_id: bytes) -> bytes:
     """What is written about bytes that were answered, but never became a request."""
-    return _encode(_Line(_now(), request_id.decode("latin-1"), status=error.status, error=_name(error)))
+    shared = b'"route":null,"path":null,"method":null,"arm":null,"reason":null,"backend":null,"endpoint":null'
+    name = b'"%b"' % _name(error).encode()
+    return _LINE % (_clock.now(), request_id, _NULL, shared, _NULL, error.status, _NULL, 0, _NULL, 0, name)
 
 
-def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
-    """What spans are made of; the request must have had a route."""
-    request = exchange.request
-    decision = exchange.decision
-    peer = exchange.client.peer
-    assert decision is not None
-    epoch = time() - monotonic()
-    return TracedRequest(
-        trace_id=trace.trace_id.decode(),
-        parent_id=trace.parent_id.decode() if trace.parent_id is not None else None,
-        span_id=trace.span_id.decode(),
-        sent_id=trace.sent_id.decode(),
-        started_at=exchange.started_at + epoch,
-        sent_at=exchange.sent_at + epoch if exchange.sent_at else 0.0,
-        header_at=exchange.header_at + epoch if exchange.header_at else 0.0,
-        ended_at=exchange.settled_at + epoch,
-        request_id=exchange.request_id.decode("latin-1"),
-        method=request.method.decode("latin-1"),
-        path=request.path.decode("latin-1"),
-        template=exchange.template or "",
-        route=decision.entry.route.name,
-        arm=str(decision.arm),
-        reason=decision.reason,
-        backend=decision.side.backend,
-        endpoint=exchange.endpoint.endpoint.url if exchange.endpoint is not None else "",
-        status=exchange.status or CLIENT_GONE,
-        error=_kind(exchange) or "",
-        client=peer.address,
-        host=request.fields.authority.decode("latin-1"),
-        scheme="https" if peer.is_tls else "http",
-        is_http11=request.fields.is_http11,
-    )
+def _share(exchange: Exchange) -> bytes:
+    decision, method = exchange.decision, exchange.request.method
+    endpoint = exchange.endpoint
+    url = endpoint.endpoint.url if endpoint is not None else None
+    if decision is None:
+        return _encode_shared(_Shared(None, None, method.decode("latin-1"), None, None, None, url))
+    side = decision.side
+    route, path, reason = decision.entry.route.name, exchange.template, decision.reason
+    key = (route, path, method, side.arm is _CANDIDATE, reason, side.backend, url)
+    shared = _shared.get(key)
+    if shared is None:
+        shared = _encode_shared(_Shared(route, path, method.decode("latin-1"), side.arm, reason, side.backend, url))
+        if len(_shared) >= _MOST_SHARED:
+            _shared.clear()
+        _shared[key] = shared
+    return shared
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _encode_shared(shared: _Shared) -> bytes:
+    return _encode(shared)[1:-1]
 
 
-def _milliseconds(start: float, end: float) -> float:
-    return round((end - start) * 1000, 3)
+def _quote(text: bytes) -> bytes:
+    return b'"%b"' % text if _PLAIN.fullmatch(text) else _encode(text.decode("latin-1"))
 
 
-def _kind(exchange: Exchange) -> str | None:
+class _Clock:
+    """The time as RFC 3339 has it; what stays the same for a second is put together once."""
+
+    __slots__ = ("_prefix", "_second")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._prefix = b""
+
+    def now(self) -> bytes:
+        """UTC, to the millisecond."""
+        now = time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+        return b"%b.%03dZ" % (self._prefix, (now - second) * 1000)
+
+
+_clock = _Clock()
+
+
+def kind_of(exchange: Exchange) -> str | None:
+    """How a request failed, in a word; None when it did not."""
     if exchange.error is None:
         return "client_gone" if exchange.is_client_gone else None
     return _name(exchange.error)

@@ -6,11 +6,12 @@ and the users behind it, must not wait for.
 
 from __future__ import annotations
 
+from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.figures import Exemplar, duration_bucket
+from gateway.core.figures import CLIENT_GONE, Exemplar, duration_bucket
 from gateway.core.trace_context import Trace, TracedRequest
-from gateway.proxy.record import traced_request
+from gateway.proxy.record import kind_of
 
 if TYPE_CHECKING:
     from gateway.proxy.counting import Counters
@@ -44,3 +45,37 @@ class TracedRequests:
         """Those since the last call."""
         taken, self._held = tuple(self._held), []
         return taken
+
+
+def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
+    """What spans are made of; the request must have had a route."""
+    request = exchange.request
+    decision = exchange.decision
+    peer = exchange.client.peer
+    assert decision is not None
+    epoch = time() - monotonic()
+    return TracedRequest(
+        trace_id=trace.trace_id.decode(),
+        parent_id=trace.parent_id.decode() if trace.parent_id is not None else None,
+        span_id=trace.span_id.decode(),
+        sent_id=trace.sent_id.decode(),
+        started_at=exchange.started_at + epoch,
+        sent_at=exchange.sent_at + epoch if exchange.sent_at else 0.0,
+        header_at=exchange.header_at + epoch if exchange.header_at else 0.0,
+        ended_at=exchange.settled_at + epoch,
+        request_id=exchange.request_id.decode("latin-1"),
+        method=request.method.decode("latin-1"),
+        path=request.path.decode("latin-1"),
+        template=exchange.template or "",
+        route=decision.entry.route.name,
+        arm=str(decision.arm),
+        reason=decision.reason,
+        backend=decision.side.backend,
+        endpoint=exchange.endpoint.endpoint.url if exchange.endpoint is not None else "",
+        status=exchange.status or CLIENT_GONE,
+        error=kind_of(exchange) or "",
+        client=peer.address,
+        host=request.fields.authority.decode("latin-1"),
+        scheme="https" if peer.is_tls else "http",
+        is_http11=request.fields.is_http11,
+    )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.proxy.listener import TlsFiles
     from gateway.runtime.keepsake import Keepsake
     from gateway.runtime.ledger import Ledger
+    from gateway.telemetry.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Inheritance:
     link: socket.socket
     keepsake: Keepsake
     ledger: Ledger
+    log_turns: Turns
 
     def keep_slot(self, slot: int) -> None:
         """In worker ``slot``: close everything that is another process's."""

@@ -22,6 +22,7 @@ from gateway.runtime.worker import run_worker
 from gateway.settings.compile import Switches, compile_table
 from gateway.settings.load import load_file
 from gateway.telemetry import logs
+from gateway.telemetry.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,9 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
             undo.callback(close_all, doors[-1].sockets)
         admin_socket = undo.enter_context(open_single(admin.listen.host, admin.listen.port))
         undo.pop_all()
-    return Inheritance(source, slots, doors, admin_socket, open_link(), _keep(source, loaded), Ledger(time.time()))
+    return Inheritance(
+        source, slots, doors, admin_socket, open_link(), _keep(source, loaded), Ledger(time.time()), Turns()
+    )
 
 
 def _open_door(entry: Listener, slots: int, base_dir: Path) -> Door:

@@ -47,7 +47,9 @@ class Worker:
     """A data plane, and the link that tells it by which table to serve. Made within a running loop."""
 
     def __init__(self, inheritance: Inheritance, slot: int) -> None:
-        self._plane = DataPlane([Listener(door.sockets[slot], door.tls) for door in inheritance.doors])
+        self._plane = DataPlane(
+            [Listener(door.sockets[slot], door.tls) for door in inheritance.doors], inheritance.log_turns
+        )
         self._uplink = Uplink(inheritance.link.getsockname(), slot, self._arrive)
         inheritance.link.close()
         self._newest: NewTable | None = None

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.telemetry.access_log import BATCH_BYTES, AccessLog
+from gateway.telemetry.access_log import AccessLog
+from gateway.telemetry.turns import Turns
 
 Pipe = tuple[int, int]
 
@@ -53,7 +52,7 @@ def test_a_full_queue_drops_and_counts(pipe: Pipe) -> None:
     os.set_blocking(writer, True)
     log = AccessLog(writer, capacity=10)
     for _ in range(100):
-        log.write(b"x" * 4000)  # the pipe takes 16 of them, the queue ten more
+        log.write(b"x" * 200_000)  # the pipe takes five of them, the queue ten more
     log.close(seconds=0.2)
 
     assert log.dropped >= 70
@@ -97,20 +96,30 @@ def test_a_descriptor_that_was_made_non_blocking_is_waited_for(pipe: Pipe) -> No
     assert log.dropped == 0
 
 
-@given(st.lists(st.binary(min_size=1, max_size=3000).filter(lambda line: b"\n" not in line), max_size=20))
-def test_a_batch_is_atomic_unless_one_line_alone_is_not(lines: list[bytes]) -> None:
-    """Every write is of whole lines and at most PIPE_BUF, so lines of several workers do not mix."""
-    log = AccessLog(fd=-1)
-    log.close()
-    log._lines.extend(lines)
-    written = b""
-    while log._lines:
-        batch, count = log._take()
-        written += batch
+def test_lines_of_several_processes_do_not_mix(pipe: Pipe) -> None:
+    """However large the batches: each process writes in its turn."""
+    reader, writer = pipe
+    turns = Turns()
+    children = [write_in_a_child(writer, turns, b"%d" % number * 500) for number in range(3)]
+    os.close(writer)
+    lines = drain(reader).splitlines()
+    for pid in children:
+        os.waitpid(pid, 0)
 
-        assert len(batch) <= BATCH_BYTES or count == 1
-        assert batch.count(b"\n") == count
-    assert written.split(b"\n")[:-1] == lines
+    assert sorted(set(lines)) == [b"0" * 500, b"1" * 500, b"2" * 500]
+    assert len(lines) == 3 * 3000
+
+
+def write_in_a_child(writer: int, turns: Turns, line: bytes) -> int:
+    """A process that writes 3,000 lines; its pid."""
+    pid = os.fork()
+    if pid == 0:
+        log = AccessLog(writer, turns)
+        for _ in range(3000):
+            log.write(line)
+        log.close(seconds=30)
+        os._exit(log.dropped)
+    return pid
 
 
 def test_a_line_longer_than_a_batch_goes_out_alone(pipe: Pipe) -> None:

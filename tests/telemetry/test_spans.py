@@ -110,7 +110,6 @@ def test_attributes_follow_the_conventions_for_http(collector: Collector) -> Non
         "http.request.method": "GET",
         "http.response.status_code": 200,
         "url.full": "https://new.internal/orders/81",
-        "network.protocol.version": "1.1",
         "server.address": "new.internal",
         "server.port": 443,
         "crossfade.backend": "new",
