@@ -83,7 +83,7 @@ def kill(gateway: Gateway, load: FigureLoad, name: str, after: int) -> None:
 def estimate(requests: int) -> None:
     """Compare quantiles. Raises `BenchError` when one is off by more than 3 %."""
     with served() as (gateway, ports):
-        with FigureLoad(gateway.port, delayed(requests), ports, connections=48) as load:
+        with FigureLoad(gateway.port, delayed(requests), ports, connections=128) as load:
             pass
         gateway.wait_until(lambda: counted(gateway).total() >= requests)
         items: list[dict[str, Any]] = gateway.ask("/api/v1/paths?window=10m")[1]["items"]
@@ -121,10 +121,13 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser("python -m bench.counting", description="The figures against the load's own log.")
     parser.add_argument("--requests", type=int, default=200_000, help="that are counted (default 200,000)")
-    parser.add_argument("--delayed", type=int, default=12_000, help="whose quantiles are compared (default 12,000)")
+    parser.add_argument(
+        "--delayed", type=int, default=12_000, help="whose quantiles are compared (default 12,000; 0: none)"
+    )
     options = parser.parse_args()
     carry_out(lambda: count(options.requests))
-    carry_out(lambda: estimate(options.delayed))
+    if options.delayed:
+        carry_out(lambda: estimate(options.delayed))
 
 
 if __name__ == "__main__":

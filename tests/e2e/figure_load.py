@@ -117,11 +117,11 @@ def _choose(number: int) -> tuple[str, str, str, str]:
 
 
 def delayed(count: int) -> Iterator[Ask]:
-    """Requests whose backend takes from 20 to 200 ms, the candidate half as long again, each its own time."""
+    """Requests whose backend takes from 100 to 600 ms, each its own time; the candidate takes half as long again."""
     for number in range(count):
         user = f"user-{number * 7919 % 997}"
         arm = arm_of(user)
-        delay_ms = 20 * 10 ** (number * 389 % 1009 / 1009) * (1.5 if arm == "candidate" else 1)
+        delay_ms = 100 * 6 ** (number * 389 % 1009 / 1009) * (1.5 if arm == "candidate" else 1)
         name = ("orders", "/api/orders/{number}", f"/api/orders/{number}")
         route, path, target = name if number % 3 else ("search", "/api/search/all", "/api/search/all")
         yield Ask(Place(route, path, arm, BACKENDS[arm], "GET", 200), f"{target}?delay={delay_ms:.3f}", user)

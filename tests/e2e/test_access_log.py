@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ FIELDS = {
     "bytes",
     "error",
 }
+LOG_SECONDS = 0.5
+"""How long a line may have waited, on a busy machine, in a worker that is killed."""
+
 NEVER_A_REQUEST = {"route", "path", "target", "method", "arm", "reason", "bucket", "backend", "endpoint", "trace_id"}
 
 CONFIGURATION = """\
@@ -351,6 +355,38 @@ def test_a_reader_that_stops_reading_costs_lines_and_never_requests(tmp_path: Pa
     assert (load.surprises, len(load.entries)) == ([], 15_000)
     assert dropped > 0
     assert all(set(json.loads(line)) == FIELDS for line in read)
+
+
+def test_lines_of_several_workers_do_not_mix(tmp_path: Path) -> None:
+    """Through one pipe, whole and each once, but for one that a killed worker was writing and what it had not begun."""
+    with contextlib.ExitStack() as stack:
+        ports = stack.enter_context(obedient(tmp_path / "obedient"))
+        os.mkfifo(tmp_path / "gateway.out")
+        received = bytearray()
+        reading = threading.Thread(target=read_on, args=(tmp_path / "gateway.out", received))
+        reading.start()
+        text = configure_figures(ports).replace("access_log: off", "access_log: all")
+        gateway = stack.enter_context(Gateway(text, tmp_path))
+        with FigureLoad(gateway.port, mix(12_000), ports) as load:
+            load.wait_for(5_000)
+            os.kill(gateway.pids("w0")[0], signal.SIGKILL)
+    reading.join()
+    written = received.split(b"\n")
+    whole = [json.loads(line) for line in written if line.startswith(b"{") and line.endswith(b"}")]
+    lost = load.answered_last(LOG_SECONDS).total()
+
+    assert load.surprises == []
+    assert len([line for line in written if line]) - len(whole) <= 1
+    assert len({line["request_id"] for line in whole}) == len(whole)
+    assert len(load.entries) - lost <= len(whole) <= len(load.entries) + len(load.broken)
+    assert all(set(line) == FIELDS for line in whole)
+
+
+def read_on(pipe: Path, received: bytearray) -> None:
+    """Everything that comes out of a pipe until nobody writes to it any more."""
+    with pipe.open("rb", buffering=0) as stream:
+        while part := stream.read(1 << 16):
+            received += part
 
 
 def read_lines(reader: int, count: int) -> list[bytes]:

@@ -124,7 +124,7 @@ def regroup(log: Counter[Place], key: Any) -> Counter[tuple[str, ...]]:
 def test_quantiles_per_path_and_arm_are_those_of_the_log(start_gateway: Start, ports: tuple[int, int]) -> None:
     """p50, p95 and p99 of each path and arm are within 3 % of the exact ones, over both workers."""
     gateway = start_gateway(configure(ports))
-    with FigureLoad(gateway.port, delayed(1_800), ports, connections=32) as load:
+    with FigureLoad(gateway.port, delayed(1_800), ports, connections=128) as load:
         pass
 
     def rows() -> list[dict[str, Any]]:
