@@ -161,25 +161,9 @@ class Exchange:
         if not fields.authority:
             added += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
         method = request.method
-        connection.send(
-            self,
-            method,
-            b"".join(
-                (
-                    method,
-                    b" ",
-                    target,
-                    b" HTTP/1.1",
-                    passed,
-                    added,
-                    side.header_lines,
-                    line,
-                    b"X-Request-ID: ",
-                    self.request_id,
-                    END,
-                )
-            ),
-        )
+        added += side.header_lines
+        head = (method, b" ", target, b" HTTP/1.1", passed, added, line, b"X-Request-ID: ", self.request_id, END)
+        connection.send(self, method, b"".join(head))
         self.sent_at = monotonic()
         if not self.is_request_sent:
             self.client.resume_body()

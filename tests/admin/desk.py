@@ -20,6 +20,7 @@ from gateway.control.figures import Batch, Figures
 from gateway.control.overview import take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
+from gateway.control.tracing import Exports
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.histogram import bucket_of
 from gateway.core.types import Table
@@ -58,7 +59,7 @@ class Desk:
             figures=self.figures,
             store=self.store,
             reload=self.reload,
-            snapshot=lambda: take_snapshot(self.configuration, self.roster, self.rollouts, self.figures),
+            snapshot=lambda: take_snapshot(self.configuration, self.roster, self.rollouts, self.figures, Exports()),
             now=lambda: self.now,
         )
 
