@@ -89,6 +89,7 @@ class Worker:
             if await self._serve_by(table):
                 self._served = table
                 self._uplink.applied(table)
+                self._report()
 
     async def _serve_by(self, table: NewTable) -> bool:
         """Whether ``table`` is in force. A first one that fails ends the worker; a later one changes nothing."""
