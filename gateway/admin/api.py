@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 
 async def serve(control: Control, listening: socket.socket) -> web.AppRunner:
     """Answer on ``listening`` until the runner that is returned is cleaned up."""
+    # What it would log, with a traceback, is that somebody does not speak HTTP; faults of ours are logged by `_guard`.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     runner = web.AppRunner(build(control), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listening).start()

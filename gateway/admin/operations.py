@@ -54,7 +54,7 @@ class Operation:
     @property
     def needs_body(self) -> bool:
         """Whether a call without a body is wrong."""
-        return self.text or (self.body is not None and any(field.required for field in fields(self.body)))
+        return self.body is not None and any(field.required for field in fields(self.body))
 
     async def perform(self, call: Call) -> web.StreamResponse:
         """Read what is asked, and answer it. Raises GatewayError for what can't be answered."""

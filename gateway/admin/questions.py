@@ -7,7 +7,7 @@ is never taken for a wish that was heard.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from aiohttp import web
@@ -73,7 +73,7 @@ async def read_body(request: web.Request, shape: type[Asked], *, is_required: bo
         return msgspec.json.decode(content, type=shape)
     except msgspec.ValidationError as error:
         raise explain_fault(error, shape) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Declined(400, f"the body is not JSON: {error}") from error
 
 
@@ -102,10 +102,27 @@ def explain_fault(error: msgspec.ValidationError, shape: type[msgspec.Struct]) -
     """What is wrong, and with which field, in words of the API's."""
     complaint, _, place = str(error).partition(" - at `")
     field = re.sub(r"^(key in )?`?\$\.?", "", place).rstrip("`")
+    if complaint.startswith("Invalid enum value"):
+        complaint += "; allowed are " + ", ".join(list_allowed(shape, field))
     named = re.search(r"(unknown|missing required) field `(.*)`$", complaint, re.DOTALL)
     if named is None:
-        return BadValue(field or "body", complaint[:1].lower() + complaint[1:])
+        allowed = _list_allowed(shape, field)
+        return BadValue(field or "body", f"{complaint[:1].lower()}{complaint[1:]}{allowed}")
     field = f"{field}.{named[2]}" if field else named[2]
     if named[1] == "missing required":
         return BadValue(field, "is required")
     return BadValue(field[:100], f"unknown field{suggest(named[2], shape.__struct_encode_fields__)}")
+
+
+def list_allowed(shape: type[msgspec.Struct], field: str) -> list[str]:
+    """The values that a field may have, where they are named one by one."""
+    kinds = {each.encode_name: msgspec.inspect.type_info(each.type) for each in msgspec.structs.fields(shape)}
+    kind = kinds.get(field)
+    return [str(value) for value in kind.values] if isinstance(kind, msgspec.inspect.LiteralType) else []
+
+
+def _list_allowed(shape: type[msgspec.Struct], field: str) -> str:
+    """The values that a field of ``shape`` may have, where they can be listed."""
+    kinds = [each.type for each in msgspec.structs.fields(shape) if each.encode_name == field]
+    values = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
+    return f"; write one of {', '.join(map(str, values))}" if values else ""

@@ -1,0 +1,24 @@
+"""Answers that went well."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from gateway.admin.answers import answer_json, show_epoch, show_time
+from gateway.admin.probes import HealthView
+
+
+def test_a_view_becomes_json_that_nobody_keeps() -> None:
+    """With the status that was wanted."""
+    answer = answer_json(HealthView("ok"), 503)
+
+    assert (answer.status, answer.body, answer.content_type) == (503, b'{"status":"ok"}', "application/json")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_times_are_rfc_3339_in_utc() -> None:
+    """Wherever they were taken."""
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
+
+    assert show_time(at) == "2026-01-02T01:04:05.678Z"
+    assert show_epoch(0) == "1970-01-01T00:00:00.000Z"

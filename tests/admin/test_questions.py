@@ -1,0 +1,115 @@
+"""Reading what a call asks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.admin.questions import (
+    JSON_LIMIT_BYTES,
+    LONGEST_WINDOW_SECONDS,
+    Question,
+    Window,
+    explain_fault,
+    read_window,
+)
+from gateway.errors import BadValue
+from tests.admin.desk import desk
+
+PERCENT = "/api/v1/rollouts/shop/percent"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(("window", "seconds"), [("1s", 1), ("5m", 300), ("1.5h", 5400), ("24h", 86400), ("1d", 86400)])
+def test_a_window_is_a_duration(window: str, seconds: float) -> None:
+    """Written as in the configuration."""
+    assert read_window(window) == seconds
+
+
+@pytest.mark.parametrize("window", ["", "5", "0s", "999ms", "25h", "2d", "5 m", "-1s", "1e3s"])
+def test_no_other_window_is_taken(window: str) -> None:
+    """From a second to a day, as long as figures are kept."""
+    with pytest.raises(BadValue) as caught:
+        read_window(window)
+
+    assert caught.value.field == "window"
+
+
+@given(st.integers(0, 100_000), st.sampled_from("smhd"))
+def test_the_description_of_windows_is_exact(number: int, unit: str) -> None:
+    """For whole numbers the pattern says yes exactly where the gateway does."""
+    pattern = msgspec.json.schema(Window)["pattern"]
+    window = f"{number}{unit}"
+    is_taken = 1 <= number * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit] <= LONGEST_WINDOW_SECONDS
+
+    assert bool(re.fullmatch(pattern, window)) == is_taken
+    if is_taken:
+        assert read_window(window) >= 1
+
+
+class Inner(Question, frozen=True):
+    deep: int
+
+
+class Outer(Question, frozen=True):
+    inner: Inner
+    many: tuple[int, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"inner": {"deep": "x"}}, "inner.deep"),
+        ({"inner": {}}, "inner.deep"),
+        ({"inner": {"deep": 1, "deeper": 2}}, "inner.deeper"),
+        ({"inner": {"deep": 1}, "many": [1, "x"]}, "many[1]"),
+        ({}, "inner"),
+        ([], "body"),
+    ],
+)
+def test_the_field_at_fault_is_named_by_its_path(asked: Any, field: str) -> None:
+    """However deep it is."""
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(asked, Outer)
+
+    assert explain_fault(caught.value, Outer).field == field
+
+
+async def test_a_body_must_be_json(tmp_path: Path) -> None:
+    """415 for another content type, 400 for what is none; 422 is for what can be read."""
+    async with desk(tmp_path) as (_, client):
+        assert (await client.put(PERCENT, data={"percent": "5"})).status == 415
+        assert (await client.put(PERCENT, data=b'{"percent": 5}', headers={"Content-Type": "text/plain"})).status == 415
+        for text in (
+            b"",
+            b"{",
+            b'{"percent": NaN}',
+            b'{"percent": 5, "reason": "\\ud800"}',
+            b'{"percent": 5, "reason": "\xff"}',
+        ):
+            assert (await client.put(PERCENT, data=text, headers=JSON)).status == 400, text[:40]
+
+
+async def test_an_oversized_body_is_413(tmp_path: Path) -> None:
+    """Read no further than to the bound."""
+    async with desk(tmp_path) as (_, client):
+        text = b'{"percent": 5, "reason": "' + b"x" * JSON_LIMIT_BYTES
+
+        assert (await client.put(PERCENT, data=text, headers=JSON)).status == 413
+
+
+async def test_a_query_says_each_thing_once_and_nothing_unknown(tmp_path: Path) -> None:
+    """A mistyped field is never taken for a wish that was heard."""
+    async with desk(tmp_path) as (_, client):
+        twice = await client.get("/api/v1/paths?window=5m&window=1h")
+        mistyped = await client.get("/api/v1/paths?windows=1h")
+
+        assert (twice.status, twice.json["field"]) == (422, "window")
+        assert (mistyped.status, mistyped.json["field"]) == (422, "windows")
+        assert "did you mean `window`" in mistyped.json["detail"]
