@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.control.roster import Roster
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
+from gateway.core.trace_context import TracedRequest
 from gateway.core.types import (
     AccessLog,
     ClientTimeouts,
@@ -23,9 +24,10 @@ from gateway.core.types import (
 from gateway.core.types import Match as RouteMatch
 from gateway.runtime.hub import Hub
 from gateway.runtime.ledger import Ledger
-from gateway.runtime.link import Applied, Counts, Down, Frames, Hello, Message, NewTable, Recorded, Status, pack
+from gateway.runtime.link import Applied, Counts, Down, Frames, Hello, Message, NewTable, Recorded, Status, Traced, pack
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.sockets import open_link
+from tests.telemetry.test_spans import traced_request
 
 POLICY = ServerPolicy(
     trusted_proxies=(),
@@ -205,4 +207,16 @@ async def test_a_worker_tells_what_it_had_to_drop() -> None:
             await asyncio.sleep(0.005)
 
         assert made.roster.seats[0].dropped == {"link": 2, "access_log": 3, "spans": 4}
+        await worker.leave()
+
+
+async def test_traced_requests_are_passed_on() -> None:
+    """To whoever exports them."""
+    async with room() as made:
+        worker = await made.worker()
+        await worker.tell(Hello(0, 4711, "", 7), Traced((traced_request(),)))
+        while not made.traced:
+            await asyncio.sleep(0.005)
+
+        assert made.traced == [traced_request()]
         await worker.leave()

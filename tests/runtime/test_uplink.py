@@ -10,10 +10,11 @@ from contextlib import suppress
 import msgspec
 
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
-from gateway.runtime.link import Applied, Counts, Frames, Hello, NewTable, Recorded, Status, Up, pack
+from gateway.runtime.link import Applied, Counts, Frames, Hello, NewTable, Recorded, Status, Traced, Up, pack
 from gateway.runtime.sockets import open_link
 from gateway.runtime.uplink import Uplink
 from tests.runtime.test_hub import table
+from tests.telemetry.test_spans import traced_request
 
 
 class Hub:
@@ -245,4 +246,19 @@ async def test_a_last_flush_does_not_wait_for_ever() -> None:
 
     await hub.uplink.flush_counts(lambda: counted(1), 0.01)
 
+    await hub.close()
+
+
+async def test_traced_requests_are_sent_or_counted_as_lost() -> None:
+    """A link that is not there loses them; they are not worth waiting for."""
+    hub = Hub()
+    hub.uplink.send_traced((traced_request(), traced_request()))
+    caller = await hub.accept()
+    await hub.hear(caller)
+    hub.uplink.send_traced(())
+    hub.uplink.send_traced((traced_request(),))
+
+    assert hub.uplink.traced_dropped == 2
+    assert await hub.hear(caller) == Traced((traced_request(),))
+    caller.close()
     await hub.close()
