@@ -10,7 +10,8 @@ for each bucket that its latencies are in: with 30 buckets in each, 150 pairs of
 every second keep everything; 1,000 keep four minutes by the second, 40 by ten seconds, and four hours by the minute.
 
 Time comes from outside, in seconds since the epoch. It may stand still or go back: what comes late is counted in the
-second under way.
+second under way. A long look back takes a while, so `Windows.sum` and `Windows.steps` may be called from threads while
+one loop goes on with `Windows.take`: finished slots never change, and the second under way is copied piece by piece.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ class Cell(msgspec.Struct, array_like=True):
     def error_count(self) -> int:
         """Of all kinds."""
         return sum(self.errors.values())
+
+    def copy(self) -> Cell:
+        """The same, which stays as it is."""
+        return Cell(self.requests, self.client_errors, self.errors.copy(), self.latencies.copy())
 
     def add(self, other: Cell) -> None:
         """Take in another time, or another worker."""
@@ -143,12 +148,12 @@ class _Frozen(msgspec.Struct, array_like=True):
 class Windows:
     """See the module."""
 
-    __slots__ = ("_budget_bytes", "_minutes", "_running", "_second", "_seconds", "_tens")
+    __slots__ = ("_budget_bytes", "_minutes", "_now", "_seconds", "_tens")
 
     def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
         self._budget_bytes = budget_bytes // 3
-        self._second = 0
-        self._running: Cells = {}
+        self._now: tuple[int, Cells] = (0, {})
+        """The second under way and what was in it: one value, so that a thread never sees half of a turn."""
         self._seconds = _Tier(SECOND, 600)
         self._tens = _Tier(TEN_SECONDS, 360)
         self._minutes = _Tier(MINUTE, 1440)
@@ -165,21 +170,21 @@ class Windows:
     def take(self, at: float, counted: Iterable[Counted]) -> None:
         """Add what was counted until ``at``."""
         second = int(at)
-        if second > self._second:
+        if second > self._now[0]:
             self._turn(second)
+        running = self._now[1]
         for each in counted:
-            cell = self._running.get(each.subject)
+            cell = running.get(each.subject)
             if cell is None:
-                self._running[each.subject] = Cell.of(each.figures)
+                running[each.subject] = Cell.of(each.figures)
             else:
                 cell.add(Cell.of(each.figures))
 
     def _turn(self, second: int) -> None:
         """Finish the second under way, and the slots of the other tiers that end with it or before ``second``."""
-        former, self._second = self._second, second
+        former, running = self._now
         tens, minutes = former // TEN_SECONDS, former // MINUTE
-        packed = {subject: _pack(cell) for subject, cell in self._running.items()}
-        self._running = {}
+        packed = {subject: _pack(cell) for subject, cell in running.items()}
         self._seconds.put(former, packed, self._budget_bytes, tens * TEN_SECONDS)
         if second // TEN_SECONDS > tens:
             rolled = self._seconds.roll_up(tens, TEN_SECONDS)
@@ -187,6 +192,7 @@ class Windows:
         if second // MINUTE > minutes:
             rolled = self._tens.roll_up(minutes, MINUTE)
             self._minutes.put(minutes, rolled, self._budget_bytes, minutes)
+        self._now = (second, {})
         for tier in self._tiers:
             tier.forget_before(second // tier.width - tier.kept)
 
@@ -194,30 +200,31 @@ class Windows:
 
     def sum(self, since: float, until: float, wanted: Wanted | None = None) -> Cells:
         """What each subject (that is ``wanted``) did from the second of ``since`` to that of ``until``, inclusive."""
+        second, running = self._now
         end = int(until) + 1
-        start = max(int(since), self._second - DAY - MINUTE)
-        parts = [slot for slot in self._cover(start, min(end, self._second)) if slot]
+        start = max(int(since), second - DAY - MINUTE)
+        parts = [slot for slot in self._cover(start, min(end, second), second) if slot]
         cells = _merge(parts, wanted)
-        if start <= self._second < end:
-            for subject, cell in self._running.items():
+        if start <= second < end:
+            for subject, cell in list(running.items()):
                 if wanted is None or wanted(subject):
-                    cells.setdefault(subject, Cell()).add(cell)
+                    cells.setdefault(subject, Cell()).add(cell.copy())
         return cells
 
-    def _cover(self, start: int, end: int) -> Iterator[Packed]:
-        """The fewest finished slots that make up the seconds from ``start`` up to ``end``."""
+    def _cover(self, start: int, end: int, second: int) -> Iterator[Packed]:
+        """The fewest slots, finished before ``second``, that make up the seconds from ``start`` up to ``end``."""
         at = start
         while at < end:
-            tier = self._widest(at, end)
+            tier = self._widest(at, end, second)
             number = at // tier.width
             yield tier.get(number)
             at = (number + 1) * tier.width
 
-    def _widest(self, at: int, end: int) -> _Tier:
+    def _widest(self, at: int, end: int, second: int) -> _Tier:
         """The tier that answers for the time from ``at``: the widest whose slot fits in, or one that still has it."""
         for tier, finer in ((self._minutes, self._tens), (self._tens, self._seconds)):
             number = at // tier.width
-            is_finished = number < self._second // tier.width
+            is_finished = number < second // tier.width
             fits = at % tier.width == 0 and at + tier.width <= end
             if is_finished and (fits or at // finer.width < finer.gone_before):
                 return tier
@@ -227,7 +234,7 @@ class Windows:
         """The same in steps, for a chart: of a second up to ten minutes, of ten up to an hour, else of a minute."""
         span = until - since
         width = SECOND if span <= 600 else TEN_SECONDS if span <= 3600 else MINUTE  # noqa: PLR2004 - what tiers keep
-        start = max(int(since), self._second - DAY) // width * width
+        start = max(int(since), self._now[0] - DAY) // width * width
         times = range(start, int(until) + 1, width)
         return Steps(width, [float(at) for at in times], [self.sum(at, at + width - 1, wanted) for at in times])
 
@@ -236,7 +243,7 @@ class Windows:
     def freeze(self) -> bytes:
         """Everything, as bytes."""
         return msgspec.msgpack.encode(
-            _Frozen(self._second, list(self._running.items()), [tier.freeze() for tier in self._tiers])
+            _Frozen(self._now[0], list(self._now[1].items()), [tier.freeze() for tier in self._tiers])
         )
 
     @classmethod
@@ -244,8 +251,7 @@ class Windows:
         """What was frozen. Raises msgspec.DecodeError when it is not that."""
         record = msgspec.msgpack.decode(frozen, type=_Frozen)
         windows = cls()
-        windows._second = record.second
-        windows._running = dict(record.running)
+        windows._now = (record.second, dict(record.running))
         for tier, state in zip(windows._tiers, record.tiers, strict=True):
             tier.thaw(*state)
         return windows

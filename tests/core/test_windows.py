@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -160,3 +163,33 @@ def test_what_was_not_frozen_by_us_is_refused() -> None:
     """An error, not windows that are wrong."""
     with pytest.raises(msgspec.DecodeError):
         Windows.thaw(b"\xc1")
+
+
+def test_a_thread_may_look_back_while_the_loop_counts() -> None:
+    """What it sees is all that was there before it looked, and nothing twice, whatever happens meanwhile."""
+    windows, taken, sums = Windows(), [0], []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            before = taken[0]
+            found = windows.sum(NOON, NOON + DAY)
+            sums.append((before, sum(cell.requests for cell in found.values()), taken[0]))
+            windows.steps(NOON, NOON + 3600)
+
+    former = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for number in range(20_000):
+            subject = SUBJECTS[0]._replace(path=f"/{number % 50}")
+            windows.take(NOON + number / 100, [counted(subject, bucket=number % 97)])
+            taken[0] += 1
+    finally:
+        stop.set()
+        watcher.join()
+        sys.setswitchinterval(former)
+
+    assert sums
+    assert all(before <= found <= after + 1 for before, found, after in sums)
