@@ -1,4 +1,4 @@
-"""Viewers see what changes, as it changes, and cost a bounded little."""
+"""Server-sent events."""
 
 from __future__ import annotations
 
@@ -10,122 +10,154 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
 import pytest
-from aiohttp import web
 
 from gateway.admin import stream
-from gateway.admin.stream import PING_PULSES, View, Viewers, write_event
-from gateway.store.records import Event
-from tests.admin.desk import Client, desk
-from tests.store.records import event
+from gateway.admin.stream import PING_PULSES, VIEWERS, View, find_newest
+from tests.admin.desk import Client, Desk, desk
 
 PERCENT = "/api/v1/rollouts/shop/percent"
-STREAM = "/api/v1/stream"
-
-
-@pytest.fixture(autouse=True)
-def _quick_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests wait for what is written, not for seconds to pass."""
-    monkeypatch.setattr(stream, "PULSE_SECONDS", 0.005)
 
 
 class Viewer:
-    """Reads server-sent events."""
+    """Reads a stream as a browser does."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
 
-    async def next(self) -> tuple[str, Any, str | None]:
-        """The name, the data and the id of the next one."""
+    async def read(self) -> dict[str, str]:
+        """The fields of the next event; a comment is the field with the empty name."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(30):
-            while line := (await self.response.content.readline()).decode().rstrip("\n"):
-                name, _, value = line.partition(": ")
-                fields[name] = value
-        return fields["event"], json.loads(fields["data"]), fields.get("id")
+        while line := (await self.response.content.readline()).decode().rstrip("\n"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        return fields
 
 
 @asynccontextmanager
-async def watch(client: Client, query: str = "", **headers: str) -> AsyncIterator[Viewer]:
+async def view(client: Client, query: str = "", **headers: str) -> AsyncIterator[Viewer]:
     """Someone who watches."""
-    async with client.session.get(f"{STREAM}{query}", headers=headers) as response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with client.session.get(f"/api/v1/stream{query}", headers=named) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream")
         yield Viewer(response)
 
 
-async def test_a_viewer_gets_the_status_and_then_what_changes(tmp_path: Path) -> None:
-    """Each act is an event with its id; the status follows."""
-    async with desk(tmp_path) as (_, client), watch(client) as viewer:
-        name, status, _ = await viewer.next()
-        assert (name, status["rollouts"][0]["percent"]) == ("status", 5)
-
-        await client.put(PERCENT, json={"percent": 7, "reason": "more"})
-
-        seen = [await viewer.next() for _ in range(2)]
-        told = {name: document for name, document, _ in seen}
-        assert told["status"]["rollouts"][0]["percent"] == 7
-        assert (told["event"]["kind"], told["event"]["reason"]) == ("percent", "more")
-        assert [str(document["id"]) for name, document, number in seen if name == "event" and number] == [
-            number for name, _, number in seen if name == "event"
-        ]
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pulse does not take a second here."""
+    monkeypatch.setattr(stream, "PULSE_SECONDS", 0.01)
 
 
-@pytest.mark.parametrize("way", ["query", "header"])
-async def test_a_viewer_that_comes_back_misses_nothing(tmp_path: Path, way: str) -> None:
-    """It says what it saw last, as browsers do by themselves."""
-    async with desk(tmp_path) as (made, client):
-        for percent in (6, 7, 8):
-            await client.put(PERCENT, json={"percent": percent})
-        first = (await made.store.events(rollout="shop"))[0].id
-        query, headers = (f"?after={first}", {}) if way == "query" else ("", {"Last-Event-ID": str(first)})
-
-        async with watch(client, query, **headers) as viewer:
-            seen = [await viewer.next() for _ in range(3)]
-
-        events = [document["to"]["percent"] for name, document, _ in seen if name == "event"]
-        assert events == [7, 8]
+def events_in(news: bytes) -> list[tuple[str, Any]]:
+    """Name and content of the events in a look."""
+    blocks = [dict(line.split(": ", 1) for line in text.split("\n")) for text in news.decode().split("\n\n") if text]
+    return [(block["event"], json.loads(block["data"])) for block in blocks]
 
 
-async def test_there_are_only_so_many_viewers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is turned away; when one has left, there is room again."""
-    monkeypatch.setattr(stream, "VIEWERS", 1)
+async def test_a_viewer_sees_the_status_and_then_what_changes(tmp_path: Path) -> None:
+    """Each event of the audit log, by its id, as the API lists it."""
+    async with desk(tmp_path) as (_, client), view(client) as viewer:
+        first = await viewer.read()
+        assert (first["event"], json.loads(first["data"])["rollouts"][0]["percent"]) == ("status", 5)
+        await client.put(PERCENT, json={"percent": 6, "reason": "a try"})
+        seen = [await viewer.read() for _ in range(3)]
+        listed = (await client.get("/api/v1/events?rollout=shop")).json["items"]
+        events = [each for each in seen if each["event"] == "event" and json.loads(each["data"])["rollout"] == "shop"]
+        statuses = [json.loads(each["data"]) for each in seen if each["event"] == "status"]
+
+        assert [json.loads(event["data"]) for event in events] == listed
+        assert [event["id"] for event in events] == [str(event["id"]) for event in listed]
+        assert statuses[-1]["rollouts"][0]["percent"] == 6
+
+
+@pytest.mark.parametrize("by", ["query", "header"])
+async def test_who_comes_back_misses_nothing(tmp_path: Path, by: str) -> None:
+    """The id of the last event that was seen says where to go on."""
     async with desk(tmp_path) as (_, client):
-        async with watch(client) as viewer:
-            await viewer.next()
-            assert (await client.get(STREAM)).status == 503
-        async with asyncio.timeout(30):
-            while True:
-                async with client.session.get(STREAM) as response:
-                    if response.status == 200:
-                        break
-                await asyncio.sleep(0.01)
+        for percent in range(4):
+            await client.put(PERCENT, json={"percent": percent})
+        listed = (await client.get("/api/v1/events?rollout=shop")).json["items"]
+        last = listed[1]["id"]
+        query, headers = (f"?after={last}", {}) if by == "query" else ("", {"Last_Event_ID": str(last)})
+        async with view(client, query, **headers) as viewer:
+            seen = [await viewer.read() for _ in range(3)]
+
+        assert [each["id"] for each in seen if each["event"] == "event"] == [str(each["id"]) for each in listed[2:]]
 
 
-async def test_an_api_that_ends_lets_its_viewers_go() -> None:
-    """A controller that stops does not wait for those who watch."""
-    viewers = Viewers()
-    assert await viewers.rest()
-
-    await viewers.close(web.Application())
-
-    assert not await viewers.rest()
+async def test_a_status_that_has_not_changed_is_not_sent_again(tmp_path: Path) -> None:
+    """That time goes by is no change; what a worker does is one."""
+    async with desk(tmp_path) as (made, _):
+        watched = View(made.control, 2**40)
+        assert [name for name, _ in events_in(await watched.look())] == ["status"]
+        made.now = made.now.replace(second=59)
+        assert await watched.look() == b""
+        made.seat.in_flight = 1
+        assert [content["workers"][0]["in_flight"] for _, content in events_in(await watched.look())] == [1]
 
 
 async def test_silence_is_broken_by_a_ping(tmp_path: Path) -> None:
-    """Proxies on the way take it for death otherwise."""
+    """A comment, which no client takes for an event."""
     async with desk(tmp_path) as (made, _):
-        view = View(made.control, 10**9)
-        assert (await view.look()).startswith(b"event: status\n")
+        watched = View(made.control, 2**40)
+        looks = [await watched.look() for _ in range(2 * PING_PULSES + 1)]
 
-        looks = [await view.look() for _ in range(PING_PULSES)]
+        assert [number for number, news in enumerate(looks) if news] == [0, PING_PULSES, 2 * PING_PULSES]
+        assert looks[PING_PULSES] == b": ping\n\n"
 
-    assert looks == [b""] * (PING_PULSES - 1) + [b": ping\n\n"]
+
+async def test_a_backlog_is_told_a_hundred_at_a_time(tmp_path: Path) -> None:
+    """However far a viewer is behind, a look is bounded, and nothing is left out."""
+    async with desk(tmp_path) as (made, client):
+        await asyncio.gather(*(client.put(PERCENT, json={"percent": number % 100}) for number in range(120)))
+        watched = View(made.control, 0)
+        looks = [[content["id"] for name, content in events_in(await watched.look()) if name == "event"]] * 1
+        looks += [[content["id"] for name, content in events_in(await watched.look()) if name == "event"]]
+
+        assert len(looks[0]) == 100
+        assert looks[0] + looks[1] == list(range(1, await find_newest(made.control) + 1))
 
 
-def test_an_event_is_one_line_of_data_whatever_is_in_it() -> None:
-    """A reason with line breaks must not become an event of its own."""
-    written = write_event("event", Event(id=3, **msgspec.structs.asdict(event(reason="a\n\nevent: b\ndata: c"))), 3)
+async def test_a_store_that_is_away_only_holds_up_its_events(tmp_path: Path) -> None:
+    """The status goes on, and says so."""
+    (tmp_path / "crossfade.db").mkdir()
+    async with desk(tmp_path) as (made, _):
+        ((name, status),) = events_in(await View(made.control, 0).look())
 
-    assert written.startswith(b"id: 3\nevent: event\ndata: {")
-    assert written.count(b"\n") == 4
+        assert (name, status["store"]["ok"]) == ("status", False)
+
+
+async def test_there_is_a_bound_to_viewers(tmp_path: Path) -> None:
+    """One more is told to come later; when one leaves there is room again."""
+    async with desk(tmp_path) as (made, client):
+        await _fill(made, client)
+
+
+async def _fill(made: Desk, client: Client) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(made.url, connector=connector) as session:
+        viewers = [await session.get("/api/v1/stream") for _ in range(VIEWERS)]
+        assert {viewer.status for viewer in viewers} == {200}
+        assert (await client.get("/api/v1/stream")).status == 503
+        for viewer in viewers:
+            viewer.close()
+        while (await client.ask("HEAD", "/api/v1/stream")).status != 200:
+            await asyncio.sleep(0.01)
+
+
+async def test_the_end_of_the_gateway_is_the_end_of_the_stream(tmp_path: Path) -> None:
+    """Nobody has to be waited for."""
+    async with aiohttp.ClientSession() as session:
+        async with desk(tmp_path) as (made, _):
+            response = await session.get(f"{made.url}/api/v1/stream")
+            assert await response.content.readline() == b"event: status\n"
+
+        assert (await response.content.read()).endswith(b"\n\n")
+
+
+@pytest.mark.parametrize("query", ["after=-1", "after=x", "from=1"])
+async def test_a_place_that_is_none_is_refused(tmp_path: Path, query: str) -> None:
+    """422, before anything is sent."""
+    async with desk(tmp_path) as (_, client):
+        assert (await client.get(f"/api/v1/stream?{query}")).status == 422
