@@ -120,7 +120,7 @@ def describe_operation(operation: Operation, *, is_open: bool, has_token: bool) 
     if operation.body is not None:
         described["requestBody"] = _describe_body(operation, _describe_json(operation.body))
     if operation.text:
-        described["requestBody"] = _describe_body(operation, _describe_texts([_TEXT_TYPE]))
+        described["requestBody"] = _describe_body(operation, {_TEXT_TYPE: {"schema": {"description": "Any YAML."}}})
     if has_token and not is_open:
         described["security"] = [{_SECURITY: []}]
     return described
@@ -195,6 +195,8 @@ def describe_shapes(shapes: Iterable[Shape]) -> Json:
     _, schemas = msgspec.json.schema_components(known.values(), schema_hook=_describe_any, ref_template=_SCHEMAS)
     for name, schema in schemas.items():
         schema.pop("title", None)
+        if "description" in schema:
+            schema["description"] = _say_plainly(schema["description"])
         for field, text in read_field_docs(known[name]).items() if name in known else ():
             schema["properties"].get(field, {})["description"] = text
     return schemas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from gateway.admin import stream
 from gateway.admin.stream import PING_PULSES, VIEWERS, View, find_newest
-from tests.admin.desk import Client, Desk, desk
+from tests.admin.desk import Client, desk
 
 PERCENT = "/api/v1/rollouts/shop/percent"
 
@@ -32,6 +32,13 @@ class Viewer:
             name, _, value = line.partition(": ")
             fields[name] = value
         return fields
+
+    async def find(self, name: str, is_meant: Callable[[Any], bool]) -> dict[str, str]:
+        """The next event of this name whose content is meant; what comes before it is skipped."""
+        while True:
+            fields = await self.read()
+            if fields.get("event") == name and is_meant(json.loads(fields["data"])):
+                return fields
 
 
 @asynccontextmanager
@@ -61,14 +68,12 @@ async def test_a_viewer_sees_the_status_and_then_what_changes(tmp_path: Path) ->
         first = await viewer.read()
         assert (first["event"], json.loads(first["data"])["rollouts"][0]["percent"]) == ("status", 5)
         await client.put(PERCENT, json={"percent": 6, "reason": "a try"})
-        seen = [await viewer.read() for _ in range(3)]
-        listed = (await client.get("/api/v1/events?rollout=shop")).json["items"]
-        events = [each for each in seen if each["event"] == "event" and json.loads(each["data"])["rollout"] == "shop"]
-        statuses = [json.loads(each["data"]) for each in seen if each["event"] == "status"]
+        event = await viewer.find("event", lambda content: content["rollout"] == "shop")
+        (listed,) = (await client.get("/api/v1/events?rollout=shop")).json["items"]
 
-        assert [json.loads(event["data"]) for event in events] == listed
-        assert [event["id"] for event in events] == [str(event["id"]) for event in listed]
-        assert statuses[-1]["rollouts"][0]["percent"] == 6
+        assert (event["id"], json.loads(event["data"])) == (str(listed["id"]), listed)
+        await client.put(PERCENT, json={"percent": 7})
+        await viewer.find("status", lambda content: content["rollouts"][0]["percent"] == 7)
 
 
 @pytest.mark.parametrize("by", ["query", "header"])
@@ -112,11 +117,12 @@ async def test_a_backlog_is_told_a_hundred_at_a_time(tmp_path: Path) -> None:
     async with desk(tmp_path) as (made, client):
         await asyncio.gather(*(client.put(PERCENT, json={"percent": number % 100}) for number in range(120)))
         watched = View(made.control, 0)
-        looks = [[content["id"] for name, content in events_in(await watched.look()) if name == "event"]] * 1
-        looks += [[content["id"] for name, content in events_in(await watched.look()) if name == "event"]]
+        first, second = [
+            [content["id"] for name, content in events_in(await watched.look()) if name == "event"] for _ in range(2)
+        ]
 
-        assert len(looks[0]) == 100
-        assert looks[0] + looks[1] == list(range(1, await find_newest(made.control) + 1))
+        assert len(first) == 100
+        assert first + second == list(range(1, await find_newest(made.control) + 1))
 
 
 async def test_a_store_that_is_away_only_holds_up_its_events(tmp_path: Path) -> None:
@@ -130,13 +136,8 @@ async def test_a_store_that_is_away_only_holds_up_its_events(tmp_path: Path) -> 
 
 async def test_there_is_a_bound_to_viewers(tmp_path: Path) -> None:
     """One more is told to come later; when one leaves there is room again."""
-    async with desk(tmp_path) as (made, client):
-        await _fill(made, client)
-
-
-async def _fill(made: Desk, client: Client) -> None:
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(made.url, connector=connector) as session:
+    async with desk(tmp_path) as (made, client), aiohttp.ClientSession(made.url, connector=connector) as session:
         viewers = [await session.get("/api/v1/stream") for _ in range(VIEWERS)]
         assert {viewer.status for viewer in viewers} == {200}
         assert (await client.get("/api/v1/stream")).status == 503
