@@ -92,7 +92,7 @@ def parse_request(head: bytes, *, count_limit: int = 100) -> RequestHead:
     method, target, version = parts
     fields = read_fields(head[line_end:], is_http11=version == b"HTTP/1.1")
     path = None
-    if target[0] != _SLASH or b"#" in target:
+    if target[0] != _SLASH or b"#" in target or method == b"CONNECT":
         target, path = _read_unusual_target(method, target, fields.authority)
     before, _, query = target.partition(b"?")
     return RequestHead(method, target, path or before, query, fields)
@@ -105,10 +105,12 @@ def _read_unusual_target(method: bytes, target: bytes, authority: bytes) -> tupl
     """
     if b"#" in target:
         raise BadRequest("a fragment in the target")
+    if method == b"CONNECT":
+        raise BadRequest("CONNECT asks for a tunnel, which this is not the place for")
     if target == b"*" and method == b"OPTIONS":
         return target, b"/"
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None or method == b"CONNECT":
+    if absolute is None:
         raise BadRequest("the target must be a path")
     if authority.lower() != absolute[1].lower():
         raise BadRequest("the target's authority differs from Host")

@@ -42,6 +42,7 @@ REFUSED = {
     "a fragment": b"GET /a#b HTTP/1.1\r\n" + HOST + b"\r\n",
     "another authority": b"GET http://b/ HTTP/1.1\r\n" + HOST + b"\r\n",
     "CONNECT": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT with a path": b"CONNECT / HTTP/1.1\r\n" + HOST + b"\r\n",
     "a star": b"GET * HTTP/1.1\r\n" + HOST + b"\r\n",
     "no slash": b"GET a HTTP/1.1\r\n" + HOST + b"\r\n",
     "two spaces": b"GET  / HTTP/1.1\r\n" + HOST + b"\r\n",
