@@ -39,6 +39,7 @@ _LONGEST_TARGET: Final = 2048
 
 _MOST_SHARED: Final = 4096
 
+_FIRST_SERVER_ERROR: Final = 500
 _CANDIDATE: Final = Arm.CANDIDATE
 
 _encode = msgspec.json.Encoder().encode
@@ -65,6 +66,8 @@ def access_line(exchange: Exchange) -> bytes:
     decision = exchange.decision
     trace_id = trace_id_of(exchange.trace, request.fields)
     kind = kind_of(exchange)
+    if kind is None and exchange.status >= _FIRST_SERVER_ERROR:
+        kind = "5xx"
     return _LINE % (
         _clock.now(),
         exchange.request_id,

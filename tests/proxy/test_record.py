@@ -66,4 +66,6 @@ async def test_errors_alone_are_logged_where_only_they_are_wanted(
     connection.data_received(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
     await wires.plane.drain(0)
 
-    assert bool(capfd.readouterr().out) is is_logged
+    written = capfd.readouterr().out
+    assert bool(written) is is_logged
+    assert not written or json.loads(written)["error"] == "5xx"
