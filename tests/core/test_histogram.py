@@ -67,6 +67,18 @@ def test_merging_is_addition(one: Buckets, other: Buckets) -> None:
     assert sum(there.values()) == sum(one.values()) + sum(other.values())
 
 
+@given(histograms, histograms, histograms)
+def test_it_does_not_matter_what_is_merged_first(one: Buckets, two: Buckets, three: Buckets) -> None:
+    """Workers and times may be put together in any grouping."""
+    left, right, rest = dict(one), dict(one), dict(two)
+    merge(left, two)
+    merge(left, three)
+    merge(rest, three)
+    merge(right, rest)
+
+    assert left == right
+
+
 def test_nothing_has_no_quantile() -> None:
     """Unknown is not zero."""
     assert quantile({}, 0.5) is None

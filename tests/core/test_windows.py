@@ -14,6 +14,7 @@ from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.windows import DAY, Cell, Windows
 
 NOON = 1_800_000_000
+HOUR = 3600
 SUBJECTS = [Subject("shop", path, "baseline", is_forced=False) for path in ("/a", "/b")]
 
 
@@ -69,6 +70,39 @@ def test_rolling_up_loses_nothing(moments: list[tuple[int, int]]) -> None:
 
     assert sum(cell.requests for cell in found.values()) == len(moments)
     assert sum(sum(cell.latencies.values()) for cell in found.values()) == len(moments)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5 * HOUR), st.integers(0, 1)), max_size=60),
+    st.integers(0, 5 * 60),
+    st.integers(0, 5 * 60),
+)
+@settings(max_examples=60)
+def test_a_window_of_whole_minutes_is_exact_however_old(
+    moments: list[tuple[int, int]], since: int, length: int
+) -> None:
+    """All tiers divide a minute: one that begins and ends with a minute needs no rounding, whatever is late or idle."""
+    windows = replay(moments)
+    first, last = 60 * since, 60 * (since + length) - 1
+
+    found = windows.sum(NOON + first, NOON + last)
+
+    assert {subject.path: cell.requests for subject, cell in found.items()} == naive(moments, first, last)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5 * HOUR), st.integers(0, 1)), max_size=60))
+@settings(max_examples=60)
+def test_a_chart_counts_everything_once(moments: list[tuple[int, int]]) -> None:
+    """Its steps together are the window, whatever their width and the tiers that they come from."""
+    windows = replay(moments)
+    newest = NOON + max((at for at, _ in moments), default=0)
+
+    for span in (5, 600, 3600, 5 * HOUR):
+        steps = windows.steps(newest - span, newest)
+        whole = windows.sum(steps.times[0], newest)
+        assert sum(cell.requests for cells in steps.cells for cell in cells.values()) == sum(
+            cell.requests for cell in whole.values()
+        )
 
 
 @given(_moments, st.integers(0, 400))
@@ -132,6 +166,31 @@ def test_a_chart_has_a_step_for_every_moment() -> None:
     assert windows.steps(NOON, NOON + 3601).step_seconds == 60
 
 
+def test_a_chart_of_what_was_given_up_has_longer_steps() -> None:
+    """Ten seconds that are left as one slot are one step of ten, not ten steps of as much each."""
+    windows = Windows(budget_bytes=3 * 20_000)
+    for at in range(600):
+        windows.take(NOON + at, [counted(subject) for subject in SUBJECTS])
+
+    steps = windows.steps(NOON, NOON + 599)
+
+    assert steps.step_seconds == 10
+    assert [cells[SUBJECTS[0]].requests for cells in steps.cells] == [10] * 60
+    assert windows.steps(NOON + 590, NOON + 599).step_seconds == 1
+
+
+def test_a_subject_is_kept_once() -> None:
+    """However often workers report it: what a cell takes does not depend on how long its path is."""
+    windows = Windows()
+    for at in range(0, 3 * DAY, HOUR):
+        windows.take(NOON + at, [counted(Subject("shop", "/long" * 20, "baseline", is_forced=False))])
+    successor = Windows.thaw(windows.freeze())
+
+    for each in (windows, successor):
+        spans = [each.sum(NOON + at, NOON + at + 60) for at in range(2 * DAY + HOUR, 3 * DAY, HOUR)]
+        assert len({id(subject) for found in spans for subject in found}) == 1
+
+
 def test_only_what_is_wanted_is_summed() -> None:
     """A question about one path does not pay for all."""
     windows = replay([(0, 0), (0, 1), (5, 1)])
@@ -159,10 +218,11 @@ def test_a_cell_keeps_nothing_of_the_figures_it_was_made_of() -> None:
     assert figures.latencies == {600: 1}
 
 
-def test_what_was_not_frozen_by_us_is_refused() -> None:
+@pytest.mark.parametrize("frozen", [b"\xc1", b"", msgspec.msgpack.encode((5, [], []))], ids=["noise", "none", "less"])
+def test_what_was_not_frozen_by_us_is_refused(frozen: bytes) -> None:
     """An error, not windows that are wrong."""
     with pytest.raises(msgspec.DecodeError):
-        Windows.thaw(b"\xc1")
+        Windows.thaw(frozen)
 
 
 def test_a_thread_may_look_back_while_the_loop_counts() -> None:
