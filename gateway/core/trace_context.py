@@ -37,6 +37,8 @@ _FORM: Final = re.compile(
 _FIRST_VERSION: Final = b"00"
 _PLAIN_BYTES: Final = 55
 _SAMPLED: Final = 1
+_RANDOM: Final = 2
+"""What is said of a trace's ID must be said on (section 3.2.2.5.2)."""
 
 _SPAN_DIGITS: Final = 16
 _SCALE: Final = 1 << 64
@@ -51,7 +53,7 @@ class Trace:
     __slots__ = ("is_sampled", "line", "parent_id", "removed", "sent_id", "span_id", "trace_id")
 
     def __init__(
-        self, trace_id: bytes, parent_id: bytes | None, ids: bytes, removed: frozenset[bytes], *, is_sampled: bool
+        self, trace_id: bytes, parent_id: bytes | None, ids: bytes, removed: frozenset[bytes], flags: int
     ) -> None:
         self.trace_id = trace_id
         self.parent_id = parent_id
@@ -62,8 +64,8 @@ class Trace:
         """Of the span for the request that is sent on."""
         self.removed = removed
         """The fields that the request must not pass with, lower-case."""
-        self.is_sampled = is_sampled
-        self.line = b"traceparent: 00-%b-%b-%b\r\n" % (trace_id, self.sent_id, b"01" if is_sampled else b"00")
+        self.is_sampled = bool(flags & _SAMPLED)
+        self.line = b"traceparent: 00-%b-%b-%02x\r\n" % (trace_id, self.sent_id, flags)
         """What it is sent on with instead."""
 
 
@@ -87,23 +89,25 @@ class Traces:
         """
         came = fields.first(TRACEPARENT)
         if came is not None:
-            return self._continue(came)
+            return self._continue(came, fields, request_id)
         trace_id = self._new_id() if fields.request_id else request_id
         if trace_id[_SPAN_DIGITS:] < self._edge:
-            return Trace(trace_id, None, self._new_id(), _NOTHING, is_sampled=True)
+            return Trace(trace_id, None, self._new_id(), _NOTHING, _SAMPLED)
         if not self._tails:
             ids = self._new_id()
             self._tails = [b"-%b-00\r\n" % ids[:_SPAN_DIGITS], b"-%b-00\r\n" % ids[_SPAN_DIGITS:]]
         return b"traceparent: 00-" + trace_id + self._tails.pop()
 
-    def _continue(self, came: bytes) -> Trace | bytes:
+    def _continue(self, came: bytes, fields: Fields, request_id: bytes) -> Trace | bytes:
         found = parse_traceparent(came)
         if found is None:
-            trace_id = self._new_id()
-            is_sampled = trace_id[_SPAN_DIGITS:] < self._edge
-            return Trace(trace_id, None, self._new_id(), _RESTARTED, is_sampled=is_sampled)
-        trace_id, parent_id, is_sampled = found
-        return Trace(trace_id, parent_id, self._new_id(), _CONTINUED, is_sampled=True) if is_sampled else b""
+            trace_id = self._new_id() if fields.request_id else request_id
+            flags = _SAMPLED if trace_id[_SPAN_DIGITS:] < self._edge else 0
+            return Trace(trace_id, None, self._new_id(), _RESTARTED, flags)
+        trace_id, parent_id, flags = found
+        if not flags & _SAMPLED:
+            return b""
+        return Trace(trace_id, parent_id, self._new_id(), _CONTINUED, flags & (_SAMPLED | _RANDOM))
 
 
 class TracedRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -127,8 +131,8 @@ class TracedRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     arm: str
     reason: str
     backend: str
-    endpoint: str
-    """URL of the endpoint that was asked last; empty for none."""
+    asked: str
+    """The URL that was asked last, without its query; empty for none."""
     status: int
     error: str
     """How it failed; empty when it did not."""
@@ -139,15 +143,15 @@ class TracedRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     is_http11: bool
 
 
-def parse_traceparent(value: bytes) -> tuple[bytes, bytes, bool] | None:
-    """Trace ID, parent's span ID, and whether it is sampled; None for what is not valid (section 3.2)."""
+def parse_traceparent(value: bytes) -> tuple[bytes, bytes, int] | None:
+    """Trace ID, parent's span ID, and flags; None for what is not valid (section 3.2)."""
     match = _FORM.fullmatch(value)
     if match is None:
         return None
     version, trace_id, parent_id, flags = match.groups()
     if version == _FIRST_VERSION and len(value) != _PLAIN_BYTES:
         return None
-    return trace_id, parent_id, bool(int(flags, 16) & _SAMPLED)
+    return trace_id, parent_id, int(flags, 16)
 
 
 def trace_id_of(trace: Trace | bytes, fields: Fields) -> bytes | None:

@@ -14,6 +14,7 @@ from gateway.core.trace_context import Trace, TracedRequest
 from gateway.proxy.record import kind_of
 
 if TYPE_CHECKING:
+    from gateway.core.decision import Side
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
 
@@ -71,7 +72,7 @@ def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
         arm=str(decision.arm),
         reason=decision.reason,
         backend=decision.side.backend,
-        endpoint=exchange.endpoint.endpoint.url if exchange.endpoint is not None else "",
+        asked=_asked_url(exchange, decision.side),
         status=exchange.status or CLIENT_GONE,
         error=kind_of(exchange) or "",
         client=peer.address,
@@ -79,3 +80,13 @@ def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
         scheme="https" if peer.is_tls else "http",
         is_http11=request.fields.is_http11,
     )
+
+
+def _asked_url(exchange: Exchange, side: Side) -> str:
+    """As the backend knows it: rewritten, where the route says so."""
+    if exchange.endpoint is None:
+        return ""
+    path = exchange.request.path
+    if side.rewrite_path is not None:
+        path = side.rewrite_path(path)
+    return exchange.endpoint.endpoint.url + path.decode("latin-1")

@@ -135,7 +135,6 @@ class _CountingExporter(SpanExporter):
 def _server_span(
     request: TracedRequest, context: SpanContext, resource: Resource, scope: InstrumentationScope
 ) -> ReadableSpan:
-    has_failed = request.status >= _FIRST_SERVER_ERROR
     return ReadableSpan(
         name=f"{_method_of(request)} {request.template}",
         context=context,
@@ -143,7 +142,7 @@ def _server_span(
         resource=resource,
         attributes=_server_attributes(request),
         kind=SpanKind.SERVER,
-        status=_FAILED if has_failed else _UNSET,
+        status=_FAILED if _has_failed(request) else _UNSET,
         start_time=_nanoseconds(request.started_at),
         end_time=_nanoseconds(request.ended_at),
         instrumentation_scope=scope,
@@ -175,9 +174,18 @@ def _parent_of(request: TracedRequest) -> SpanContext | None:
     return SpanContext(int(request.trace_id, 16), int(request.parent_id, 16), is_remote=True, trace_flags=_SAMPLED)
 
 
+def _has_failed(request: TracedRequest) -> bool:
+    """Whether it is our side's fault that the answer is an error, or was cut."""
+    if request.status >= _FIRST_CLIENT_ERROR:
+        return request.status >= _FIRST_SERVER_ERROR
+    return request.error not in {"", "client_gone"}
+
+
 def _server_attributes(request: TracedRequest) -> dict[str, AttributeValue]:
-    host, port = _split_authority(request.host, request.scheme)
-    attributes = _common_attributes(request) | {
+    return {
+        **_common_attributes(request, _FIRST_SERVER_ERROR),
+        **_address_of(f"{request.scheme}://{request.host}"),
+        "http.response.status_code": request.status,
         "http.route": request.template,
         "url.path": request.path,
         "url.scheme": request.scheme,
@@ -188,29 +196,27 @@ def _server_attributes(request: TracedRequest) -> dict[str, AttributeValue]:
         "crossfade.reason": request.reason,
         "crossfade.request_id": request.request_id,
     }
-    if host:
-        attributes |= {"server.address": host, "server.port": port}
-    return attributes
 
 
 def _client_attributes(request: TracedRequest) -> dict[str, AttributeValue]:
-    attributes = _common_attributes(request) | {
-        "url.full": request.endpoint + request.path,
+    attributes = {
+        **_common_attributes(request, _FIRST_CLIENT_ERROR),
+        **_address_of(request.asked),
+        "url.full": request.asked,
         "crossfade.backend": request.backend,
     }
-    host, port = _split_authority(urlsplit(request.endpoint).netloc, urlsplit(request.endpoint).scheme)
-    if host:
-        attributes |= {"server.address": host, "server.port": port}
+    if request.header_at:  # else the status is our own, and not one that the backend answered
+        attributes["http.response.status_code"] = request.status
     return attributes
 
 
-def _common_attributes(request: TracedRequest) -> dict[str, AttributeValue]:
+def _common_attributes(request: TracedRequest, first_error: int) -> dict[str, AttributeValue]:
+    """A status counts as an error from ``first_error`` on."""
     method = _method_of(request)
     attributes: dict[str, AttributeValue] = {"http.request.method": "_OTHER" if method == "HTTP" else method}
     if method == "HTTP":
         attributes["http.request.method_original"] = request.method
-    attributes["http.response.status_code"] = request.status
-    if request.error or request.status >= _FIRST_SERVER_ERROR:
+    if request.error or request.status >= first_error:
         attributes["error.type"] = request.error or str(request.status)
     return attributes
 
@@ -220,14 +226,16 @@ def _method_of(request: TracedRequest) -> str:
     return request.method if request.method in METHODS else "HTTP"
 
 
-def _split_authority(authority: str, scheme: str) -> tuple[str, int]:
+def _address_of(url: str) -> dict[str, AttributeValue]:
     """Host and port; the scheme's port where none is said, nothing for what is none."""
     try:
-        parts = urlsplit(f"//{authority}")
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "", 0
-    return parts.hostname or "", port or (443 if scheme == "https" else 80)
+        return {}
+    if not parts.hostname:
+        return {}
+    return {"server.address": parts.hostname, "server.port": port or (443 if parts.scheme == "https" else 80)}
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -67,3 +69,13 @@ async def test_the_same_again_changes_nothing(collector: Collector) -> None:
 
     assert exports.is_ready
     await exports.close()
+
+
+def test_who_does_not_trace_does_not_load_opentelemetry() -> None:
+    """It would cost every process a third of a second and 15 MiB."""
+    asks = (
+        "import sys; import gateway.runtime.worker, gateway.runtime.controller; "
+        "sys.exit(bool({'opentelemetry', 'requests', 'gateway.telemetry.spans'} & sys.modules.keys()))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", asks], check=False).returncode == 0

@@ -95,7 +95,25 @@ def test_what_is_not_valid_does_not_pass(value: bytes) -> None:
 
 def test_a_later_version_may_say_more() -> None:
     """What it says first means the same (section 4)."""
-    assert parse_traceparent(b"01-" + TRACE + b"-" + SPAN + b"-03-more") == (TRACE, SPAN, True)
+    assert parse_traceparent(b"01-" + TRACE + b"-" + SPAN + b"-03-more") == (TRACE, SPAN, 3)
+
+
+def test_what_was_said_of_the_ids_randomness_is_said_on() -> None:
+    """Later samplers rely on it (section 3.2.2.5.2); flags that nobody knows are not passed on."""
+    trace = traces(0).begin(fields(b"traceparent: 00-" + TRACE + b"-" + SPAN + b"-ff"), OWN_ID)
+
+    assert isinstance(trace, Trace)
+    assert trace.line.endswith(b"-03\r\n")
+
+
+def test_a_trace_begun_anew_has_the_requests_id_too() -> None:
+    """What the client sent in place of a trace makes no difference, unless it is an ID of its own choice."""
+    anew = traces(100).begin(fields(b"traceparent: nonsense"), OWN_ID)
+    chosen = traces(100).begin(fields(b"traceparent: nonsense", b"X-Request-ID: " + OWN_ID), OWN_ID)
+
+    assert isinstance(anew, Trace)
+    assert isinstance(chosen, Trace)
+    assert anew.trace_id == OWN_ID != chosen.trace_id
 
 
 @given(st.integers(0, 2**64 - 1), st.floats(0, 100))

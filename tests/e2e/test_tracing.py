@@ -134,6 +134,8 @@ def test_a_failure_is_marked_in_its_spans(start_gateway: Start, backend: Scripte
     spans = {each.span.kind: each for each in collector.wait_for(2)}
     assert [spans[kind].span.status.code for kind in (2, 3)] == [2, 2]
     assert spans[3].attributes["error.type"] == "protocol"
+    assert spans[2].attributes["http.response.status_code"] == 502
+    assert "http.response.status_code" not in spans[3].attributes
 
 
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(start_gateway: Start, backend: Scripted) -> None:

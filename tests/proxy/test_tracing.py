@@ -116,6 +116,20 @@ async def test_a_rewrite_and_a_trace_take_out_what_each_must(share: float) -> No
     assert b"X-B: c" in upstream.written
 
 
+async def test_a_span_names_the_url_that_the_backend_was_asked() -> None:
+    """Rewritten, and without the query."""
+    route = Route("all", Match(("/a/**",)), "legacy", rewrites=(Rewrite(Arm.BASELINE, "/v2/**"),))
+    wires = Wires(traced(routes=(route,)))
+    connection, _ = wires.backend()
+    client, _ = wires.client()
+    client.data_received(ASKED)
+    connection.data_received(OK)
+
+    (request,) = wires.plane.traced.take()
+    assert request.asked == f"{connection.endpoint.endpoint.url}/v2/7"
+    assert request.path == "/a/7"
+
+
 async def test_more_than_can_be_held_is_counted_as_dropped() -> None:
     """A link that does not take them costs a bounded list."""
     wires = Wires(traced())

@@ -33,7 +33,7 @@ def traced_request(**changes: Any) -> TracedRequest:
         "arm": "candidate",
         "reason": "split",
         "backend": "new",
-        "endpoint": "https://new.internal",
+        "asked": "https://new.internal/v2/orders/81",
         "status": 200,
         "error": "",
         "client": "192.0.2.7",
@@ -109,7 +109,7 @@ def test_attributes_follow_the_conventions_for_http(collector: Collector) -> Non
     assert client.attributes == {
         "http.request.method": "GET",
         "http.response.status_code": 200,
-        "url.full": "https://new.internal/orders/81",
+        "url.full": "https://new.internal/v2/orders/81",
         "server.address": "new.internal",
         "server.port": 443,
         "crossfade.backend": "new",
@@ -118,7 +118,15 @@ def test_attributes_follow_the_conventions_for_http(collector: Collector) -> Non
 
 @pytest.mark.parametrize(
     ("status", "error", "server_failed", "client_failed"),
-    [(200, "", False, False), (404, "", False, True), (503, "", True, True), (502, "reset", True, True)],
+    [
+        (200, "", False, False),
+        (404, "", False, True),
+        (503, "", True, True),
+        (502, "reset", True, True),
+        (200, "reset", True, True),  # cut
+        (200, "client_gone", False, True),
+        (499, "client_gone", False, True),
+    ],
 )
 def test_a_span_has_failed_when_its_own_side_says_so(
     collector: Collector, status: int, error: str, server_failed: bool, client_failed: bool
@@ -127,7 +135,25 @@ def test_a_span_has_failed_when_its_own_side_says_so(
     server, client = by_kind(export(collector, traced_request(status=status, error=error)))
 
     assert (server.span.status.code == 2, client.span.status.code == 2) == (server_failed, client_failed)
-    assert client.attributes.get("error.type") == (error or ("503" if status == 503 else None))
+    assert client.attributes.get("error.type") == (error or (str(status) if status >= 400 else None))
+    assert server.attributes.get("error.type") == (error or (str(status) if status >= 500 else None))
+
+
+def test_a_client_span_has_no_status_that_the_backend_did_not_answer(collector: Collector) -> None:
+    """The 504 is the gateway's own."""
+    server, client = by_kind(export(collector, traced_request(header_at=0.0, status=504, error="timeout")))
+
+    assert server.attributes["http.response.status_code"] == 504
+    assert "http.response.status_code" not in client.attributes
+    assert client.attributes["error.type"] == "timeout"
+
+
+@pytest.mark.parametrize("host", ["", "shop.example:x", "[::1"])
+def test_a_host_that_is_none_is_left_out(collector: Collector, host: str) -> None:
+    """It is the client's to invent, and must not cost the span."""
+    server, _ = by_kind(export(collector, traced_request(host=host)))
+
+    assert "server.address" not in server.attributes
 
 
 def test_a_method_that_nobody_knows_makes_no_name_of_its_own(collector: Collector) -> None:
@@ -141,7 +167,7 @@ def test_a_method_that_nobody_knows_makes_no_name_of_its_own(collector: Collecto
 
 def test_a_request_that_was_not_sent_on_has_no_client_span(collector: Collector) -> None:
     """No connection could be had."""
-    (server,) = export(collector, traced_request(sent_at=0.0, header_at=0.0, endpoint="", status=502, error="connect"))
+    (server,) = export(collector, traced_request(sent_at=0.0, header_at=0.0, asked="", status=502, error="connect"))
 
     assert server.attributes["error.type"] == "connect"
 
