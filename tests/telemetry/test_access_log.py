@@ -4,56 +4,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from io import FileIO
 
 import pytest
 
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.turns import Turns
 
-Pipe = tuple[int, int]
+CLOSED = 1 << 20
+"""A descriptor that no process has open."""
+
+Pipe = tuple[FileIO, FileIO]
 
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """A pipe's reading and writing end."""
+    """A pipe's reading and writing end, as files: who closes one twice doesn't close another's descriptor."""
     ends = os.pipe()
-    yield ends
-    for end in ends:
-        try:
-            os.close(end)
-        except OSError:
-            continue
-
-
-def drain(fd: int) -> bytes:
-    """Everything up to the end of the stream."""
-    parts = []
-    while part := os.read(fd, 65536):
-        parts.append(part)
-    return b"".join(parts)
+    with FileIO(ends[0], "r") as reader, FileIO(ends[1], "w") as writer:
+        yield reader, writer
 
 
 def test_lines_arrive_whole_and_in_order(pipe: Pipe) -> None:
     """What was written comes out, one line each."""
     reader, writer = pipe
-    log = AccessLog(writer)
+    log = AccessLog(writer.fileno())
     for number in range(1000):
         log.write(b"line %d" % number)
     log.close()
-    os.close(writer)
+    writer.close()
 
-    assert drain(reader).splitlines() == [b"line %d" % number for number in range(1000)]
+    assert reader.readall().splitlines() == [b"line %d" % number for number in range(1000)]
     assert log.dropped == 0
 
 
 def test_a_full_queue_drops_and_counts(pipe: Pipe) -> None:
     """A reader that has stopped costs lines, not requests."""
-    _, writer = pipe
-    os.set_blocking(writer, True)
-    log = AccessLog(writer, capacity=10)
+    reader, writer = pipe
+    os.set_blocking(writer.fileno(), True)
+    log = AccessLog(writer.fileno(), capacity=10)
     for _ in range(100):
         log.write(b"x" * 200_000)  # the pipe takes five of them, the queue ten more
     log.close(seconds=0.2)
+    reader.close()
+    log.close(seconds=30)  # the write that hung has failed: nothing goes on to write to a descriptor that is let go
 
     assert log.dropped >= 70
 
@@ -61,8 +55,8 @@ def test_a_full_queue_drops_and_counts(pipe: Pipe) -> None:
 def test_a_reader_that_left_costs_lines_only(pipe: Pipe) -> None:
     """A broken pipe is counted and survived."""
     reader, writer = pipe
-    os.close(reader)
-    log = AccessLog(writer)
+    reader.close()
+    log = AccessLog(writer.fileno())
     log.write(b"nobody reads this")
     log.close()
 
@@ -71,10 +65,7 @@ def test_a_reader_that_left_costs_lines_only(pipe: Pipe) -> None:
 
 def test_a_closed_descriptor_costs_lines_only() -> None:
     """A gateway whose standard output was closed serves on."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    os.close(writer)
-    log = AccessLog(writer)
+    log = AccessLog(CLOSED)
     log.write(b"nowhere to go")
     log.close()
 
@@ -84,13 +75,13 @@ def test_a_closed_descriptor_costs_lines_only() -> None:
 def test_a_descriptor_that_was_made_non_blocking_is_waited_for(pipe: Pipe) -> None:
     """Sharing a terminal with a program that changes its mode loses no line."""
     reader, writer = pipe
-    os.set_blocking(writer, False)
-    log = AccessLog(writer)
+    os.set_blocking(writer.fileno(), False)
+    log = AccessLog(writer.fileno())
     for _ in range(40):
         log.write(b"y" * 3000)
     received = b""
     while received.count(b"\n") < 40:
-        received += os.read(reader, 65536)
+        received += reader.read(65536)
     log.close()
 
     assert log.dropped == 0
@@ -100,9 +91,9 @@ def test_lines_of_several_processes_do_not_mix(pipe: Pipe) -> None:
     """However large the batches: each process writes in its turn."""
     reader, writer = pipe
     turns = Turns()
-    children = [write_in_a_child(writer, turns, b"%d" % number * 500) for number in range(3)]
-    os.close(writer)
-    lines = drain(reader).splitlines()
+    children = [write_in_a_child(writer.fileno(), turns, b"%d" % number * 500) for number in range(3)]
+    writer.close()
+    lines = reader.readall().splitlines()
     for pid in children:
         os.waitpid(pid, 0)
 
@@ -110,11 +101,11 @@ def test_lines_of_several_processes_do_not_mix(pipe: Pipe) -> None:
     assert len(lines) == 3 * 3000
 
 
-def write_in_a_child(writer: int, turns: Turns, line: bytes) -> int:
+def write_in_a_child(fd: int, turns: Turns, line: bytes) -> int:
     """A process that writes 3,000 lines; its pid."""
     pid = os.fork()
     if pid == 0:
-        log = AccessLog(writer, turns)
+        log = AccessLog(fd, turns)
         for _ in range(3000):
             log.write(line)
         log.close(seconds=30)
@@ -125,10 +116,10 @@ def write_in_a_child(writer: int, turns: Turns, line: bytes) -> int:
 def test_a_line_longer_than_a_batch_goes_out_alone(pipe: Pipe) -> None:
     """A monstrous line is written, and does not hold back the others."""
     reader, writer = pipe
-    log = AccessLog(writer)
+    log = AccessLog(writer.fileno())
     log.write(b"z" * 10_000)
     log.write(b"short")
     log.close()
-    os.close(writer)
+    writer.close()
 
-    assert drain(reader).splitlines() == [b"z" * 10_000, b"short"]
+    assert reader.readall().splitlines() == [b"z" * 10_000, b"short"]
