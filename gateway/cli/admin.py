@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -39,17 +40,20 @@ class Admin:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """The JSON that is answered."""
+        _encode(query)
         return self._call("GET", path, query=query)
 
     def send(self, method: str, path: str, body: object) -> bytes:
         """Ask for something to be done, with a JSON body; the JSON that is answered."""
-        return self._call(method, path, body=msgspec.json.encode(body))
+        return self._call(method, path, body=_encode(body))
 
     def _call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
         try:
             status, kind, content = asyncio.run(self._fetch(method, path, query, body))
-        except aiohttp.InvalidURL:
-            raise CommandError(f"--admin {self.url} is not a URL; write {DEFAULT_ADMIN}") from None
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            raise CommandError(
+                f"--admin {show(self.url)} is not a URL of http or https; write {DEFAULT_ADMIN}"
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise CommandError(
                 f"no gateway answers at {self.url} ({_reason_of(error)}); choose another with --admin URL"
@@ -62,14 +66,18 @@ class Admin:
         self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
     ) -> tuple[int, str, bytes]:
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
+        url = self.url.rstrip("/") + path
+        # The API redirects nobody, so whoever does is not it, and gets no second call with the token.
         async with (
             aiohttp.ClientSession(timeout=timeout, headers=self._headers(body)) as session,
-            session.request(method, self.url.rstrip("/") + path, params=query, data=body) as response,
+            session.request(method, url, params=query, data=body, allow_redirects=False) as response,
         ):
             return response.status, response.content_type, await response.read()
 
     def _headers(self, body: bytes | None) -> dict[str, str]:
         headers = {OPERATOR_HEADER: _user()}
+        if not self.token.isprintable():
+            raise CommandError("the token has a line break or another character in it that no token has")
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
@@ -88,11 +96,27 @@ class Admin:
         return field + show(problem.detail or problem.title or f"the gateway answers {status}")
 
 
+def _encode(asked: object) -> bytes:
+    try:
+        return msgspec.json.encode(asked)
+    except UnicodeEncodeError:
+        raise CommandError("what is asked holds bytes that are not UTF-8; the admin API takes text only") from None
+
+
 def _reason_of(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it takes too long"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno and cause.errno > 0 else str(cause)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {cause.verify_message}; SSL_CERT_FILE names authorities to trust"
+    if isinstance(cause, ssl.SSLError):
+        return "it does not speak TLS as https needs it"
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno)
+    # Numbers of the resolver are negative, and its words come with them.
+    return show(getattr(cause, "strerror", None) or cause)
 
 
 class _Problem(msgspec.Struct):

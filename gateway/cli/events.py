@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 
 import click
@@ -27,7 +28,7 @@ _COLUMNS = ("time", "rollout", "event", "change", "by", "reason")
 @admin_options
 def command(admin: Admin, as_json: bool, follow: bool, rollout: str, limit: int) -> None:
     """Show who or what changed what, when and why, the newest last."""
-    events = list(read_all(admin, 0, rollout))[-limit:]
+    events = list(deque(read_all(admin, 0, rollout), maxlen=limit))
     if as_json and not follow:
         click.echo(msgspec.json.encode(EventList(events, None)))
         return
@@ -81,7 +82,7 @@ def draw(events: list[Event], *, as_json: bool, with_head: bool = True) -> None:
 
 def list_cells(event: Event) -> tuple[object, ...]:
     """What a person wants to know of an event."""
-    change = f"{_show_standing(event.before)} → {_show_standing(event.after)}" if event.before or event.after else None
+    change = f"{_show_standing(event.before)} -> {_show_standing(event.after)}" if event.before or event.after else None
     return (event.time, event.rollout, event.kind, change, f"{event.actor.type} {event.actor.name}", event.reason)
 
 

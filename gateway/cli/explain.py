@@ -8,7 +8,7 @@ from typing import cast
 import click
 import msgspec
 
-from gateway.cli.admin import TOKEN_VARIABLE, Admin, read
+from gateway.cli.admin import TOKEN_VARIABLE, Admin, read, show
 from gateway.cli.table import read_table
 from gateway.core.enquiry import build_request
 from gateway.core.explanation import Explanation, explain_request
@@ -87,7 +87,7 @@ def draw_explanation(explanation: Explanation) -> list[str]:
         "reason": explanation.reason,
     }
     return [
-        *(f"{label:<{_LABEL_WIDTH}}{value}" for label, value in rows.items() if value is not None),
+        *(f"{label:<{_LABEL_WIDTH}}{show(value)}" for label, value in rows.items() if value is not None),
         "",
-        explanation.why,
+        show(explanation.why),
     ]

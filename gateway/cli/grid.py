@@ -32,13 +32,13 @@ def draw_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def show_percent(percent: float | None) -> str | None:
-    """``5 %``, ``0.01 %``."""
-    return None if percent is None else f"{percent:.4g} %"
+    """``5 %``, ``0.01 %``, ``99.999 %``: what somebody wrote, so as it was written."""
+    return None if percent is None else f"{percent:.10g} %"
 
 
 def show_rate(rate: float | None) -> str | None:
-    """A rate from 0 to 1 as a percentage."""
-    return None if rate is None else show_percent(rate * 100)
+    """A rate from 0 to 1 as a percentage: what somebody measured, so no more figures than count."""
+    return None if rate is None else f"{rate * 100:.3g} %"
 
 
 def show_milliseconds(milliseconds: float | None) -> str | None:

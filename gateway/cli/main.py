@@ -7,6 +7,7 @@ Each command is a module of its own that is imported when it is called for: `cro
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -65,6 +66,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 when it succeeded, 1 with the reason on standard error, 2 on wrong usage."""
+    accept_any_text()
     try:
         status = cli.main(args=args, prog_name="crossfade", standalone_mode=False)
     except click.exceptions.Abort:
@@ -81,6 +83,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         sys.exit(fail(GatewayError(f"{error.strerror or error}")))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def accept_any_text() -> None:
+    """Names from elsewhere may hold what the terminal's encoding lacks: it is then shown as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def fail(error: GatewayError) -> int:

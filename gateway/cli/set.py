@@ -7,21 +7,21 @@ from urllib.parse import quote
 import click
 
 from gateway.admin.rollouts import RolloutView
-from gateway.cli.admin import Admin, admin_options, read
+from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import show_percent
 from gateway.settings.quantities import parse_percent
 
 
 def path_of(rollout: str) -> str:
     """Where the API has a rollout."""
-    return f"/api/v1/rollouts/{quote(rollout, safe='')}"
+    return f"/api/v1/rollouts/{quote(rollout, safe='', errors='surrogateescape')}"
 
 
 def tell_change(content: bytes, before: RolloutView) -> None:
     """Say what was and what is, and where what was asked for is not what is."""
     after = read(content, RolloutView)
     was = f"{show_percent(before.percent)} ({before.source})"
-    click.echo(f"{after.name}: {was} → {show_percent(after.percent)} ({after.source})")
+    click.echo(f"{show(after.name)}: {was} -> {show_percent(after.percent)} ({after.source})")
     if after.source == "switch":
         click.echo("an emergency switch in the gateway's environment has the last word", err=True)
     if after.mode != "live":

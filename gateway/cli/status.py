@@ -6,7 +6,7 @@ import click
 
 from gateway.admin.rollouts import RolloutList
 from gateway.admin.status import StatusView
-from gateway.cli.admin import Admin, admin_options, read
+from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_percent, show_span
 
 _HEALTH = {True: "healthy", False: "unhealthy", None: "not known yet"}
@@ -30,9 +30,10 @@ def command(admin: Admin, as_json: bool) -> None:
 def draw_head(status: StatusView) -> None:
     """What concerns the whole."""
     ready = "ready" if status.ready else "not ready"
-    click.echo(f"crossfade {status.version}, {ready}, up {show_span(status.uptime_s)}, revision {status.revision}")
+    revision = show(status.revision or "none yet")
+    click.echo(f"crossfade {show(status.version)}, {ready}, up {show_span(status.uptime_s)}, revision {revision}")
     if not status.store.ok:
-        click.echo(f"the store ({status.store.kind}) can't be used: nothing can be set until it can")
+        click.echo(f"the store ({show(status.store.kind)}) can't be used: nothing can be set until it can")
 
 
 def draw_rollouts(rollouts: RolloutList) -> None:

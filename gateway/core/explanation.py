@@ -6,12 +6,13 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from gateway.core.decision import ISSUED, Decider, Decision
+from gateway.core.decision import ISSUED, Decider, Decision, Entry
 from gateway.core.heads import RequestHead
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
 from gateway.core.types import Arm, MissingKey, Table
 
+_ALL_PERCENT = 100.0
 _BUCKET_DIGITS = 4
 _NEW_KEY = b"0123456789abcdef0123456789abcdef"
 """Stands for the random key that the gateway would issue: its bucket is an example, and called one."""
@@ -63,12 +64,12 @@ def explain_request(
         backend=side.backend,
         path=None if side.rewrite_path is None else side.rewrite_path(request.path).decode("latin-1"),
         reason=decision.reason,
-        why=say_why(decision),
+        why=say_why(decision, _find_cap(table, entry)),
     )
 
 
-def say_why(decision: Decision) -> str:
-    """The reason of a decision in a sentence."""
+def say_why(decision: Decision, cap: float = _ALL_PERCENT) -> str:
+    """The reason of a decision in a sentence; ``cap`` is the most, in percent, that the environment allows."""
     rollout = decision.entry.rollout
     if rollout is None:
         return "The route has no rollout, so its one backend answers."
@@ -79,26 +80,32 @@ def say_why(decision: Decision) -> str:
         "shadow": f"{rollout.name} is in mode shadow, so the baseline answers everything.",
         "override": f"X-Crossfade-Arm asks for the {arm} and comes from someone who may.",
         "unhealthy": "The key is the candidate's, but the candidate has no healthy endpoint, so the baseline answers.",
-        "missing_key": _say_keyless(decision, rollout.on_missing_key),
+        "missing_key": _say_keyless(decision, rollout.on_missing_key, cap),
     }
-    return sentences.get(reason) or _say_split(decision)
+    return sentences.get(reason) or _say_split(decision, cap)
 
 
-def _say_keyless(decision: Decision, on_missing_key: MissingKey) -> str:
+def _find_cap(table: Table, entry: Entry) -> float:
+    """The most, in percent, that ``CROSSFADE_PERCENT_<ROLLOUT>`` leaves to the entry's rollout."""
+    name = entry.rollout and entry.rollout.name
+    return next((rollout.cap for rollout in table.rollouts if rollout.name == name), _ALL_PERCENT)
+
+
+def _say_keyless(decision: Decision, on_missing_key: MissingKey, cap: float) -> str:
     if on_missing_key is MissingKey.RANDOM:
-        share = _say_percent(decision.percent)
+        share = _say_percent(decision.percent, cap)
         return f"None of the key sources is present: by chance, {share} of such requests take the candidate."
     return "None of the key sources is present, so the baseline answers."
 
 
-def _say_split(decision: Decision) -> str:
+def _say_split(decision: Decision, cap: float) -> str:
     cohort = decision.reason.partition(":")[2]
     member = f"The request is in cohort {cohort}" if cohort else ""
     if decision.bucket is None or _has_fixed_arm(decision):
         return f"{member}, which the {decision.arm} answers."
     side = "below" if decision.arm is Arm.CANDIDATE else "not below"
     example = "The gateway would issue a key; this one's" if decision.key_source == ISSUED else "The key's"
-    figures = f"bucket {decision.bucket:.{_BUCKET_DIGITS}f} is {side} {_say_percent(decision.percent)}"
+    figures = f"bucket {decision.bucket:.{_BUCKET_DIGITS}f} is {side} {_say_percent(decision.percent, cap)}"
     prefix = f"{member}. " if member else ""
     return f"{prefix}{example} {figures}, so the {decision.arm} answers."
 
@@ -110,5 +117,6 @@ def _has_fixed_arm(decision: Decision) -> bool:
     return any(cohort.arm is not None and cohort.reason == decision.reason for cohort in cohorts)
 
 
-def _say_percent(percent: float | None) -> str:
-    return f"{percent or 0:g} %"
+def _say_percent(percent: float | None, cap: float) -> str:
+    is_capped = percent == cap < _ALL_PERCENT
+    return f"{percent or 0:g} %" + (" (CROSSFADE_PERCENT_* allows no more)" if is_capped else "")

@@ -83,6 +83,7 @@ def test_a_query_is_encoded() -> None:
         ("", 409, "application/problem+json", b'{"detail": "\\u001b[31m"}', r"\x1b[31m"),
         ("", 200, "text/html", b"<html>", "is not Crossfade's admin API; choose another with --admin URL"),
         ("", 404, "text/html", b"<html>", "is not Crossfade's admin API"),
+        ("", 302, "text/html", b"", "is not Crossfade's admin API"),
     ],
 )
 def test_what_is_refused_is_one_line(token: str, status: int, kind: str, body: bytes, words: str) -> None:
@@ -98,7 +99,8 @@ def test_what_is_refused_is_one_line(token: str, status: int, kind: str, body: b
     ("url", "words"),
     [
         ("http://127.0.0.1:1", "no gateway answers at http://127.0.0.1:1 (Connection refused); choose another"),
-        ("nonsense", "--admin nonsense is not a URL; write http://127.0.0.1:9900"),
+        ("nonsense", "--admin nonsense is not a URL of http or https; write http://127.0.0.1:9900"),
+        ("localhost:9900", "--admin localhost:9900 is not a URL of http or https"),
     ],
 )
 def test_nobody_there_is_one_line(url: str, words: str) -> None:
@@ -107,6 +109,16 @@ def test_nobody_there_is_one_line(url: str, words: str) -> None:
         Admin(url).get("/api/v1/status")
 
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("token", "reason"), [("a\nb", ""), ("", "\udcff")])
+def test_what_cannot_be_sent_is_one_line(token: str, reason: str) -> None:
+    """It is refused here, and nothing is asked."""
+    with pytest.raises(CommandError) as caught:
+        Admin("http://127.0.0.1:1", token).send("PUT", "/api/v1/x", {"reason": reason})
+
+    assert "no gateway answers" not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_an_answer_of_another_version_is_a_failure_in_one_line() -> None:

@@ -26,7 +26,7 @@ def test_an_event_says_who_changed_what_and_why() -> None:
         "2026-01-01T12:00:00.000Z",
         "checkout",
         "percent",
-        "5 % → 20 %",
+        "5 % -> 20 %",
         "operator ada",
         "looks good",
     )
@@ -38,7 +38,7 @@ def test_what_comes_later_has_no_head(capsys: pytest.CaptureFixture[str]) -> Non
     draw([SET, LOADED], as_json=False, with_head=False)
 
     assert capsys.readouterr().out.splitlines() == [
-        "2026-01-01T12:00:00.000Z  checkout  percent  5 % → 20 %  operator ada  looks good",
+        "2026-01-01T12:00:00.000Z  checkout  percent  5 % -> 20 %  operator ada  looks good",
         "2026-01-01T12:00:00.000Z  config  file g.yaml  looks good",
     ]
 

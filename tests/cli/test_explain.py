@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.explain import draw_explanation
 from gateway.cli.main import main
+from gateway.core.explanation import Explanation
 from tests.cli.configurations import SHOP, write
 
 INSIDE = "X-User-ID: user-4"  # at bucket 1.8
@@ -74,6 +76,19 @@ def test_a_request_that_is_refused_is_a_failure_in_one_line(config: str, capsys:
     )
     for method, url in (("GET", "/a/../.."), ("GET", "/a b"), ("get", "/")):
         assert run(capsys, "-c", config, method, url)[2].startswith("crossfade: 400 Bad Request: ")
+
+
+def test_a_key_that_is_no_plain_text_is_shown_and_not_obeyed() -> None:
+    """A token's subject may hold anything, also what would clear a screen."""
+    key = "\x1b[2J"
+    lines = draw_explanation(
+        Explanation(
+            "a", "/**", "/", "r", key, "jwt:sub", 1.0, 5.0, "candidate", "new", None, "split", f"Because {key}."
+        )
+    )
+
+    assert r"key       \x1b[2J  (jwt:sub)" in lines
+    assert all(line.isprintable() for line in lines)
 
 
 @pytest.mark.parametrize("whom", [(), ("-c", "gateway.yaml", "--admin", "http://127.0.0.1:1")])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from gateway import __version__
 from gateway.cli.main import COMMANDS, cli, fail, main
 from gateway.errors import CommandError, ConfigError, Problem
+from tests.cli.configurations import SHOP, write
 
 
 def status_of(*args: str) -> object:
@@ -71,6 +73,16 @@ def test_an_output_that_takes_nothing_is_a_failure_with_a_reason(capfd: pytest.C
     assert b"Traceback" not in done.stderr
     assert b"No space left" in done.stderr
     assert not capfd.readouterr().err
+
+
+def test_text_that_a_terminal_lacks_is_shown_as_an_escape(tmp_path: Path) -> None:
+    """A traceback would help nobody."""
+    command = [sys.executable, "-m", "gateway", "explain", "-c", str(write(tmp_path, SHOP)), "GET", "/api/orders/1"]
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([*command, "-H", "X-User-ID: \u2192"], env=env, capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"key       \u2192  (header:X-User-ID)" in done.stdout
 
 
 def test_an_unknown_name_is_no_command() -> None:

@@ -33,7 +33,7 @@ def tell(capsys: pytest.CaptureFixture[str], **changes: object) -> tuple[str, st
 
 def test_it_says_what_was_and_what_is(capsys: pytest.CaptureFixture[str]) -> None:
     """And who says so."""
-    assert tell(capsys, percent=20.0, source="operator") == ("checkout: 5 % (file) → 20 % (operator)\n", "")
+    assert tell(capsys, percent=20.0, source="operator") == ("checkout: 5 % (file) -> 20 % (operator)\n", "")
 
 
 def test_it_warns_where_the_environment_has_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +49,7 @@ def test_it_warns_where_the_mode_keeps_the_candidate_from_answering(capsys: pyte
 def test_a_name_becomes_part_of_a_path_whatever_is_in_it() -> None:
     """It must not lead anywhere else."""
     assert path_of("a/../b?c") == "/api/v1/rollouts/a%2F..%2Fb%3Fc"
+    assert path_of("\udcff") == "/api/v1/rollouts/%FF"
 
 
 @pytest.mark.parametrize("percent", ["101", "x", "-1"])

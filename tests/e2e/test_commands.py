@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.certificates import make_pair
 from tests.e2e.configurations import split
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Gateway
@@ -23,9 +24,9 @@ def gateway(start_gateway: Start, nginx: Server) -> Gateway:
     return start_gateway(split(nginx, nginx, percent=30, workers=1))
 
 
-def crossfade(gateway: Gateway, *args: str) -> tuple[int, str, str]:
+def crossfade(gateway: Gateway, *args: str, admin: str = "") -> tuple[int, str, str]:
     """Status, output and errors of a command that is told where the gateway is."""
-    command = [sys.executable, "-m", "gateway", *args, "--admin", gateway.admin]
+    command = [sys.executable, "-m", "gateway", *args, "--admin", admin or gateway.admin]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -72,10 +73,10 @@ def requests_of(gateway: Gateway) -> int:
 def test_set_moves_users_until_unset(gateway: Gateway) -> None:
     """At once, in every worker, and the audit log says who and why."""
     status, out, _ = crossfade(gateway, "set", "shop", "100%", "--reason", "all of them")
-    assert (status, out) == (0, "shop: 30 % (file) → 100 % (operator)\n")
+    assert (status, out) == (0, "shop: 30 % (file) -> 100 % (operator)\n")
     assert explain(gateway)["arm"] == "candidate"
 
-    assert crossfade(gateway, "unset", "shop")[1] == "shop: 100 % (operator) → 30 % (file)\n"
+    assert crossfade(gateway, "unset", "shop")[1] == "shop: 100 % (operator) -> 30 % (file)\n"
     assert crossfade(gateway, "unset", "shop")[0] == 1
 
     events = ask(gateway, "events", "--rollout", "shop")["items"]
@@ -153,3 +154,40 @@ def test_a_token_is_asked_for_and_taken_from_the_environment(
     assert crossfade(gateway, "status", "--token", "s3")[0] == 0
     monkeypatch.setenv("CROSSFADE_ADMIN_TOKEN", "s3")
     assert crossfade(gateway, "status")[0] == 0
+
+
+def test_an_api_behind_tls_is_asked_if_its_certificate_is_trusted(
+    gateway: Gateway, start_gateway: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the authorities of the system, or those that OpenSSL is told; else one line says what is wrong with it."""
+    pair = make_pair(tmp_path, "front")
+    listen = f"{{address: 127.0.0.1:0, tls: {{cert: {pair.cert}, key: {pair.key}}}}}"
+    front = start_gateway(
+        f"version: 1\nserver: {{listen: [{listen}], workers: 1}}\nadmin: {{listen: 127.0.0.1:0}}\n"
+        f"backends: {{api: {gateway.admin}}}\nroutes: [{{name: all, match: /**, backend: api}}]\n"
+    )
+    admin = f"https://127.0.0.1:{front.port}"
+
+    status, _, err = crossfade(gateway, "set", "shop", "40", admin=admin)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "its certificate is not trusted: self-signed certificate" in err
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair.cert))
+    assert crossfade(gateway, "set", "shop", "40", admin=admin)[1] == "shop: 30 % (file) -> 40 % (operator)\n"
+    assert crossfade(gateway, "status", admin=f"https://127.0.0.1:{gateway.admin_port}")[2].count("\n") == 1
+
+
+def test_arguments_that_are_no_text_are_told_in_one_line(gateway: Gateway) -> None:
+    """Whatever bytes a shell passes on."""
+    for args in (["set", "\udcff", "5"], ["set", "shop", "5", "--reason", "\udcff"], ["paths", "\udcff"]):
+        status, out, err = crossfade(gateway, *args)
+        assert (status, out, err.count("\n")) == (1, "", 1), args
+
+
+def test_explain_says_that_the_environment_allows_no_more(start_gateway: Start, nginx: Server) -> None:
+    """An operator who asks for more is told so too."""
+    gateway = start_gateway(split(nginx, nginx, percent=30, workers=1), {"CROSSFADE_PERCENT_SHOP": "1"})
+
+    assert "1 % (CROSSFADE_PERCENT_* allows no more)" in explain(gateway)["why"]
+    status, out, err = crossfade(gateway, "set", "shop", "90")
+    assert (status, out) == (0, "shop: 1 % (switch) -> 1 % (switch)\n")
+    assert "has the last word" in err
