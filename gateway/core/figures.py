@@ -29,6 +29,11 @@ DURATION_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 
 ERROR_KINDS: Final = ("connect", "timeout", "reset", "protocol", "5xx")
 
+KEPT_AWAY: Final = frozenset({"unhealthy", "breaker"})
+"""The reasons of decisions that send to the baseline what would be the candidate's: rules take each for an error of
+the candidate, so that one that rests is not taken for a healthy one.
+"""
+
 CLIENT_GONE: Final = 499
 """The status of a request whose client left before it got an answer; nginx's number for it."""
 
@@ -82,11 +87,18 @@ class PathFigures(msgspec.Struct, array_like=True):
     latency_seconds: float = 0.0
     exemplars: dict[int, Exemplar] = msgspec.field(default_factory=dict)
     """The newest traced request of each bucket of ``durations``, by its index."""
+    failovers: dict[str, int] = msgspec.field(default_factory=dict)
+    """Requests that the candidate failed and the baseline answered, by what went wrong: an error's kind, or a status."""
 
     @property
     def requests(self) -> int:
         """How many were answered, whatever the answer."""
         return sum(self.answers.values())
+
+    @property
+    def kept_away(self) -> int:
+        """How many were the candidate's, but an open breaker or its health kept them from it."""
+        return sum(count for answer, count in self.answers.items() if answer.reason in KEPT_AWAY)
 
     def add(self, other: PathFigures) -> None:
         """Take in figures of other requests about the same subject."""
@@ -100,6 +112,8 @@ class PathFigures(msgspec.Struct, array_like=True):
         merge(self.latencies, other.latencies)
         self.latency_seconds += other.latency_seconds
         self.exemplars.update(other.exemplars)
+        for reason, count in other.failovers.items():
+            self.failovers[reason] = self.failovers.get(reason, 0) + count
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import msgspec
+from gateway.core.plans import Plan, Value
 
 
 class Arm(StrEnum):
@@ -56,16 +56,19 @@ class KeyKind(StrEnum):
     CLIENT_IP = "client_ip"
 
 
+class Held(StrEnum):
+    """Why nobody is answered by the candidate, whatever the percentage: the state of a rollout that says so."""
+
+    PENDING = "pending"  # a plan that nobody has started
+    ROLLED_BACK = "rolled_back"
+
+
 class AccessLog(StrEnum):
     """Which requests get a line in the access log."""
 
     OFF = "off"
     ERRORS = "errors"
     ALL = "all"
-
-
-class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base of all parts of the table: immutable, compared by content."""
 
 
 class KeySource(Value, frozen=True):
@@ -118,6 +121,10 @@ class Rollout(Value, frozen=True):
     """``CROSSFADE_ROLLBACK`` names it: everything goes to the baseline."""
     cap: float = 100.0
     """``CROSSFADE_PERCENT_<ROLLOUT>``: bounds ``percent`` and the cohorts' floors."""
+    held: Held | None = None
+    """The state, where it keeps everybody from the candidate; the decision's reason then."""
+    plan: Plan = Plan()
+    """What the control plane does with it. Workers get an empty one: they need none of it."""
 
 
 class HeaderPattern(Value, frozen=True):
@@ -148,6 +155,26 @@ class Rewrite(Value, frozen=True):
     remove_headers: tuple[str, ...] = ()
 
 
+class Failover(Value, frozen=True):
+    """When the baseline answers a request that the candidate failed."""
+
+    kinds: frozenset[str]
+    """Of `ERROR_KINDS`, without ``5xx``. A refused connection counts for every method."""
+    statuses: frozenset[int]
+    methods: frozenset[str]
+    budget: float
+    """The share, in percent, of the candidate's requests of the last ten seconds that may fail over."""
+    buffer_bytes: int
+    """Requests with a larger body can't be sent again."""
+
+
+class Breaker(Value, frozen=True):
+    """After so many failures in a row the candidate rests for ``open_seconds``; then probes may close it again."""
+
+    consecutive_failures: int
+    open_seconds: float
+
+
 class Route(Value, frozen=True):
     """Which requests go to which pair of backends."""
 
@@ -160,6 +187,10 @@ class Route(Value, frozen=True):
     paths: tuple[str, ...] = ()
     """Templates for the per-path figures."""
     rewrites: tuple[Rewrite, ...] = ()
+    failover: Failover | None = None
+    """None: the candidate's failures are the client's."""
+    breaker: Breaker | None = None
+    """Of the candidate, in each worker by itself."""
 
 
 class Endpoint(Value, frozen=True):

@@ -51,11 +51,15 @@ class Cell(msgspec.Struct, array_like=True):
     errors: dict[str, int] = msgspec.field(default_factory=dict)
     """By kind."""
     latencies: Buckets = msgspec.field(default_factory=dict)
+    failovers: int = 0
+    kept_away: int = 0
 
     @classmethod
     def of(cls, figures: PathFigures) -> Cell:
         """The part of ``figures`` that windows keep."""
-        return cls(figures.requests, figures.client_errors, figures.errors.copy(), figures.latencies.copy())
+        failovers = sum(figures.failovers.values())
+        latencies, errors = figures.latencies.copy(), figures.errors.copy()
+        return cls(figures.requests, figures.client_errors, errors, latencies, failovers, figures.kept_away)
 
     @property
     def error_count(self) -> int:
@@ -64,7 +68,7 @@ class Cell(msgspec.Struct, array_like=True):
 
     def copy(self) -> Cell:
         """The same, which stays as it is."""
-        return Cell(self.requests, self.client_errors, self.errors.copy(), self.latencies.copy())
+        return msgspec.structs.replace(self, errors=self.errors.copy(), latencies=self.latencies.copy())
 
     def add(self, other: Cell) -> None:
         """Take in another time, or another worker."""
@@ -73,6 +77,8 @@ class Cell(msgspec.Struct, array_like=True):
         for kind, count in other.errors.items():
             self.errors[kind] = self.errors.get(kind, 0) + count
         merge(self.latencies, other.latencies)
+        self.failovers += other.failovers
+        self.kept_away += other.kept_away
 
 
 Cells = dict[Subject, Cell]
