@@ -88,7 +88,7 @@ class PathFigures(msgspec.Struct, array_like=True):
     exemplars: dict[int, Exemplar] = msgspec.field(default_factory=dict)
     """The newest traced request of each bucket of ``durations``, by its index."""
     failovers: dict[str, int] = msgspec.field(default_factory=dict)
-    """Requests that the candidate failed and the baseline answered, by what went wrong: an error's kind, or a status."""
+    """Requests that the candidate failed and the baseline answered, by error kind or status."""
 
     @property
     def requests(self) -> int:
