@@ -19,7 +19,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one rule says now. Rates are from 0 to 1, latencies seconds; what is not known is None."""
 
     rule: str
-    """Its text, with what narrows it: ``error_rate > 5% for 1m``, ``p99 > 2x baseline for 5m, path /api/orders/{id}``."""
+    """Its text, with what narrows it: ``error_rate > 5% for 1m``, ``p99 > 2x baseline for 5m, path /a/{id}``."""
     verdict: Verdict
     reason: str
     """Why, in a few words for a person."""
