@@ -15,6 +15,21 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Reason(StrEnum):
+    """Why a rule says what it says."""
+
+    MET = "met"  # of a gate: what it asks for is so, and the evidence supports it
+    QUIET = "quiet"  # of a guard: what it fears is not so
+    NOT_MET = "not_met"
+    BROKEN = "broken"
+    FEW_REQUESTS = "few_requests"
+    NO_BASELINE = "no_baseline"  # too few requests to be compared with; a gate is skipped then
+    NOT_COMPARED = "not_compared"
+    LITTLE_EVIDENCE = "little_evidence"
+    YOUNG_STAGE = "young_stage"
+    BOTH_ARMS = "both_arms"
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one rule says now. Rates are from 0 to 1, latencies seconds; what is not known is None."""
 
@@ -22,7 +37,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Its text, with what narrows it: ``error_rate > 5% for 1m``, ``p99 > 2x baseline for 5m, path /a/{id}``."""
     verdict: Verdict
     reason: str
-    """Why, in a few words for a person."""
+    """Why, in a word: one of `Reason`, or, of an external gate, what was answered."""
     route: str | None = None
     path: str | None = None
     """The one that it is about; of a rule that looks at every path, the worst."""

@@ -29,11 +29,11 @@ from gateway.core.histogram import Buckets, merge
 BUDGET_BYTES: Final = 128 * 1024 * 1024
 """Of all slots together."""
 
-SECOND, TEN_SECONDS, MINUTE = 1, 10, 60
+SECOND, TEN_SECONDS, MINUTE, HOUR = 1, 10, 60, 3600
 DAY: Final = 86_400
 SECONDS_SPAN: Final = 600
 """How far back there are slots of a second, in seconds."""
-TENS_SPAN: Final = 3600
+TENS_SPAN: Final = HOUR
 """How far back there are slots of ten seconds, in seconds."""
 
 _SLACK: Final = MINUTE  # kept beyond what is promised: a question is a moment old, or its clock a little behind
@@ -79,6 +79,22 @@ class Cell(msgspec.Struct, array_like=True):
         merge(self.latencies, other.latencies)
         self.failovers += other.failovers
         self.kept_away += other.kept_away
+
+    def subtract(self, other: Cell) -> None:
+        """Take out what was taken in."""
+        self.requests -= other.requests
+        self.client_errors -= other.client_errors
+        for kind, count in other.errors.items():
+            self.errors[kind] -= count
+        latencies = self.latencies
+        for bucket, count in other.latencies.items():
+            left = latencies[bucket] - count
+            if left:
+                latencies[bucket] = left
+            else:
+                del latencies[bucket]
+        self.failovers -= other.failovers
+        self.kept_away -= other.kept_away
 
 
 Cells = dict[Subject, Cell]

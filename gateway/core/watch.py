@@ -1,0 +1,324 @@
+"""Watching one rollout: what its rules say, second by second.
+
+A `Watch` keeps the sliding sums of both arms that the rules of one rollout look at (`gateway.core.trails`): of all its
+routes, of one route or path where a rule is narrowed, of every path where a rule says ``per: path``. It judges the
+rules on them. It decides nothing: what follows from a verdict is the lifecycle's (`gateway.core.lifecycle`).
+
+The chance of a false alarm is spent as SPEC section 7 has it: ``1 - confidence`` for all guards of a rollout from one
+start or resume to the next, split equally over them, then over the paths; each gate has its own.
+
+What was kept away from the candidate, by its health or an open breaker, counts as its error, though the baseline
+answered it. Time is seconds of a clock that never goes back, passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from gateway.core.evidence import log_needed
+from gateway.core.figures import Subject
+from gateway.core.histogram import Buckets, merge
+from gateway.core.judging import (
+    KEPT_AWAY,
+    bound_of,
+    is_met,
+    log_wealth_of,
+    needs_evidence,
+    trials_of,
+    value_of,
+)
+from gateway.core.plans import Gate, Guard, Metric, Rule, Stage
+from gateway.core.trails import Trail, with_waiting
+from gateway.core.types import Arm, Rollout
+from gateway.core.verdicts import Judgement, Reason, Verdict
+from gateway.core.windows import Cell
+
+Group = tuple[str | None, str | None]
+"""Route and path that a rule looks at; None: all."""
+
+Waiting = Mapping[Subject, Buckets]
+"""The ages of requests that wait for their answer's header, where they are over a second."""
+
+_COMPARED: Final = frozenset({Metric.MISMATCH_RATE, Metric.MISMATCHES})
+
+_SEVERITY: Final = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.BROKEN: 2}
+
+
+class _Pair:
+    """The trails of both arms of one group."""
+
+    __slots__ = ("baseline", "baseline_waiting", "candidate", "candidate_waiting")
+
+    def __init__(self, windows: Collection[float]) -> None:
+        self.candidate = Trail(windows)
+        self.baseline = Trail(windows)
+        self.candidate_waiting: Buckets = {}
+        self.baseline_waiting: Buckets = {}
+
+    def window(self, window: float, second: float) -> tuple[Cell, Cell]:
+        """Both arms in the trailing window, those who still wait included."""
+        return (
+            with_waiting(self.candidate.window(window, second), self.candidate_waiting),
+            with_waiting(self.baseline.window(window, second), self.baseline_waiting),
+        )
+
+    def sinces(self, window: float) -> Iterator[tuple[int, Cell, Cell]]:
+        """Both arms from each beginning in the window on, the latest first."""
+        for (start, candidate), (_, baseline) in zip(
+            self.candidate.sinces(window), self.baseline.sinces(window), strict=True
+        ):
+            yield start, with_waiting(candidate, self.candidate_waiting), with_waiting(baseline, self.baseline_waiting)
+
+    def begin_stage(self) -> None:
+        self.candidate.begin_stage()
+        self.baseline.begin_stage()
+
+
+class _Sight(NamedTuple):
+    """What a rule sees plainly of one group."""
+
+    group: Group
+    candidate: Cell
+    baseline: Cell
+    value: float | None
+    other: float | None
+    """The baseline's value."""
+    bound: float | None
+
+
+class Watch:
+    """See the module. ``rollout`` is the configuration's, with its plan; ``routes`` name those that share it."""
+
+    def __init__(self, rollout: Rollout, routes: Collection[str]) -> None:
+        plan = rollout.plan
+        self._plan = plan
+        self._routes = frozenset(routes)
+        guards = (*plan.guards, *(guard for stage in plan.stages for guard in stage.guards))
+        guarding = [guard.when for guard in guards if isinstance(guard.when, Rule)]
+        gating = [gate for stage in plan.stages for gate in stage.gates if isinstance(gate, Rule)]
+        self._rules = tuple(dict.fromkeys((*guarding, *gating)))
+        self._names = {rule: _name(rule) for rule in self._rules}
+        self._windows: dict[Group | None, set[float]] = {}
+        for rule in self._rules:
+            self._windows.setdefault(_group_of(rule), set()).add(rule.window_seconds)
+        spending = sum(needs_evidence(rule) for rule in guarding)
+        confidence = plan.confidence
+        self._alpha = None if confidence is None else 1 - confidence
+        self._guard_alpha = 0.0 if confidence is None else (1 - confidence) / max(spending, 1)
+        self._began = self._stage_began = 0.0
+        self._pairs: dict[Group, _Pair] = {}
+        self._groups: dict[Subject, tuple[_Pair, ...]] = {}
+        self._paths: dict[Group, None] = {}
+        self.restart(0.0)
+
+    # What is counted.
+
+    def restart(self, second: float) -> None:
+        """Forget everything: windows and evidence begin anew."""
+        self._began = self._stage_began = second
+        self._pairs = {group: _Pair(windows) for group, windows in self._windows.items() if group is not None}
+        self._groups = {}
+        self._paths = {}
+
+    def begin_stage(self, second: float) -> None:
+        """A new stage: what gates rest on begins anew, windows go on."""
+        self._stage_began = second
+        for pair in self._pairs.values():
+            pair.begin_stage()
+
+    def take(self, second: float, cells: Mapping[Subject, Cell], waiting: Waiting | None = None) -> None:
+        """Add what was counted since the last call, and how long the requests under way have waited.
+
+        Requests of other routes, and those whose arm ``X-Crossfade-Arm`` chose, are left out.
+        """
+        since = second - self._began
+        for subject, cell in cells.items():
+            for pair in self._pairs_of(subject):
+                _take(pair, subject, since, cell)
+        self._wait(waiting or {})
+
+    def _wait(self, waiting: Waiting) -> None:
+        for pair in self._pairs.values():
+            pair.candidate_waiting, pair.baseline_waiting = {}, {}
+        for subject, ages in waiting.items():
+            for pair in self._pairs_of(subject):
+                merge(pair.candidate_waiting if subject.arm == Arm.CANDIDATE else pair.baseline_waiting, ages)
+
+    def _pairs_of(self, subject: Subject) -> tuple[_Pair, ...]:
+        """The trails that a subject's requests are part of."""
+        found = self._groups.get(subject)
+        if found is None:
+            found = self._groups[subject] = tuple(self._find_pairs(subject))
+        return found
+
+    def _find_pairs(self, subject: Subject) -> Iterator[_Pair]:
+        if subject.route not in self._routes or subject.is_forced:
+            return
+        group = (subject.route, subject.path)
+        if None in self._windows:
+            self._paths[group] = None
+            self._pairs.setdefault(group, _Pair(self._windows[None] | self._windows.get(group, set())))
+        for wanted in {(None, None), (subject.route, None), (None, subject.path), group}:
+            if wanted in self._pairs:
+                yield self._pairs[wanted]
+
+    # What the rules say.
+
+    def judge_guards(self, second: float, stage: Stage | None) -> list[tuple[Guard, Judgement]]:
+        """What the plan's and the stage's guards say; those that ask outside are somebody else's."""
+        guards = (*self._plan.guards, *(stage.guards if stage is not None else ()))
+        return [
+            (
+                guard,
+                self._worst(
+                    guard.when, [self._judge_guard(guard.when, sight) for sight in self._see(guard.when, second)]
+                ),
+            )
+            for guard in guards
+            if isinstance(guard.when, Rule)
+        ]
+
+    def judge_gates(self, second: float, stage: Stage) -> list[tuple[Rule, Judgement]]:
+        """What the stage's gates say; those that ask outside are somebody else's."""
+        return [(gate, self._judge_gate(gate, second)) for gate in _rules_of(stage.gates)]
+
+    def _judge_gate(self, gate: Rule, second: float) -> Judgement:
+        age = second - self._stage_began
+        judged = [self._judge_sight(gate, sight, age) for sight in self._see(gate, second)]
+        if gate.per_path:  # a path with next to no requests can't hold up all others
+            judged = [each for each in judged if each.reason != Reason.FEW_REQUESTS] or judged
+        return self._worst(gate, judged)
+
+    def _see(self, rule: Rule, second: float) -> Iterable[_Sight]:
+        groups = self._paths if rule.per_path else (_group_of(rule) or (None, None),)
+        return [self._look(rule, group, second - self._began) for group in groups]
+
+    def _look(self, rule: Rule, group: Group, since: float) -> _Sight:
+        candidate, baseline = self._pairs[group].window(rule.window_seconds, since)
+        other = value_of(rule.metric, baseline)
+        return _Sight(group, candidate, baseline, value_of(rule.metric, candidate), other, bound_of(rule, other))
+
+    def _judge_guard(self, rule: Rule, sight: _Sight) -> Judgement:
+        lacking = self._find_lack(rule, sight)
+        if lacking is not None:
+            return self._say(rule, sight, Verdict.UNKNOWN, lacking)
+        if not _is_so(rule, sight):
+            return self._say(rule, sight, Verdict.OK, Reason.QUIET)
+        if self._is_shared(rule, sight):
+            return self._say(rule, sight, Verdict.UNKNOWN, Reason.BOTH_ARMS)
+        if self._alpha is not None and needs_evidence(rule) and not self._is_proven(rule, sight.group):
+            return self._say(rule, sight, Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
+        return self._say(rule, sight, Verdict.BROKEN, Reason.BROKEN)
+
+    def _judge_sight(self, rule: Rule, sight: _Sight, age: float) -> Judgement:
+        lacking = self._find_lack(rule, sight)
+        if lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, sight.group):
+            return self._say(rule, sight, Verdict.OK, Reason.NO_BASELINE)
+        if age < rule.window_seconds:
+            lacking = Reason.YOUNG_STAGE
+        if lacking is not None:
+            return self._say(rule, sight, Verdict.UNKNOWN, lacking)
+        if not _is_so(rule, sight):
+            return self._say(rule, sight, Verdict.BROKEN, Reason.NOT_MET)
+        if self._alpha and needs_evidence(rule) and not self._is_supported(rule, sight.group, self._alpha):
+            return self._say(rule, sight, Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
+        return self._say(rule, sight, Verdict.OK, Reason.MET)
+
+    def _find_lack(self, rule: Rule, sight: _Sight) -> Reason | None:
+        """Why nothing can be said, if so. Counts are of what was seen, however little that is."""
+        if rule.metric in _COMPARED:
+            return Reason.NOT_COMPARED
+        if not needs_evidence(rule):
+            return None
+        if trials_of(rule.metric, sight.candidate) < self._plan.min_requests:
+            return Reason.FEW_REQUESTS
+        if rule.bound.is_relative and trials_of(rule.metric, sight.baseline) < self._plan.min_requests:
+            return Reason.NO_BASELINE
+        return None
+
+    def _is_shared(self, rule: Rule, sight: _Sight) -> bool:
+        """Whether the baseline breaks the same bound: then the fault is not the candidate's."""
+        if rule.acts_on_shared or rule.bound.is_relative or not needs_evidence(rule) or sight.other is None:
+            return False
+        is_known = trials_of(rule.metric, sight.baseline) >= self._plan.min_requests
+        return is_known and is_met(rule, sight.other, rule.bound.value)
+
+    def _has_no_baseline(self, rule: Rule, group: Group) -> bool:
+        """Whether the baseline has had next to nothing in the whole stage, as at 100 %."""
+        return trials_of(rule.metric, self._pairs[group].baseline.stage) < self._plan.min_requests
+
+    def _is_proven(self, rule: Rule, group: Group) -> bool:
+        """Whether the evidence from some beginning in the window on supports what a guard fears."""
+        alpha = self._guard_alpha / (len(self._paths) if rule.per_path else 1)
+        for start, candidate, baseline in self._pairs[group].sinces(rule.window_seconds):
+            needed = log_needed(alpha, start)
+            if candidate.requests and log_wealth_of(rule, candidate, baseline, needed) >= needed:
+                return True
+        return False
+
+    def _is_supported(self, rule: Rule, group: Group, alpha: float) -> bool:
+        """Whether the evidence of the whole stage supports what a gate asks for."""
+        pair = self._pairs[group]
+        needed = log_needed(alpha / (len(self._paths) if rule.per_path else 1))
+        candidate = with_waiting(pair.candidate.stage, pair.candidate_waiting)
+        return log_wealth_of(rule, candidate, pair.baseline.stage, needed) >= needed
+
+    def _worst(self, rule: Rule, judged: list[Judgement]) -> Judgement:
+        """The one that matters: broken before unknown before ok, then the furthest beyond its bound."""
+        if not judged:
+            return Judgement(
+                rule=self._names[rule], verdict=Verdict.UNKNOWN, reason=Reason.FEW_REQUESTS, route=rule.route
+            )
+        return max(judged, key=lambda each: (_SEVERITY[each.verdict], _excess(each)))
+
+    def _say(self, rule: Rule, sight: _Sight, verdict: Verdict, reason: Reason) -> Judgement:
+        requests = trials_of(rule.metric, sight.candidate)
+        return Judgement(
+            rule=self._names[rule],
+            verdict=verdict,
+            reason=reason,
+            route=sight.group[0],
+            path=sight.group[1],
+            value=sight.value,
+            bound=sight.bound,
+            baseline=sight.other,
+            candidate_requests=requests,
+            baseline_requests=trials_of(rule.metric, sight.baseline),
+            needs=self._plan.min_requests - requests if reason is Reason.FEW_REQUESTS else None,
+        )
+
+
+def _take(pair: _Pair, subject: Subject, since: float, cell: Cell) -> None:
+    if subject.arm == Arm.CANDIDATE:
+        pair.candidate.take(since, cell)
+        return
+    pair.baseline.take(since, cell)
+    if cell.kept_away:
+        pair.candidate.take(since, Cell(requests=cell.kept_away, errors={KEPT_AWAY: cell.kept_away}))
+
+
+def _is_so(rule: Rule, sight: _Sight) -> bool:
+    """Whether what the rule claims is so in the window, plainly."""
+    return sight.value is not None and sight.bound is not None and is_met(rule, sight.value, sight.bound)
+
+
+def _group_of(rule: Rule) -> Group | None:
+    """None: every path, each by itself."""
+    return None if rule.per_path else (rule.route, rule.path)
+
+
+def _rules_of(gates: Iterable[Gate]) -> list[Rule]:
+    return [gate for gate in gates if isinstance(gate, Rule)]
+
+
+def _name(rule: Rule) -> str:
+    """The rule's text with what narrows it."""
+    parts = [rule.text, rule.route and f"route {rule.route}", rule.path and f"path {rule.path}"]
+    return ", ".join(part for part in (*parts, "per path" if rule.per_path else None) if part)
+
+
+def _excess(judgement: Judgement) -> float:
+    if judgement.value is None or judgement.bound is None:
+        return 0.0
+    return judgement.value / judgement.bound if judgement.bound else judgement.value
