@@ -59,10 +59,21 @@ class Accepted:
 
 
 class Configuration:
-    """What is in force, and what was last refused. ``publish`` and ``keep`` are called with everything accepted."""
+    """What is in force, and what was last refused. ``publish`` and ``keep`` are called with everything accepted.
 
-    def __init__(self, source: Source, publish: Callable[[Table], None], keep: Callable[[Accepted], None]) -> None:
+    ``admin_token`` is what the admin API asked for before this began; "" for what it was started with.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        publish: Callable[[Table], None],
+        keep: Callable[[Accepted], None],
+        admin_token: str = "",
+    ) -> None:
         self.source = source
+        self.admin_token = admin_token or source.started_with.admin.token
+        """What the admin API asks for; "" for nothing, which its socket must allow."""
         self.accepted: Accepted | None = None
         self.problems: list[Problem] = []
         """Of the text that was last refused; empty when the last one was good."""
@@ -79,17 +90,13 @@ class Configuration:
         return not self.problems
 
     @property
-    def admin_token(self) -> str:
-        """What the admin API asks for; "" for nothing."""
-        config = self.accepted.loaded.config if self.accepted else self.source.started_with
-        return config.admin.token
-
-    @property
     def waits_for_restart(self) -> list[str]:
         """The changed fields that only a restart puts in force."""
         if self.accepted is None:
             return []
-        return fixed_differences(self.source.started_with, self.accepted.loaded.config)
+        config = self.accepted.loaded.config
+        kept = ["admin.token"] if config.admin.token != self.admin_token else []
+        return [*fixed_differences(self.source.started_with, config), *kept]
 
     async def take(self, content: bytes, now: datetime) -> bool:
         """Put ``content`` in force if it is valid; otherwise log and remember its problems. Says which it was."""
@@ -138,10 +145,21 @@ class Configuration:
         former = self.accepted
         if former is None or (former.table, former.loaded.text) != (accepted.table, accepted.loaded.text):
             self._publish(accepted.table)
+            self.admin_token = self._choose_token(accepted.loaded.config)
             self._keep(accepted)
             self.accepted = accepted
             self._log_accepted(accepted)
         self.problems, self._refused = [], None
+
+    def _choose_token(self, config: Config) -> str:
+        """What to ask for from now on.
+
+        A configuration without a token is valid for the loopback address that it names. As long as the API still
+        answers on the address that it was started with, and that is another, it would be open to everybody.
+        """
+        if config.admin.token or self.source.started_with.admin.listen.is_loopback:
+            return config.admin.token
+        return self.admin_token
 
     def _refuse(self, content: bytes, problems: list[Problem]) -> None:
         is_news = problems != self.problems

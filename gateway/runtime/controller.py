@@ -60,7 +60,9 @@ class Controller:
         self._hub = Hub(self._roster, time.time_ns(), self._recorder, self._exports.record)
         self._store = open_store(inheritance.source.started_with.store)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
-        self._configuration = Configuration(inheritance.source, self._rollouts.publish, self._keep)
+        kept = inheritance.keepsake.newest()
+        token = kept.admin_token if kept is not None else ""
+        self._configuration = Configuration(inheritance.source, self._rollouts.publish, self._keep, token)
         self._stop = asyncio.Event()
         self._wants_reload = asyncio.Event()
 
@@ -160,6 +162,7 @@ class Controller:
                 file=str(self._path),
                 loaded_at=accepted.loaded_at.timestamp(),
                 drain_seconds=accepted.table.server.timeouts.drain,
+                admin_token=self._configuration.admin_token,
             )
         )
 

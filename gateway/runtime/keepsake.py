@@ -29,6 +29,8 @@ class Kept(msgspec.Struct, frozen=True):
     """Seconds since the epoch."""
     drain_seconds: float
     """``server.timeouts.drain``: the master waits so long for its workers, without reading YAML."""
+    admin_token: str = ""
+    """What the admin API asked for; not always the text's own."""
 
 
 class Keepsake:

@@ -76,5 +76,6 @@ def _keep(source: Source, loaded: Loaded) -> Keepsake:
     """The first good configuration, so that a controller has one from the very start."""
     table = compile_table(loaded.config, loaded.revision, source.switches, source.path.parent)
     keepsake = Keepsake()
-    keepsake.put(Kept(loaded.text, str(source.path), time.time(), table.server.timeouts.drain))
+    drain_seconds, token = table.server.timeouts.drain, loaded.config.admin.token
+    keepsake.put(Kept(loaded.text, str(source.path), time.time(), drain_seconds, token))
     return keepsake

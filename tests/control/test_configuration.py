@@ -164,6 +164,39 @@ async def test_the_admin_token_follows_the_configuration(tmp_path: Path) -> None
     assert bench.configuration.admin_token == "second"
 
 
+async def test_an_api_that_others_reach_never_loses_its_token(tmp_path: Path) -> None:
+    """The socket stays where it was opened: without a token in the file the last one holds, and the log says so."""
+    public = GOOD.replace("127.0.0.1:0", "0.0.0.0:0").replace("${TOKEN:-}", "first")
+    configuration = Configuration(source(tmp_path, public), lambda _table: None, lambda _accepted: None)
+    await configuration.take(public.replace("first", "second").encode(), NOON)
+    with capture_logs() as logs:
+        assert await configuration.take(GOOD.encode(), NOON)
+
+    assert configuration.admin_token == "second"
+    assert configuration.waits_for_restart == ["admin.listen", "admin.token"]
+    (needed,) = [record for record in logs if record["event"] == "restart_needed"]
+    assert needed["fields"] == configuration.waits_for_restart
+
+
+async def test_a_token_outlives_the_controller_that_kept_it(tmp_path: Path) -> None:
+    """A successor asks for the last one, and not for that of the start, which was changed for a reason."""
+    public = GOOD.replace("127.0.0.1:0", "0.0.0.0:0").replace("${TOKEN:-}", "first")
+    successor = Configuration(source(tmp_path, public), lambda _table: None, lambda _accepted: None, "second")
+    assert successor.admin_token == "second"
+    await successor.take(GOOD.encode(), NOON)
+
+    assert successor.admin_token == "second"
+
+
+async def test_where_only_this_machine_asks_a_token_may_go(tmp_path: Path) -> None:
+    """The socket is a loopback one: the guard sees to the rest."""
+    bench = Bench(tmp_path, TOKEN="first")
+    await bench.take(GOOD.replace("${TOKEN:-}", ""))
+
+    assert bench.configuration.admin_token == ""
+    assert bench.configuration.waits_for_restart == []
+
+
 async def test_a_switch_without_a_rollout_is_pointed_out(tmp_path: Path) -> None:
     """An emergency switch with a wrong name does nothing; its owner should know."""
     bench = Bench(tmp_path, CROSSFADE_ROLLBACK="chop")

@@ -19,7 +19,7 @@ OTHER = GOOD.replace("percent: 5", "percent: 6")
 BROKEN = GOOD.replace("percent: 5", "percent: 500")
 
 
-def source(folder: Path, **env: str) -> Source:
-    """Where `GOOD` came from when the gateway was started."""
+def source(folder: Path, started_with: str = GOOD, **env: str) -> Source:
+    """Where the text came from that the gateway was started with."""
     path = folder / "gateway.yaml"
-    return Source(path, env, Switches.from_env(env), load_text(GOOD, str(path), env, folder).config)
+    return Source(path, env, Switches.from_env(env), load_text(started_with, str(path), env, folder).config)
