@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.core.figures import Counted, PathFigures, Subject
 from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
-from gateway.core.windows import Windows
+from gateway.core.windows import Cell, Windows
 
 if TYPE_CHECKING:
     from gateway.core.types import Table
@@ -50,6 +50,7 @@ class Figures:
         self.started_at = started_at
         self.totals: dict[Subject, PathFigures] = {}
         self.windows = Windows()
+        self._fresh: dict[Subject, Cell] = {}
         self._runs: dict[int, int] = {}
         self._paths: dict[str, set[str]] = {}
         self._routes: frozenset[str] = frozenset()
@@ -73,7 +74,16 @@ class Figures:
             if total is None:
                 total = self.totals[each.subject] = PathFigures()
             total.add(each.figures)
+            fresh = self._fresh.get(each.subject)
+            if fresh is None:
+                fresh = self._fresh[each.subject] = Cell()
+            fresh.add(Cell.of(each.figures))
         return True
+
+    def drain(self) -> dict[Subject, Cell]:
+        """What was counted since the last call, for the one who watches."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
 
     def adopt(self, table: Table) -> None:
         """Serve by ``table`` from now on: its templates come first, and routes that were gone before are forgotten."""
