@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 # Between two reports. At 1 % that is 400,000 requests a second.
 _MOST_HELD: Final = 1000
 
+_MOST_HELD_BYTES: Final = 4 * 1024 * 1024
+"""Of what clients choose, so far below what a link carries in one message."""
+
+_LONGEST_URL: Final = 2048
+"""As in the access log: spans wait in queues, which would otherwise be as large as clients like."""
+
+_LONGEST_HOST: Final = 255
+"""RFC 1035, section 2.3.4, and more than any address."""
+
 
 class TracedRequests:
     """A bounded list. ``dropped`` counts those that it had no room for."""
@@ -28,6 +37,7 @@ class TracedRequests:
     def __init__(self) -> None:
         self.dropped = 0
         self._held: list[TracedRequest] = []
+        self._held_bytes = 0
 
     def note(self, exchange: Exchange, counters: Counters) -> None:
         """Hold on to a request that is over, if it is one of those to be recorded."""
@@ -37,14 +47,16 @@ class TracedRequests:
         seconds = exchange.settled_at - exchange.started_at
         traced = traced_request(exchange, trace)
         counters.exemplify(exchange, duration_bucket(seconds), Exemplar(traced.trace_id, seconds, traced.ended_at))
-        if len(self._held) < _MOST_HELD:
+        size_bytes = len(traced.path) + len(traced.asked) + len(traced.host)
+        if len(self._held) < _MOST_HELD and self._held_bytes + size_bytes <= _MOST_HELD_BYTES:
             self._held.append(traced)
+            self._held_bytes += size_bytes
         else:
             self.dropped += 1
 
     def take(self) -> tuple[TracedRequest, ...]:
         """Those since the last call."""
-        taken, self._held = tuple(self._held), []
+        taken, self._held, self._held_bytes = tuple(self._held), [], 0
         return taken
 
 
@@ -66,7 +78,7 @@ def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
         ended_at=exchange.settled_at + epoch,
         request_id=exchange.request_id.decode("latin-1"),
         method=request.method.decode("latin-1"),
-        path=request.path.decode("latin-1"),
+        path=request.path[:_LONGEST_URL].decode("latin-1"),
         template=exchange.template or "",
         route=decision.entry.route.name,
         arm=str(decision.arm),
@@ -76,17 +88,17 @@ def traced_request(exchange: Exchange, trace: Trace) -> TracedRequest:
         status=exchange.status or CLIENT_GONE,
         error=kind_of(exchange) or "",
         client=peer.address,
-        host=request.fields.authority.decode("latin-1"),
+        host=request.fields.authority[:_LONGEST_HOST].decode("latin-1"),
         scheme="https" if peer.is_tls else "http",
         is_http11=request.fields.is_http11,
     )
 
 
 def _asked_url(exchange: Exchange, side: Side) -> str:
-    """As the backend knows it: rewritten, where the route says so."""
+    """As the backend knows it: rewritten, where the route says so; cut, where it is long."""
     if exchange.endpoint is None:
         return ""
     path = exchange.request.path
     if side.rewrite_path is not None:
         path = side.rewrite_path(path)
-    return exchange.endpoint.endpoint.url + path.decode("latin-1")
+    return exchange.endpoint.endpoint.url + path[:_LONGEST_URL].decode("latin-1")

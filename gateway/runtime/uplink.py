@@ -1,8 +1,9 @@
 """The worker's end of the link: gets tables, says what is applied, how it stands and what it counted.
 
 A worker never waits for its link. If the controller is gone the worker goes on with the table that it has, and knocks
-again and again; status messages that a clogged link can't take are dropped and counted. Counts are never dropped: one
-batch is under way until it is known to be recorded, and meanwhile the worker goes on counting.
+again and again; status messages that a clogged link can't take are dropped and counted. Counts are not dropped: one
+batch is under way until it is known to be recorded, and meanwhile the worker goes on counting. A message that no link
+carries is dropped and counted whatever it is: no report ever ends a worker.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Counts, Down, Hello, NewTable, Status, Traced, check_peer
+from gateway.runtime.link import Applied, Counts, Down, Hello, Message, NewTable, Status, Traced, check_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,25 +95,26 @@ class Uplink:
             self.dropped += 1
             return
         self._last_status = status
-        self._channel.tell(status)
+        if not _tell(self._channel, status):
+            self.dropped += 1
 
     def send_traced(self, requests: tuple[TracedRequest, ...]) -> None:
         """Send on requests that were traced; what the link can't take is lost, and counted."""
         if not requests:
             return
-        if self._channel is None or self._channel.is_clogged:
+        if self._channel is None or self._channel.is_clogged or not _tell(self._channel, Traced(requests)):
             self.traced_dropped += len(requests)
-        else:
-            self._channel.tell(Traced(requests))
 
     def send_counts(self, take: Callable[[], tuple[Counted, ...]]) -> None:
         """Send what ``take`` hands over, if the batch before has arrived."""
         if self._channel is None or not self._is_greeted or self._under_way is not None:
             return
         if counted := take():
-            self._sequence += 1
-            self._under_way = Counts(self._sequence, counted)
-            self._channel.tell(self._under_way)
+            batch = Counts(self._sequence + 1, counted)
+            if _tell(self._channel, batch):
+                self._sequence, self._under_way = batch.sequence, batch
+            else:
+                self.dropped += 1
 
     async def flush_counts(self, take: Callable[[], tuple[Counted, ...]], seconds: float) -> None:
         """Send all that is left, and wait until it is recorded; for at most ``seconds``."""
@@ -162,3 +164,13 @@ class Uplink:
         self._channel = None
         self._is_greeted = False
         self._ended.set()
+
+
+def _tell(channel: Channel[Down], message: Message) -> bool:
+    """Send ``message``; False when no link carries it."""
+    try:
+        channel.tell(message)
+    except LinkError as error:
+        log.warning("report_lost", reason=str(error))
+        return False
+    return True

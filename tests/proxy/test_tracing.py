@@ -7,6 +7,7 @@ import pytest
 
 from gateway.core.trace_context import Trace, TracedRequest
 from gateway.core.types import Arm, Match, Rewrite, Route, Table, Tracing
+from gateway.runtime.link import Traced, pack
 from tests.proxy.wiring import GET, OK, Wires, table
 
 RECORDED = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -141,3 +142,36 @@ async def test_more_than_can_be_held_is_counted_as_dropped() -> None:
 
     assert wires.plane.traced.dropped == 3
     assert len(wires.plane.traced.take()) == 1000
+
+
+async def test_what_clients_choose_is_cut_to_what_a_span_needs() -> None:
+    """The longest path and host that a head may have cost no more than those of the access log."""
+    wires = Wires(traced())
+    connection, _ = wires.backend()
+    client, _ = wires.client()
+    client.data_received(ASKED.replace(b"/a/7", b"/" + b"a" * 20_000).replace(b"example.com", b"e" * 9_000))
+    connection.data_received(OK)
+
+    (request,) = wires.plane.traced.take()
+    assert request.path == "/" + "a" * 2047
+    assert request.asked == f"{connection.endpoint.endpoint.url}/{'a' * 2047}"
+    assert request.host == "e" * 255
+
+
+async def test_long_requests_are_held_up_to_a_bound_in_bytes() -> None:
+    """So what a worker holds, and sends in one message, does not grow with what clients choose."""
+    wires = Wires(traced())
+    connection, _ = wires.backend()
+    client, _ = wires.client()
+    long = ASKED.replace(b"/a/7", b"/" + b"a" * 20_000).replace(b"example.com", b"e" * 255)
+    for _ in range(1000):
+        client.data_received(long)
+        connection.data_received(OK)
+
+    held = wires.plane.traced.take()
+    assert len(held) + wires.plane.traced.dropped == 1000
+    assert wires.plane.traced.dropped
+    assert len(pack(Traced(held))) < 10 * 1024 * 1024
+    client.data_received(long)
+    connection.data_received(OK)
+    assert len(wires.plane.traced.take()) == 1

@@ -8,8 +8,11 @@ import socket
 from contextlib import suppress
 
 import msgspec
+import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
+from gateway.runtime import link
 from gateway.runtime.link import Applied, Counts, Frames, Hello, NewTable, Recorded, Status, Traced, Up, pack
 from gateway.runtime.sockets import open_link
 from gateway.runtime.uplink import Uplink
@@ -260,5 +263,26 @@ async def test_traced_requests_are_sent_or_counted_as_lost() -> None:
 
     assert hub.uplink.traced_dropped == 2
     assert await hub.hear(caller) == Traced((traced_request(),))
+    caller.close()
+    await hub.close()
+
+
+async def test_a_report_that_no_link_carries_is_lost_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a flood puts into it, the worker counts the loss and goes on."""
+    hub = Hub()
+    caller = await hub.accept()
+    await hub.hear(caller)
+    await hub.greet(caller)
+    monkeypatch.setattr(link, "FRAME_LIMIT_BYTES", 100)
+    with capture_logs() as logs:
+        hub.uplink.send_traced((traced_request(), traced_request()))
+        hub.uplink.send_counts(lambda: counted(1) * 10)
+        hub.uplink.report(Status(1, 0, {"legacy": {"http://127.0.0.1": True}}))
+    monkeypatch.undo()
+
+    assert [record["event"] for record in logs] == ["report_lost"] * 3
+    assert (hub.uplink.traced_dropped, hub.uplink.dropped) == (2, 2)
+    hub.uplink.send_counts(lambda: counted(2))
+    assert await hub.hear(caller) == Counts(1, counted(2))
     caller.close()
     await hub.close()
