@@ -3,12 +3,14 @@
 Workers report in numbered batches, and repeat a batch until they hear that it was recorded; so each is taken once,
 whatever dies in between. `freeze` and `thaw` carry the figures from a controller to its successor.
 
-The number of subjects is bounded: a route has at most `TEMPLATES_PER_ROUTE` paths, here as in each worker, whichever of
-them the workers saw first. What routes that are gone had counted is forgotten at the reload that follows their end.
+The number of subjects is bounded: a route has at most `TEMPLATES_PER_ROUTE` paths, here as in each worker: those that
+the configuration names, then those that the workers saw first. When a reload names others, what has no place any more
+becomes part of ``{other}``. What routes that are gone had counted is forgotten at the reload that follows their end.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -52,7 +54,7 @@ class Figures:
         self.windows = Windows()
         self._fresh: dict[Subject, Cell] = {}
         self._runs: dict[int, int] = {}
-        self._paths: dict[str, set[str]] = {}
+        self._paths: dict[str, dict[str, None]] = {}
         self._routes: frozenset[str] = frozenset()
 
     def last_of(self, run: int) -> int:
@@ -90,19 +92,39 @@ class Figures:
         routes = frozenset(route.name for route in table.routes)
         kept = routes | self._routes | {""}
         self.totals = {subject: total for subject, total in self.totals.items() if subject.route in kept}
-        self._paths = {route: paths for route, paths in self._paths.items() if route in kept}
+        self._paths = self._seen_paths()
         for route in table.routes:
-            self._paths.setdefault(route.name, set()).update(route.paths)
+            paths = dict.fromkeys((*route.paths, *self._paths.get(route.name, ())))
+            self._paths[route.name] = dict.fromkeys(islice(paths, max(TEMPLATES_PER_ROUTE, len(route.paths))))
         self._routes = routes
+        self._fold()
+
+    def _seen_paths(self) -> dict[str, dict[str, None]]:
+        """Of each route the paths that have totals, in the order in which they came."""
+        seen: dict[str, dict[str, None]] = {}
+        for subject in self.totals:
+            if subject.path != OTHER:
+                seen.setdefault(subject.route, {})[subject.path] = None
+        return seen
+
+    def _fold(self) -> None:
+        """Make the totals of paths that have no place any more a part of ``{other}``: no request is forgotten."""
+        former, self.totals = self.totals, {}
+        for subject, total in former.items():
+            place = self._admit(subject)
+            if place in self.totals:
+                self.totals[place].add(total)
+            else:
+                self.totals[place] = total
 
     def _admit(self, subject: Subject) -> Subject:
         """The subject, or ``{other}`` in its place when its route has paths enough."""
-        paths = self._paths.setdefault(subject.route, set())
+        paths = self._paths.setdefault(subject.route, {})
         if subject.path in paths or subject.path == OTHER:
             return subject
         if len(paths) >= TEMPLATES_PER_ROUTE:
             return subject._replace(path=OTHER)
-        paths.add(subject.path)
+        paths[subject.path] = None
         return subject
 
     # From a controller to its successor.
@@ -119,6 +141,6 @@ class Figures:
         figures = cls(record.started_at)
         figures._runs = record.runs
         figures.windows = Windows.thaw(record.windows)
-        for each in record.totals:
-            figures.totals[figures._admit(each.subject)] = each.figures
+        figures.totals = {each.subject: each.figures for each in record.totals}  # they were admitted before
+        figures._paths = figures._seen_paths()
         return figures

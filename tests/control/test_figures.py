@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.control.figures import Batch, Figures
 from gateway.core.figures import UNROUTED, Answer, Counted, PathFigures, Subject
 from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
-from gateway.core.types import Match, Route
+from gateway.core.types import Match, Route, Table
 from tests.proxy.wiring import table
 
 NOW = 1_800_000_000.0
@@ -83,6 +83,54 @@ def test_templates_of_the_configuration_come_before_what_was_seen() -> None:
     assert {subject.path for subject in figures.totals} == {OTHER, "/named/5"}
 
 
+def naming(*paths: str, revision: str = "1") -> Table:
+    """A table whose only route names these paths."""
+    return table(revision=revision, routes=(Route("shop", Match(), "legacy", paths=paths),))
+
+
+def paths_of(figures: Figures) -> dict[str, int]:
+    """How many requests each path had, since the start."""
+    return {subject.path: total.requests for subject, total in figures.totals.items()}
+
+
+def test_the_cap_holds_however_often_paths_are_named_anew() -> None:
+    """Each reload's paths have their place; what had one before goes on in {other}, and no request is lost."""
+    figures = Figures(NOW)
+    for edit in range(5):
+        named = tuple(f"/{edit}/{number}" for number in range(TEMPLATES_PER_ROUTE))
+        figures.adopt(naming(*named, revision=str(edit)))
+        figures.record(batch(edit + 1, *map(counted, named)))
+
+        assert set(paths_of(figures)) - {OTHER} == set(named)
+        assert requests_of(figures) == (edit + 1) * TEMPLATES_PER_ROUTE
+
+
+def test_what_was_seen_first_stays_beside_what_is_named() -> None:
+    """A reload that names two paths more costs the two that came last their place."""
+    figures = Figures(NOW)
+    seen = [f"/{number}" for number in range(TEMPLATES_PER_ROUTE)]
+    figures.record(batch(1, *map(counted, seen), counted(OTHER, requests=7)))
+    figures.adopt(naming("/a", "/b"))
+
+    assert paths_of(figures) == dict.fromkeys(seen[:-2], 1) | {OTHER: 9}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sets(st.integers(0, 250), max_size=130)), max_size=6))
+def test_no_reload_and_no_successor_loses_a_request(lives: list[tuple[int, set[int]]]) -> None:
+    """Whatever is named, seen, and handed over, the total is that of the reports, and the paths are not too many."""
+    figures, expected = Figures(NOW), 0
+    for sequence, (edit, numbers) in enumerate(lives, 1):
+        figures.adopt(naming(*(f"/{edit}/{number}" for number in range(30)), revision=str(sequence)))
+        figures.record(
+            batch(sequence, *(counted(f"/0/{number}") for number in numbers)) if numbers else batch(sequence)
+        )
+        expected += len(numbers) or 1
+        figures = Figures.thaw(figures.freeze())
+
+        assert requests_of(figures) == expected
+        assert len(set(paths_of(figures)) - {OTHER}) <= TEMPLATES_PER_ROUTE
+
+
 def test_a_route_that_is_gone_is_forgotten_at_the_next_reload() -> None:
     """Not at once: its last requests may still be under way."""
     figures = Figures(NOW)
@@ -107,6 +155,20 @@ def test_a_successor_knows_what_its_predecessor_knew() -> None:
     assert successor.totals == figures.totals
     assert successor.windows.sum(NOW - 60, NOW) == figures.windows.sum(NOW - 60, NOW)
     assert not successor.record(batch(3))
+
+
+def test_a_successor_keeps_what_has_no_path_of_its_own() -> None:
+    """{other} is what was counted in it, whatever the paths that were named and never asked for."""
+    figures = Figures(NOW)
+    figures.adopt(naming("/named"))
+    figures.record(batch(1, *(counted(f"/{number}") for number in range(200)), counted(OTHER, requests=5000)))
+    figures.adopt(naming("/named", "/new", revision="2"))
+    figures.record(batch(2, counted("/named", requests=7), counted("/new", requests=8)))
+
+    successor = Figures.thaw(figures.freeze())
+
+    assert successor.totals == figures.totals
+    assert requests_of(successor) == 5215
 
 
 def test_what_was_not_frozen_by_us_is_refused() -> None:
