@@ -65,12 +65,8 @@ def _add(router: web.UrlDispatcher, operation: Operation) -> None:
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse who may not come in, and give every error the same shape."""
-    control = request.app[CONTROL]
-    token = control.configuration.admin_token
-    if refused := refusal(request.method, request.path, request.headers, token, control.open_paths):
-        return make_problem(refused.status, refused.detail)
     try:
-        return await handler(request)
+        return _refuse(request) or await handler(request)
     except web.HTTPException as error:
         return tell_http_error(error)
     except Exception as error:
@@ -79,3 +75,11 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.exception("admin_call_failed", method=request.method, path=request.path)
             return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the gateway's; its log says more")
         return problem
+
+
+def _refuse(request: web.Request) -> web.Response | None:
+    """The answer to who may not come in; None for who may."""
+    control = request.app[CONTROL]
+    token = control.configuration.admin_token
+    refused = refusal(request.method, request.path, request.headers, token, control.open_paths)
+    return None if refused is None else make_problem(refused.status, refused.detail)

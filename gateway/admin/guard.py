@@ -66,8 +66,15 @@ def is_loopback(host: str) -> bool:
 
 def _shows(authorization: str, token: str) -> bool:
     scheme, _, shown = authorization.partition(" ")
-    is_equal = hmac.compare_digest(shown.strip().encode(), token.encode())  # takes the same time wherever they differ
+    is_equal = hmac.compare_digest(
+        _bytes_of(shown.strip()), _bytes_of(token)
+    )  # takes the same time wherever they differ
     return is_equal and scheme.lower() == "bearer"
+
+
+def _bytes_of(text: str) -> bytes:
+    """Any text: what is not UTF-8 in a header or an environment variable comes as surrogates (PEP 383)."""
+    return text.encode(errors="surrogatepass")
 
 
 def _is_cross_site(headers: Mapping[str, str]) -> bool:

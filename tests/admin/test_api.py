@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin import api
 from tests.admin.desk import desk
 
 OPEN = """\
@@ -28,6 +29,28 @@ async def test_a_token_is_asked_for(tmp_path: Path) -> None:
         assert (await client.get("/healthz")).status == 200
         shown = await client.post("/api/v1/config/reload", headers={"Authorization": "Bearer secret"})
         assert shown.status == 200
+
+
+async def test_a_token_that_is_not_text_is_a_wrong_one(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 get the answer that any other wrong token gets."""
+    async with desk(tmp_path, TOKEN="secret") as (made, _):
+        reader, writer = await asyncio.open_connection(*made.listening.getsockname())
+        writer.write(b"GET /api/v1/config HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    assert head.startswith(b"HTTP/1.1 401 ")
+    assert b"application/problem+json" in head
+
+
+async def test_a_fault_of_the_guards_is_a_problem_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let in by it, and the answer has the shape of every other error."""
+    monkeypatch.setattr(api, "refusal", lambda *_: 1 / 0)
+    async with desk(tmp_path) as (_, client):
+        answer = await client.session.get("/api/v1/config")
+
+        assert (answer.status, answer.content_type) == (500, "application/problem+json")
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/metrics", "/api/v1/status", "/api/v1/stream", "/nowhere"])
