@@ -11,10 +11,12 @@ from gateway.core.types import (
     Backend,
     BackendTimeouts,
     BackendTls,
+    Breaker,
     ClientTimeouts,
     Cohort,
     Condition,
     Eject,
+    Failover,
     HeaderPattern,
     Health,
     Limits,
@@ -33,6 +35,8 @@ from gateway.core.types import Hash as HashScheme
 from gateway.settings import schema
 from gateway.settings.schema.backends import Health as HealthSection
 from gateway.settings.schema.rollouts import Cohort as CohortSection
+from gateway.settings.schema.routes import Breaker as BreakerSection
+from gateway.settings.schema.routes import Failover as FailoverSection
 from gateway.settings.schema.routes import Match as MatchSection
 from gateway.settings.schema.routes import Rewrite as RewriteSection
 from gateway.settings.switches import Switches
@@ -119,7 +123,25 @@ def _compile_route(route: schema.Route) -> Route:
         rollout=route.rollout_name,
         paths=route.paths,
         rewrites=tuple(_compile_rewrite(rewrite, Arm(route.rewritten_by_default)) for rewrite in route.rewrite),
+        failover=_compile_failover(route.failover) if route.candidate and route.failover != "off" else None,
+        breaker=_compile_breaker(route.breaker) if route.candidate and route.breaker != "off" else None,
     )
+
+
+def _compile_failover(failover: FailoverSection) -> Failover:
+    """With ``protocol`` where ``reset`` is: to a client, an answer that is not HTTP is one that broke off."""
+    kinds = {failure for failure in failover.on if isinstance(failure, str)}
+    return Failover(
+        kinds=frozenset(kinds | {"protocol"} if "reset" in kinds else kinds),
+        statuses=frozenset(failure for failure in failover.on if isinstance(failure, int)),
+        methods=frozenset(failover.methods),
+        budget=failover.budget,
+        buffer_bytes=failover.buffer,
+    )
+
+
+def _compile_breaker(breaker: BreakerSection) -> Breaker:
+    return Breaker(breaker.consecutive_failures, breaker.rest)
 
 
 def _compile_match(match: MatchSection) -> Match:

@@ -41,7 +41,13 @@ routes:
     rollout: fade
     paths: "/a/{tenant}"
     rewrite: {path: "/b/{tenant}/**", headers: {set: {X-A: b}, remove: X-C}}
-  - {name: b, match: [/b, /c], baseline: new, candidate: legacy, rollout: {key: client_ip, hash: unleash, salt: s}}
+  - name: b
+    match: [/b, /c]
+    baseline: new
+    candidate: legacy
+    rollout: {key: client_ip, hash: unleash, salt: s}
+    failover: {on: [connect, 503], methods: PUT, buffer: 1KiB}
+    breaker: off
   - {name: rest, match: /**, backend: legacy, rewrite: {path: /x/**}}
 """
 
@@ -112,6 +118,22 @@ def test_a_rewrite_is_the_candidates_where_there_is_one() -> None:
 
     assert first.rewrites == (types.Rewrite(Arm.CANDIDATE, "/b/{tenant}/**", (("X-A", "b"),), ("X-C",)),)
     assert last.rewrites == (types.Rewrite(Arm.BASELINE, "/x/**"),)
+
+
+def test_routes_with_a_candidate_fail_over_and_have_a_breaker() -> None:
+    """With `protocol` where `reset` is listed; `off` is none, and so is a route with one backend."""
+    first, second, rest = compile_text().routes
+
+    assert first.failover == types.Failover(
+        kinds=frozenset({"connect", "timeout", "reset", "protocol"}),
+        statuses=frozenset({500, 502, 503, 504}),
+        methods=frozenset({"GET", "HEAD", "OPTIONS"}),
+        budget=20.0,
+        buffer_bytes=65536,
+    )
+    assert first.breaker == types.Breaker(10, 10.0)
+    assert second.failover == types.Failover(frozenset({"connect"}), frozenset({503}), frozenset({"PUT"}), 20.0, 1024)
+    assert (second.breaker, rest.failover, rest.breaker) == (None, None, None)
 
 
 def test_switches_are_in_the_table() -> None:

@@ -7,8 +7,24 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
 from gateway.core.rewriting import unbound_parts
-from gateway.settings.fields import HeaderName, HeaderValue, Host, Json, Kind, Many, Method, Name, Pattern, Section
+from gateway.settings.fields import (
+    Duration,
+    HeaderName,
+    HeaderValue,
+    Host,
+    Json,
+    Kind,
+    Many,
+    Method,
+    Name,
+    Pattern,
+    Percent,
+    Section,
+    Size,
+    whole_kind,
+)
 from gateway.settings.quantities import show
+from gateway.settings.scalars import settle
 from gateway.settings.schema.rollouts import Rollout
 
 FRAMING = frozenset(
@@ -17,13 +33,31 @@ FRAMING = frozenset(
 """Hop-by-hop headers (RFC 9110, section 7.6.1) and those that say where a message ends: the gateway's alone."""
 
 
+FAILURES = ("connect", "timeout", "reset")
+"""What `failover` may list beside statuses."""
+
+
 def _check_off(value: object) -> str:
     if value != "off":
-        raise ValueError("is not in this version of Crossfade yet; only `off` is accepted, which is how it behaves")
+        raise ValueError(f"{show(value)} is not allowed; write off, or a mapping (`name: value`)")
     return "off"
 
 
 Off = Annotated[Literal["off"], PlainValidator(_check_off), Kind("off", {"const": "off"})]
+
+
+def _check_failure(value: object) -> str | int:
+    settled = settle(value)
+    if settled in FAILURES or (isinstance(settled, int) and 500 <= settled <= 599):  # noqa: PLR2004 - what 5xx means
+        return settled
+    raise ValueError(f"{show(value)} is not allowed; write {', '.join(FAILURES)} or a status from 500 to 599")
+
+
+Failure = Annotated[
+    str | int,
+    PlainValidator(_check_failure),
+    Kind("failure", {"anyOf": [{"enum": [*FAILURES]}, {"type": "integer", "minimum": 500, "maximum": 599}]}),
+]
 
 
 def _check_touchable(name: str) -> None:
@@ -97,6 +131,39 @@ RolloutOrName = Annotated[
 ]
 
 
+class Failover(Section):
+    """When the baseline answers a request that the candidate failed before any of its answer reached the client."""
+
+    on: Many[Failure] = ("connect", "timeout", "reset", 500, 502, 503, 504)
+    """What counts as failed: `connect`, `timeout`, `reset` (an answer that is not HTTP, too), and statuses."""
+    methods: Many[Method] = ("GET", "HEAD", "OPTIONS")
+    """Whose requests are sent again; after a refused connection those of all methods, as nothing was sent."""
+    budget: Percent = 20.0
+    """The most that fail over, of each worker's candidate requests of the last 10 s, but never fewer than 10. While
+    the breaker is open it does not bind."""
+    buffer: Size = 64 * 1024
+    """The longest body that is kept, to be sent again."""
+
+
+class Breaker(Section):
+    """The candidate rests when it fails again and again; then single requests try whether it is well."""
+
+    consecutive_failures: Annotated[int, *whole_kind(1, 1000)] = 10
+    """So many failures in a row, 5xx included, open it, in each worker by itself."""
+    rest: Duration = Field(default=10.0, alias="open")
+    """How long the baseline then answers everything."""
+
+
+def _tell_off(value: object) -> str:
+    return "<off>" if isinstance(value, str) else "<written>"
+
+
+FailoverOrOff = Annotated[
+    Annotated[Off, Tag("<off>")] | Annotated[Failover, Tag("<written>")], Discriminator(_tell_off)
+]
+BreakerOrOff = Annotated[Annotated[Off, Tag("<off>")] | Annotated[Breaker, Tag("<written>")], Discriminator(_tell_off)]
+
+
 class Route(Section):
     """Which requests go to which pair of backends."""
 
@@ -118,10 +185,10 @@ class Route(Section):
     """Templates for the per-path figures, such as `/api/orders/{id}`; other paths are grouped by themselves."""
     rewrite: Many[Rewrite] = ()
     """What the requests of an arm need otherwise."""
-    failover: Off | None = None
-    """Only `off` in this version."""
-    breaker: Off | None = None
-    """Only `off` in this version."""
+    failover: FailoverOrOff = Failover()
+    """When the baseline answers what the candidate failed; `off`: the candidate's failures are the client's."""
+    breaker: BreakerOrOff = Breaker()
+    """When the candidate rests; `off`: never."""
 
     @property
     def rollout_name(self) -> str | None:
@@ -138,6 +205,13 @@ class Route(Section):
             raise ValueError("has a `rollout` but no `candidate` that it could send to")
         if self.candidate is not None and self.rollout is None:
             raise ValueError("has a `candidate` but no `rollout` that would send anyone to it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_candidate(self) -> Self:
+        for field in ("failover", "breaker"):
+            if self.candidate is None and field in self.model_fields_set and getattr(self, field) != "off":
+                raise ValueError(f"`{field}` is about the candidate, but the route has none")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings.schema.rollouts import Rollout
-from gateway.settings.schema.routes import FRAMING, Route
+from gateway.settings.schema.routes import FRAMING, Breaker, Failover, Route
 
 SPLIT = {"name": "a", "match": "/a/**", "baseline": "legacy", "candidate": "new", "rollout": "fade"}
 SINGLE = {"name": "a", "match": "/a/**", "backend": "legacy"}
@@ -36,12 +36,29 @@ def test_a_rollout_is_a_name_or_written_here() -> None:
     assert (inline.rollout_name, route(SPLIT).rollout_name, route(SINGLE).rollout_name) == ("a", "fade", None)
 
 
+def test_failover_and_breaker_apply_when_nothing_is_written() -> None:
+    """With the defaults of the documentation; of one that is written, the fields that are omitted have them."""
+    written = route(SPLIT, failover={"budget": "5%"}, breaker={"open": "1m"})
+
+    assert (route(SPLIT).failover, route(SPLIT).breaker) == (Failover(), Breaker())
+    assert written.failover == Failover.model_validate({"budget": 5})
+    assert written.breaker == Breaker.model_validate({"consecutive_failures": 10, "open": "60s"})
+
+
 @pytest.mark.parametrize("field", ["failover", "breaker"])
-def test_what_is_always_off_may_be_said_to_be(field: str) -> None:
-    """A file that turns it off is right today and later; one that turns it on is told that it can't."""
+def test_failover_and_breaker_can_be_turned_off(field: str) -> None:
+    """On a route that has no candidate they can't be turned on."""
     assert getattr(route(SPLIT, **{field: "off"}), field) == "off"
-    with pytest.raises(ValidationError, match="not in this version"):
-        route(SPLIT, **{field: {}})
+    assert getattr(route(SINGLE, **{field: "off"}), field) == "off"
+    with pytest.raises(ValidationError, match=f"`{field}` is about the candidate"):
+        route(SINGLE, **{field: {}})
+
+
+@pytest.mark.parametrize("failure", ["protocol", "5xx", 404, 600, True, "on"])
+def test_what_can_not_fail_over_is_named(failure: object) -> None:
+    """An answer that is not HTTP belongs to `reset`; a 404 is an answer like any other."""
+    with pytest.raises(ValidationError, match="write connect, timeout, reset or a status from 500 to 599"):
+        route(SPLIT, failover={"on": failure})
 
 
 @pytest.mark.parametrize("name", [*FRAMING, "X-Crossfade-Arm", "transfer-ENCODING"])
