@@ -53,5 +53,7 @@ async def outside(**answer: object) -> AsyncIterator[Outside]:
     server = TestServer(app)
     await server.start_server()
     made.url = str(server.make_url("/")).rstrip("/")
-    yield made
-    await server.close()
+    try:
+        yield made
+    finally:
+        await server.close()
