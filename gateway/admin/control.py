@@ -57,6 +57,7 @@ class Control:
     snapshot: Callable[[], Snapshot]
     """What the metrics are made from."""
     now: Callable[[], datetime]
+    """By the clock that the figures are recorded by."""
 
     @property
     def table(self) -> Table:

@@ -54,7 +54,7 @@ class Controller:
         self._inheritance = inheritance
         self._path = inheritance.source.path
         self._roster = Roster(inheritance.slots)
-        self._recorder = Recorder(inheritance.ledger, time.time)
+        self._recorder = Recorder(inheritance.ledger, inheritance.clock.now)
         # Serials begin above every one of a controller before this one.
         self._exports = Exports()
         self._hub = Hub(self._roster, time.time_ns(), self._recorder, self._exports.record)
@@ -94,7 +94,7 @@ class Controller:
             store=self._store,
             reload=self.reload,
             snapshot=self._take_snapshot,
-            now=_now,
+            now=lambda: datetime.fromtimestamp(self._inheritance.clock.now(), UTC),
         )
 
     def _take_snapshot(self) -> Snapshot:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.control.configuration import Source
     from gateway.proxy.listener import TlsFiles
+    from gateway.runtime.clock import SteadyClock
     from gateway.runtime.keepsake import Keepsake
     from gateway.runtime.ledger import Ledger
     from gateway.telemetry.turns import Turns
@@ -40,6 +41,8 @@ class Inheritance:
     keepsake: Keepsake
     ledger: Ledger
     log_turns: Turns
+    clock: SteadyClock
+    """Of the figures."""
 
     def keep_slot(self, slot: int) -> None:
         """In worker ``slot``: close everything that is another process's."""

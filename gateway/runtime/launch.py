@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.control.configuration import Source
 from gateway.proxy.listener import TlsFiles
+from gateway.runtime.clock import SteadyClock
 from gateway.runtime.controller import run_controller
 from gateway.runtime.inheritance import Door, Inheritance, close_all
 from gateway.runtime.keepsake import Keepsake, Kept
@@ -59,8 +60,9 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
             undo.callback(close_all, doors[-1].sockets)
         admin_socket = undo.enter_context(open_single(admin.listen.host, admin.listen.port))
         undo.pop_all()
+    clock = SteadyClock.set_by(time.time)
     return Inheritance(
-        source, slots, doors, admin_socket, open_link(), _keep(source, loaded), Ledger(time.time()), Turns()
+        source, slots, doors, admin_socket, open_link(), _keep(source, loaded), Ledger(clock.now()), Turns(), clock
     )
 
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Records into ``figures``, which it finds in ``ledger``. ``now`` gives seconds since the epoch."""
+    """Records into ``figures``, which it finds in ``ledger``.
+
+    ``now`` gives seconds since the epoch, and never goes back.
+    """
 
     def __init__(self, ledger: Ledger, now: Callable[[], float]) -> None:
         self.figures = ledger.restore()

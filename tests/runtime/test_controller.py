@@ -8,15 +8,19 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from gateway.admin import control
+from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.runtime.controller import run_controller
 from gateway.runtime.inheritance import Inheritance
-from gateway.runtime.link import Applied, Frames, Hello, NewTable, pack
+from gateway.runtime.link import Applied, Counts, Frames, Hello, NewTable, pack
 from tests.runtime.gateways import TEXT, child, inherited, status_of
 
 PATIENCE_SECONDS = 30.0
@@ -105,6 +109,38 @@ def test_serials_grow_from_one_controller_to_the_next(tmp_path: Path) -> None:
                 os.kill(pid, signal.SIGKILL)
 
     assert 0 < serials[0] < serials[1]
+
+
+def test_a_clock_that_is_set_back_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted while the time of day was an hour ahead, or after that was mended: it is in the last minute."""
+    real = time.time
+    with inherited(tmp_path) as inheritance:
+        for sequence, seconds_ahead in ((1, 3600), (2, 0)):
+            monkeypatch.setattr(time, "time", partial(lambda ahead: real() + ahead, seconds_ahead))
+            monkeypatch.setattr(
+                control, "_threads", ThreadPoolExecutor(1)
+            )  # other tests' threads do not outlive a fork
+            with child("controller", partial(run_controller, inheritance)) as pid:
+                report(inheritance, sequence)
+                window = ask(inheritance, "/api/v1/paths?window=1m")[1]
+                os.kill(pid, signal.SIGKILL)
+
+            assert [row["baseline"]["requests"] for row in window["items"]] == [sequence]
+
+
+def report(inheritance: Inheritance, sequence: int) -> None:
+    """Count one request, and wait until it is recorded."""
+    figures = PathFigures(answers={Answer("legacy", "GET", 200, "split"): 1})
+    counted = (Counted(Subject("shop", "/a", "baseline", is_forced=False), figures),)
+    in_force(inheritance)
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(PATIENCE_SECONDS)
+        caller.connect(inheritance.link.getsockname())
+        caller.sendall(pack(Hello(0, os.getpid(), "", 7)) + pack(Counts(sequence, counted)))
+        frames = Frames()
+        payloads: list[bytes] = []
+        while len(payloads) < 3:  # what was recorded, the table, and that this is recorded
+            payloads += frames.feed(caller.recv(65536))
 
 
 def first_serial(inheritance: Inheritance) -> int:
