@@ -1,13 +1,18 @@
 """Who serves what: one seat per worker slot, with the newest table that its worker has acknowledged.
 
 The gateway is ready when every slot's worker is connected, not draining, and has applied the newest table. The roster
-is told what happens (`published`, `joined`, `applied`, `drains`, `left`), and answers who lags and when nobody does.
+is told what happens (`published`, `joined`, `applied`, `drains`, `lost`, `left`), and answers who lags and when nobody
+does.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(slots=True, eq=False)
@@ -17,14 +22,14 @@ class Seat:
     slot: int
     pid: int
     revision: str = ""
+    run: int = 0
+    """Names its process: unlike a pid, no other has ever had it."""
     serial: int = 0
     """Of the table that it serves; 0 before the first."""
     connections: int = 0
     in_flight: int = 0
     backend_connections: int = 0
     endpoints: dict[str, dict[str, bool]] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    """What it could not pass on in time, by what it was."""
     is_draining: bool = False
 
 
@@ -37,7 +42,8 @@ class Roster:
         self.revision = ""
         self.seats: dict[int, Seat] = {}
         self._slots = slots
-        self._dropped_by_gone: dict[int, dict[str, int]] = {}
+        self._dropped: dict[int, Mapping[str, int]] = {}
+        """By run: a worker that comes back says the same again, and one that is gone still counts."""
         self._news = asyncio.Event()
 
     def published(self, serial: int, revision: str) -> None:
@@ -45,10 +51,9 @@ class Roster:
         self.newest, self.revision = serial, revision
         self._tell()
 
-    def joined(self, slot: int, pid: int, revision: str) -> Seat:
+    def joined(self, slot: int, pid: int, revision: str, run: int) -> Seat:
         """A worker connected, serving ``revision``; from now on it is the one that counts for its slot."""
-        seat = Seat(slot, pid, revision)
-        self._dropped_by_gone.pop(pid, None)  # it lives, and will say it again
+        seat = Seat(slot, pid, revision, run)
         if 0 <= slot < self._slots:
             self.seats[slot] = seat
         self._tell()
@@ -67,12 +72,15 @@ class Roster:
             seat.is_draining = is_draining
             self._tell()
 
+    def lost(self, seat: Seat, dropped: Mapping[str, int]) -> None:
+        """A worker says what it could not pass on in time since it began, by what it was."""
+        if any(dropped.values()):
+            self._dropped[seat.run] = dropped
+
     def left(self, seat: Seat) -> None:
         """A worker's connection ended. That of a predecessor may end after its successor joined."""
         if self.seats.get(seat.slot) is seat:
             del self.seats[seat.slot]
-        if seat.dropped:
-            self._dropped_by_gone[seat.pid] = seat.dropped
         self._tell()
 
     def lagging(self) -> list[str]:
@@ -105,7 +113,7 @@ class Roster:
     def dropped(self) -> dict[str, int]:
         """What workers could not pass on in time, by what it was; those that are gone included."""
         total: dict[str, int] = {}
-        for dropped in (*self._dropped_by_gone.values(), *(seat.dropped for seat in self.seats.values())):
+        for dropped in self._dropped.values():
             for kind, count in dropped.items():
                 total[kind] = total.get(kind, 0) + count
         return total

@@ -51,7 +51,6 @@ class Hub:
         self._empty = asyncio.Event()
         self._empty.set()
         self._seats: dict[Channel[Up], Seat | None] = {}
-        self._runs: dict[Channel[Up], int] = {}
         self._sent: dict[Channel[Up], int] = {}
         self._decoder: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
 
@@ -96,8 +95,7 @@ class Hub:
 
     def _hear(self, channel: Channel[Up], message: Up) -> None:
         if isinstance(message, Hello):
-            self._seats[channel] = self._roster.joined(message.slot, message.pid, message.revision)
-            self._runs[channel] = message.run
+            self._seats[channel] = self._roster.joined(message.slot, message.pid, message.revision, message.run)
             channel.tell(Recorded(self._recorder.last_of(message.run)))
             self._bring_up_to_date(channel)
             return
@@ -108,7 +106,7 @@ class Hub:
         if isinstance(message, Applied):
             self._roster.applied(seat, message.serial)
         elif isinstance(message, Counts):
-            self._recorder.record(self._runs[channel], message.sequence, message.counted)
+            self._recorder.record(seat.run, message.sequence, message.counted)
             channel.tell(Recorded(message.sequence))
         elif isinstance(message, Traced):
             self._export(message.requests)
@@ -118,7 +116,8 @@ class Hub:
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
         seat.backend_connections = status.backend_connections
-        seat.dropped = {"link": status.link_dropped, "access_log": status.log_dropped, "spans": status.traced_dropped}
+        dropped = {"link": status.link_dropped, "access_log": status.log_dropped, "spans": status.traced_dropped}
+        self._roster.lost(seat, dropped)
         self._roster.drains(seat, is_draining=status.draining)
 
     def _bring_up_to_date(self, channel: Channel[Up]) -> None:
@@ -131,7 +130,6 @@ class Hub:
 
     def _forget(self, channel: Channel[Up]) -> None:
         self._sent.pop(channel, None)
-        self._runs.pop(channel, None)
         seat = self._seats.pop(channel, None)
         if seat is not None:
             self._roster.left(seat)

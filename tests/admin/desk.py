@@ -40,7 +40,7 @@ class Desk:
         self.now = NOW
         self.roster = Roster(1)
         self.applies = True
-        self.seat = self.roster.joined(0, pid=11, revision="")
+        self.seat = self.roster.joined(0, pid=11, revision="", run=1)
         self.figures = Figures((NOW - timedelta(seconds=UPTIME_SECONDS)).timestamp())
         self.store = open_store(f"sqlite:{folder / 'crossfade.db'}")
         self.rollouts = Rollouts(self.store, self._publish, lambda: self.now)

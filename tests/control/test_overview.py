@@ -25,10 +25,11 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     rollouts = Rollouts(store, lambda table: roster.published(1, table.revision), lambda: NOON)
     configuration = Configuration(source(tmp_path), rollouts.publish, lambda _accepted: None)
     await configuration.take(GOOD.encode(), NOON)
-    seat = roster.joined(0, pid=7, revision="")
+    seat = roster.joined(0, pid=7, revision="", run=7)
     roster.applied(seat, 1)
     seat.connections, seat.backend_connections, seat.in_flight = 3, 2, 1
-    seat.endpoints, seat.dropped = {"new": {"http://a": False}}, {"link": 4}
+    seat.endpoints = {"new": {"http://a": False}}
+    roster.lost(seat, {"link": 4})
     figures.record(Batch(1, 1, 100.0, (Counted(UNROUTED, PathFigures(client_errors=1)),)))
 
     snapshot = take_snapshot(configuration, roster, rollouts, figures, Exports())

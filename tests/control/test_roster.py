@@ -12,7 +12,7 @@ def full(slots: int, serial: int) -> Roster:
     roster = Roster(slots)
     roster.published(serial, f"r{serial}")
     for slot in range(slots):
-        roster.applied(roster.joined(slot, pid=100 + slot, revision=""), serial)
+        roster.applied(roster.joined(slot, pid=100 + slot, revision="", run=slot), serial)
     return roster
 
 
@@ -48,7 +48,7 @@ async def test_a_predecessors_late_farewell_does_not_unseat_its_successor() -> N
     """The kernel may deliver the end of the old connection after the new one's Hello."""
     roster = full(1, 5)
     former = roster.seats[0]
-    roster.applied(roster.joined(0, pid=200, revision="r5"), 5)
+    roster.applied(roster.joined(0, pid=200, revision="r5", run=200), 5)
     roster.left(former)
 
     assert roster.lagging() == []
@@ -57,7 +57,7 @@ async def test_a_predecessors_late_farewell_does_not_unseat_its_successor() -> N
 async def test_a_slot_that_does_not_exist_takes_no_seat() -> None:
     """A stranger's number changes nothing."""
     roster = full(1, 5)
-    roster.applied(roster.joined(7, pid=1, revision=""), 5)
+    roster.applied(roster.joined(7, pid=1, revision="", run=1), 5)
 
     assert list(roster.seats) == [0]
 
@@ -112,13 +112,26 @@ def test_an_endpoint_is_healthy_when_every_worker_finds_it_so() -> None:
 
 
 def test_what_workers_dropped_never_becomes_less() -> None:
-    """Not when one dies, nor when one comes back over a new link and says it again."""
+    """Not when one dies, nor when one comes back over a new link and has not said it again yet."""
     roster = full(2, 5)
     for seat in roster.seats.values():
-        seat.dropped = {"link": 1, "access_log": 2}
+        roster.lost(seat, {"link": 1, "access_log": 2})
     leaving = roster.seats[1]
-    roster.left(leaving)
+    again = roster.joined(1, leaving.pid, "r", leaving.run)
 
     assert roster.dropped() == {"link": 2, "access_log": 4}
-    roster.joined(1, leaving.pid, "r").dropped = {"link": 1, "access_log": 5}
+    roster.left(leaving)
+    assert roster.dropped() == {"link": 2, "access_log": 4}
+    roster.lost(again, {"link": 1, "access_log": 5})
     assert roster.dropped() == {"link": 2, "access_log": 7}
+
+
+def test_a_pid_that_comes_again_is_another_worker() -> None:
+    """The kernel gives them out anew; what the former one lost stays lost."""
+    roster = full(1, 5)
+    former = roster.seats[0]
+    roster.lost(former, {"link": 3})
+    roster.left(former)
+    roster.lost(roster.joined(0, former.pid, "", run=99), {"link": 1})
+
+    assert roster.dropped() == {"link": 4}
