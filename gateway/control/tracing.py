@@ -1,6 +1,7 @@
 """Where traced requests go: to the collector that the configuration names, or nowhere.
 
-OpenTelemetry's SDK is loaded when a configuration asks for tracing, in a thread; what comes meanwhile is lost.
+OpenTelemetry's SDK is loaded when a configuration asks for tracing, in a thread; what comes meanwhile is lost, and
+counted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from gateway.core.trace_context import TracedRequest
     from gateway.core.types import Tracing
     from gateway.telemetry.spans import Spans
@@ -17,20 +22,27 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 2.0
 """How long a controller that stops waits for the collector to take the last spans."""
 
+log = structlog.get_logger()
+
 
 class Exports:
     """The spans under way. It follows the configuration: `adopt` each one that is put in force."""
 
     def __init__(self) -> None:
+        self._is_wanted = False
         self._endpoint: str | None = None
+        """Where they go, or will as soon as the SDK is loaded; None also after it could not be."""
         self._spans: Spans | None = None
-        self._dropped_before = 0
+        self._leaving: list[Spans] = []
+        self._dropped = 0
+        """Without those that are known to ``_spans`` and ``_leaving``."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def dropped(self) -> int:
         """Spans that were lost, since the controller began."""
-        return self._dropped_before + (self._spans.dropped if self._spans is not None else 0)
+        current = [self._spans] if self._spans is not None else []
+        return self._dropped + sum(spans.dropped for spans in (*self._leaving, *current))
 
     @property
     def is_ready(self) -> bool:
@@ -38,21 +50,26 @@ class Exports:
         return self._spans is not None
 
     def adopt(self, tracing: Tracing | None) -> None:
-        """Export as ``tracing`` says from now on; None for not at all."""
+        """Export as ``tracing`` says from now on; None for not at all. What could not be loaded is tried again."""
         endpoint = tracing.endpoint if tracing is not None else None
+        self._is_wanted = endpoint is not None
         if endpoint == self._endpoint:
             return
         self._endpoint = endpoint
-        former, self._spans = self._spans, None
-        task = asyncio.get_running_loop().create_task(self._change(former, endpoint))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if self._spans is not None:
+            self._leaving.append(self._spans)
+            self._run(self._leave(self._spans))
+            self._spans = None
+        if endpoint is not None:
+            self._run(self._load(endpoint))
 
     def record(self, requests: tuple[TracedRequest, ...]) -> None:
         """Export the spans of requests that are over."""
         if self._spans is not None:
             for request in requests:
                 self._spans.record(request)
+        elif self._is_wanted:
+            self._dropped += sum(2 if request.sent_at else 1 for request in requests)
 
     async def close(self) -> None:
         """Export what waits, for at most `CLOSE_SECONDS`."""
@@ -60,18 +77,31 @@ class Exports:
         if self._tasks:
             await asyncio.wait([*self._tasks], timeout=CLOSE_SECONDS)
 
-    async def _change(self, former: Spans | None, endpoint: str | None) -> None:
-        if endpoint is not None:
-            spans = await asyncio.to_thread(_load, endpoint)
+    def _run(self, body: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(body)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, endpoint: str) -> None:
+        try:
+            spans = await asyncio.to_thread(_make_spans, endpoint)
+        except Exception:
+            log.exception("tracing_unavailable")
             if self._endpoint == endpoint:
-                self._spans = spans
-            else:  # the next configuration was quicker
-                former = spans
-        if former is not None:
-            await asyncio.to_thread(former.close)
-            self._dropped_before += former.dropped
+                self._endpoint = None
+            return
+        if self._endpoint == endpoint and self._spans is None:
+            self._spans = spans
+        else:  # the next configuration was quicker
+            await asyncio.to_thread(spans.close)
+
+    async def _leave(self, spans: Spans) -> None:
+        """Export what waits there, and be done with it."""
+        await asyncio.to_thread(spans.close)
+        self._leaving.remove(spans)
+        self._dropped += spans.dropped
 
 
-def _load(endpoint: str) -> Spans:
+def _make_spans(endpoint: str) -> Spans:
     spans: Spans = importlib.import_module("gateway.telemetry.spans").Spans(endpoint)
     return spans

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.control.tracing import Exports
 from gateway.core.types import Tracing
@@ -69,6 +71,74 @@ async def test_the_same_again_changes_nothing(collector: Collector) -> None:
 
     assert exports.is_ready
     await exports.close()
+
+
+@pytest.fixture
+def absent() -> str:
+    """The address of a collector that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    return f"http://127.0.0.1:{port}/v1/traces"
+
+
+async def test_what_comes_before_the_exporter_is_ready_is_counted_as_lost(collector: Collector) -> None:
+    """Two spans for a request that was sent on, one for one that was not."""
+    exports = Exports()
+    exports.adopt(to(collector))
+    exports.record((traced_request(), traced_request(sent_at=0.0)))
+
+    assert exports.dropped == 3
+    await exports.close()
+    assert exports.dropped == 3
+
+
+async def test_what_was_lost_stays_counted_while_the_exporter_changes(collector: Collector, absent: str) -> None:
+    """A counter that goes back would be taken for a restart."""
+    exports = Exports()
+    exports.adopt(Tracing(absent, 100.0))
+    await until(lambda: exports.is_ready)
+    exports.record((traced_request(),))
+    await until(lambda: exports.dropped == 2)
+    exports.adopt(to(collector))
+    seen = [exports.dropped]
+    async with asyncio.timeout(30):
+        while not exports.is_ready:
+            await asyncio.sleep(0)
+            seen.append(exports.dropped)
+    await exports.close()
+
+    assert {*seen, exports.dropped} == {2}
+
+
+async def test_an_exporter_that_can_not_be_made_is_told_and_tried_again(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says so, what is lost is counted, and the next reload tries once more."""
+    exports = Exports()
+    with monkeypatch.context() as without, capture_logs() as logs:
+        without.setitem(sys.modules, "gateway.telemetry.spans", None)
+        exports.adopt(to(collector))
+        await until(lambda: logs)
+        exports.record((traced_request(),))
+    assert [record["event"] for record in logs] == ["tracing_unavailable"]
+    exports.adopt(to(collector))
+    await until(lambda: exports.is_ready)
+    exports.record((traced_request(),))
+    await exports.close()
+
+    assert (exports.dropped, len(collector.spans)) == (2, 2)
+
+
+async def test_a_configuration_that_comes_and_goes_leaves_one_exporter(collector: Collector) -> None:
+    """However quickly reloads follow each other, each span is sent once."""
+    exports = Exports()
+    for tracing in (to(collector), None, to(collector), None, to(collector)):
+        exports.adopt(tracing)
+    await until(lambda: exports.is_ready)
+    exports.record((traced_request(),))
+    await exports.close()
+
+    assert (exports.dropped, len(collector.spans)) == (0, 2)
 
 
 def test_who_does_not_trace_does_not_load_opentelemetry() -> None:
