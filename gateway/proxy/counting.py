@@ -14,9 +14,11 @@ from gateway.core.figures import CLIENT_GONE, DURATION_BOUNDS, UNROUTED, Answer,
 from gateway.core.histogram import bucket_of
 from gateway.core.types import Arm
 from gateway.errors import BackendTimeout, Overloaded, ProxyError
+from gateway.proxy.failures import Failures
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.failover import Failed
 
 # So many subjects go into one report, a frame of some megabytes at the most. What is left goes with the next.
 _MOST_AT_ONCE: Final = 5000
@@ -54,9 +56,11 @@ class _Tally:
 class Counters:
     """Everything that a worker has counted since the last report. It outlives reloads."""
 
-    __slots__ = ("_tallies", "_unrouted")
+    __slots__ = ("_tallies", "_unrouted", "failures")
 
     def __init__(self) -> None:
+        self.failures = Failures()
+        """Some of the requests that the candidate failed."""
         self._tallies: dict[_Key, _Tally] = {}
         self._unrouted = _Tally()
 
@@ -64,19 +68,21 @@ class Counters:
         """Count a request that is over, under the template ``path``."""
         decision = exchange.decision
         assert decision is not None
-        side = decision.side
         reason = decision.reason
         status = exchange.status or CLIENT_GONE
-        key = (decision.entry.route.name, path, side.arm is _CANDIDATE, reason == "override")
+        key = (decision.entry.route.name, path, decision.side.arm is _CANDIDATE, reason == "override")
         tally = self._tallies.get(key)
         if tally is None:
             tally = self._tallies[key] = _Tally()
         answers, figures = tally.answers, tally.figures
-        answer = (side.backend, exchange.request.method, status, reason)
+        answer = (exchange.side.backend, exchange.request.method, status, reason)
         answers[answer] = answers.get(answer, 0) + 1
         seconds = exchange.settled_at - exchange.started_at
         figures.durations[bisect_left(DURATION_BOUNDS, seconds)] += 1
         figures.duration_seconds += seconds
+        if exchange.failed is not None:
+            _count_failover(figures, exchange.failed)
+            return
         if exchange.header_at and status != _SWITCHING_PROTOCOLS:
             latency = exchange.header_at - exchange.sent_at
             bucket = bucket_of(latency)
@@ -84,7 +90,9 @@ class Counters:
             latencies[bucket] = latencies.get(bucket, 0) + 1
             figures.latency_seconds += latency
         if status >= _FIRST_CLIENT_ERROR or exchange.error is not None:
-            _count_trouble(figures, exchange)
+            kind = _count_trouble(figures, exchange)
+            if kind is not None and side.arm is _CANDIDATE:
+                self.failures.note(exchange, path, kind)
 
     def exemplify(self, exchange: Exchange, bucket: int, exemplar: Exemplar) -> None:
         """Let a traced request that was counted stand for its bucket of durations."""
@@ -115,18 +123,30 @@ class Counters:
         return tuple(taken)
 
 
-def _count_trouble(figures: PathFigures, exchange: Exchange) -> None:
-    """Count what the arm did wrong, or was asked wrongly."""
+def _count_trouble(figures: PathFigures, exchange: Exchange) -> str | None:
+    """Count what the arm did wrong, or was asked wrongly; how it failed, if it did."""
     kind = error_kind(exchange.error, exchange.status if exchange.header_at else 0)
     if kind is not None:
         figures.errors[kind] = figures.errors.get(kind, 0) + 1
     elif exchange.header_at and _FIRST_CLIENT_ERROR <= exchange.status < _FIRST_SERVER_ERROR:
         figures.client_errors += 1
     if isinstance(exchange.error, BackendTimeout) and exchange.sent_at and not exchange.header_at:
-        latency = exchange.settled_at - exchange.sent_at  # whoever hangs is not quick
-        bucket = bucket_of(latency)
-        figures.latencies[bucket] = figures.latencies.get(bucket, 0) + 1
-        figures.latency_seconds += latency
+        _count_latency(figures, exchange.settled_at - exchange.sent_at)  # whoever hangs is not quick
+
+
+def _count_failover(figures: PathFigures, failed: Failed) -> None:
+    """Count what the candidate did, not how the baseline answered in its place."""
+    figures.failovers[failed.reason] = figures.failovers.get(failed.reason, 0) + 1
+    figures.errors[failed.kind] = figures.errors.get(failed.kind, 0) + 1
+    if failed.latency_seconds is not None:
+        _count_latency(figures, failed.latency_seconds)
+
+
+def _count_latency(figures: PathFigures, latency: float) -> None:
+    bucket = bucket_of(latency)
+    figures.latencies[bucket] = figures.latencies.get(bucket, 0) + 1
+    figures.latency_seconds += latency
+    return kind
 
 
 def error_kind(error: ProxyError | None, answered: int) -> str | None:

@@ -16,12 +16,25 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Counts, Hello, NewTable, Recorded, Status, Traced, Up, check_peer, pack
+from gateway.runtime.link import (
+    Applied,
+    Counts,
+    Failed,
+    Hello,
+    NewTable,
+    Recorded,
+    Status,
+    Traced,
+    Up,
+    check_peer,
+    pack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.control.roster import Roster, Seat
+    from gateway.core.failures import FailedRequest
     from gateway.core.trace_context import TracedRequest
     from gateway.core.types import Table
     from gateway.runtime.recorder import Recorder
@@ -32,7 +45,7 @@ log = structlog.get_logger()
 class Hub:
     """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used.
 
-    ``export`` gets the requests that workers traced.
+    ``export`` gets the requests that workers traced, ``sample`` some of those that the candidate failed.
     """
 
     def __init__(
@@ -41,10 +54,12 @@ class Hub:
         serial: int,
         recorder: Recorder,
         export: Callable[[tuple[TracedRequest, ...]], None],
+        sample: Callable[[tuple[FailedRequest, ...]], None] = lambda _requests: None,
     ) -> None:
         self._roster = roster
         self._recorder = recorder
         self._export = export
+        self._sample = sample
         self._serial = serial
         self._frame = b""
         self._server: asyncio.Server | None = None
@@ -110,6 +125,8 @@ class Hub:
             channel.tell(Recorded(message.sequence))
         elif isinstance(message, Traced):
             self._export(message.requests)
+        elif isinstance(message, Failed):
+            self._sample(message.requests)
         else:
             self._report(seat, message)
 

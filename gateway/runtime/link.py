@@ -3,7 +3,7 @@
 ::
 
     controller ── NewTable, Recorded ─────────────────────▶ worker
-    controller ◀── Hello, Applied, Status, Counts, Traced ── worker
+    controller ◀── Hello, Applied, Status, Counts, Traced, Failed ── worker
 
 A frame is four bytes of length (unsigned, big-endian) and that many bytes of msgpack. A frame that is empty, too large
 or not understood is a `LinkError`: the connection is dropped and made anew, which brings both ends to a known state
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.core.failures import FailedRequest
 from gateway.core.figures import Counted
 from gateway.core.trace_context import TracedRequest
 from gateway.core.types import Table
@@ -97,6 +98,12 @@ class Traced(Message, frozen=True):
     requests: tuple[TracedRequest, ...]
 
 
+class Failed(Message, frozen=True):
+    """Up: some of the requests that the candidate failed since the message before. They may be lost."""
+
+    requests: tuple[FailedRequest, ...]
+
+
 class Recorded(Message, frozen=True):
     """Down: this worker's counts are recorded up to the batch with this number; the answer to `Hello` and `Counts`."""
 
@@ -104,7 +111,7 @@ class Recorded(Message, frozen=True):
 
 
 Down = NewTable | Recorded
-Up = Hello | Applied | Status | Counts | Traced
+Up = Hello | Applied | Status | Counts | Traced | Failed
 
 
 def pack(message: Message) -> bytes:

@@ -20,11 +20,12 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Counts, Down, Hello, Message, NewTable, Status, Traced, check_peer
+from gateway.runtime.link import Applied, Counts, Down, Failed, Hello, Message, NewTable, Status, Traced, check_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.core.failures import FailedRequest
     from gateway.core.figures import Counted
     from gateway.core.trace_context import TracedRequest
 
@@ -104,6 +105,11 @@ class Uplink:
             return
         if self._channel is None or self._channel.is_clogged or not _tell(self._channel, Traced(requests)):
             self.traced_dropped += len(requests)
+
+    def send_failed(self, requests: tuple[FailedRequest, ...]) -> None:
+        """Send on requests that the candidate failed; they are samples, so what the link can't take is no loss."""
+        if requests and self._channel is not None and not self._channel.is_clogged:
+            _tell(self._channel, Failed(requests))
 
     def send_counts(self, take: Callable[[], tuple[Counted, ...]]) -> None:
         """Send what ``take`` hands over, if the batch before has arrived."""

@@ -129,6 +129,7 @@ class Worker:
         )
         self._uplink.send_counts(self._plane.counters.take)
         self._uplink.send_traced(self._plane.traced.take())
+        self._uplink.send_failed(self._plane.counters.failures.take())
 
     async def _drain(self) -> None:
         if self._served is None:  # it never began

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.core.failures import FailedRequest
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.runtime import link
-from gateway.runtime.link import Applied, Counts, Frames, Hello, NewTable, Recorded, Status, Traced, Up, pack
+from gateway.runtime.link import Applied, Counts, Failed, Frames, Hello, NewTable, Recorded, Status, Traced, Up, pack
 from gateway.runtime.sockets import open_link
 from gateway.runtime.uplink import Uplink
 from tests.runtime.test_hub import table
@@ -284,5 +285,19 @@ async def test_a_report_that_no_link_carries_is_lost_and_ends_nothing(monkeypatc
     assert (hub.uplink.traced_dropped, hub.uplink.dropped) == (2, 2)
     hub.uplink.send_counts(lambda: counted(2))
     assert await hub.hear(caller) == Counts(1, counted(2))
+    caller.close()
+    await hub.close()
+
+
+async def test_failed_requests_are_sent_when_there_is_a_link() -> None:
+    """They are samples: without a link they are not worth keeping."""
+    hub, failed = Hub(), FailedRequest(1.5, "id", "shop", "/a", "GET", 503, "5xx")
+    hub.uplink.send_failed((failed,))
+    caller = await hub.accept()
+    await hub.hear(caller)
+    hub.uplink.send_failed(())
+    hub.uplink.send_failed((failed,))
+
+    assert await hub.hear(caller) == Failed((failed,))
     caller.close()
     await hub.close()
