@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from gateway.control.roster import Roster
+from gateway.core.failures import FailedRequest
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.trace_context import TracedRequest
 from gateway.core.types import (
@@ -24,7 +25,20 @@ from gateway.core.types import (
 from gateway.core.types import Match as RouteMatch
 from gateway.runtime.hub import Hub
 from gateway.runtime.ledger import Ledger
-from gateway.runtime.link import Applied, Counts, Down, Frames, Hello, Message, NewTable, Recorded, Status, Traced, pack
+from gateway.runtime.link import (
+    Applied,
+    Counts,
+    Down,
+    Failed,
+    Frames,
+    Hello,
+    Message,
+    NewTable,
+    Recorded,
+    Status,
+    Traced,
+    pack,
+)
 from gateway.runtime.recorder import Recorder
 from gateway.runtime.sockets import open_link
 from tests.telemetry.test_spans import traced_request
@@ -87,8 +101,9 @@ class Room:
         self.roster = Roster(slots)
         self.ledger = Ledger(started_at=0.0)
         self.traced: list[TracedRequest] = []
+        self.failed: list[FailedRequest] = []
         self.recorder = Recorder(self.ledger, lambda: 100.0)
-        self.hub = Hub(self.roster, 100, self.recorder, self.traced.extend)
+        self.hub = Hub(self.roster, 100, self.recorder, self.traced.extend, self.failed.extend)
         self.link = open_link()
 
     async def worker(self) -> Worker:
@@ -219,4 +234,17 @@ async def test_traced_requests_are_passed_on() -> None:
             await asyncio.sleep(0.005)
 
         assert made.traced == [traced_request()]
+        await worker.leave()
+
+
+async def test_failed_requests_are_passed_on() -> None:
+    """To whoever keeps them as samples."""
+    failed = FailedRequest(1.5, "id", "shop", "/a", "GET", 503, "5xx")
+    async with room() as made:
+        worker = await made.worker()
+        await worker.tell(Hello(0, 4711, "", 7), Failed((failed,)))
+        while not made.failed:
+            await asyncio.sleep(0.005)
+
+        assert made.failed == [failed]
         await worker.leave()
