@@ -26,14 +26,15 @@ independent; so the smallest product over all values that the baseline may have 
 This is how Netflix compares canaries (Lindon, Sanden, Shirikian, *Rapid Regression Detection in Software Deployments
 through Sequential Testing*, KDD 2022), with a proportion in place of their density.
 
-**Trailing windows.** Each window's beginning is a new bet with its own part of alpha (`part_of_start`): the parts of
+**Trailing windows.** Each window's beginning is a new bet with its own part of alpha (`part_of`): the parts of
 all beginnings add up to at most 1, so the union over all windows keeps alpha. After a good hour a fault is seen by the
 bets that begin near it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from math import exp, inf, log, log1p, log2
 from typing import Final, NamedTuple
 
@@ -53,7 +54,7 @@ _SEARCH_STEPS: Final = 40
 """Of a ternary search: each takes a third off, so the last interval is 1e-7 of the first."""
 
 _FIRST_BLOCK: Final = 64
-"""So many beginnings share the first half of alpha."""
+"""So many bets share the first half of alpha."""
 
 _LOG_2: Final = log(2)
 
@@ -126,12 +127,13 @@ Limit = Callable[[float], float]
 
 
 def log_wealth_of_share(
-    candidate: Counts, baseline: Counts, limit: Limit, *, is_above: bool, floor: float, needed: float
+    candidate: Counts, baseline: Counts, limit: Limit, *, is_above: bool, bends: Iterable[float], needed: float
 ) -> float:
     """Evidence that the candidate's probability is above (or below) ``limit`` of the baseline's.
 
-    ``limit`` is linear from ``floor`` on and constant below it. What is known to stay under ``needed`` is not worked
-    out any closer: the answer is then an upper bound of it.
+    ``limit``, taken as 1 at the most, is linear between one of ``bends`` (ascending, from 0 to 1) and the next: there
+    the product is convex. What is known to stay under ``needed`` is not worked out any closer: the answer is then an
+    upper bound of it.
     """
     wealth = log_wealth_above if is_above else log_wealth_below
 
@@ -141,7 +143,7 @@ def log_wealth_of_share(
     here = joint(baseline.share)
     if here < needed:
         return here
-    return min(_least(joint, 0.0, floor), _least(joint, floor, 1.0)) if floor else _least(joint, 0.0, 1.0)
+    return min(_least(joint, low, high) for low, high in pairwise((0.0, *bends, 1.0)))
 
 
 def _least(function: Callable[[float], float], low: float, high: float) -> float:
@@ -251,8 +253,10 @@ def _log_wealth_not_in(latencies: Latencies, share: float, bucket: int) -> float
 # Spending.
 
 
-def part_of_start(number: int) -> float:
-    """Which part of alpha the bet with this number (from 0) gets. All parts together are 1.
+def part_of(number: int) -> float:
+    """Which part of alpha the bet with this number (from 0) gets, though nobody knows how many there will be.
+
+    All parts together are 1.
 
     Blocks double in length; the k-th has 1 / (k (k + 1)) of the whole, evenly. So a bet of the first minutes gets about
     1/128, and one after a day still 1/(n log² n).
@@ -265,4 +269,4 @@ def log_needed(alpha: float, start: int | None = None) -> float:
     """The logarithm of the wealth at which a claim is believed; inf for an ``alpha`` of 0."""
     if alpha <= 0:
         return inf
-    return -log(alpha if start is None else alpha * part_of_start(start))
+    return -log(alpha if start is None else alpha * part_of(start))

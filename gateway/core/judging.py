@@ -95,6 +95,13 @@ def limit_of(metric: Metric, bound: Bound) -> Callable[[float], float]:
     return lambda baseline: max(0.0, min(factor * baseline, baseline - LEAST_DIFFERENCE_SECONDS))
 
 
+def _bends_of(bound: Bound) -> tuple[float, ...]:
+    """Where the limit of a rate stops being the same line: where the baseline's floor ends, and where it reaches 1."""
+    if bound.factor is None:
+        return (max(0.0, 1 - bound.value),)
+    return tuple(sorted((LEAST_BASELINE_RATE, 1 / max(bound.factor, 1.0))))
+
+
 def is_met(rule: Rule, value: float, bound: float) -> bool:
     """Whether the value satisfies the rule plainly."""
     return COMPARE[rule.op](value, bound)
@@ -115,13 +122,13 @@ def log_wealth_of(rule: Rule, candidate: Cell, baseline: Cell, needed: float) ->
     counts = counts_of(rule.metric, candidate)
     is_above = claims_above(rule)
     if not rule.bound.is_relative:
-        return (log_wealth_above if is_above else log_wealth_below)(counts, rule.bound.value)
+        return (log_wealth_above if is_above else log_wealth_below)(counts, min(rule.bound.value, 1.0))
     return log_wealth_of_share(
         counts,
         counts_of(rule.metric, baseline),
         limit_of(rule.metric, rule.bound),
         is_above=is_above,
-        floor=LEAST_BASELINE_RATE if rule.bound.factor is not None else 0.0,
+        bends=_bends_of(rule.bound),
         needed=needed,
     )
 

@@ -26,8 +26,11 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(Cell).decode
 
 
-_NOTHING: Final = (-1, Cell())
-"""Stands behind the oldest slot; nobody adds to it."""
+_EMPTY: Final = Cell()
+"""Nobody adds to it."""
+
+_NOTHING: Final = (-1, _EMPTY)
+"""Stands behind the oldest slot."""
 
 
 class Since(NamedTuple):
@@ -81,7 +84,7 @@ class _Lane:
         number = int(second // self.width)
         if number <= self.number:
             return
-        if self.running.requests:
+        if self.running != _EMPTY:
             self.packed[self.number] = _pack(self.running)
             self.running = Cell()
         self.number = number

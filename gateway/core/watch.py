@@ -5,7 +5,9 @@ routes, of one route or path where a rule is narrowed, of every path where a rul
 rules on them. It decides nothing: what follows from a verdict is the lifecycle's (`gateway.core.lifecycle`).
 
 The chance of a false alarm is spent as SPEC section 7 has it: ``1 - confidence`` for all guards of a rollout from one
-start or resume to the next, split equally over them, then over the paths; each gate has its own.
+start or resume to the next, split equally over them, then over the paths; each gate has its own. How many paths there
+will be nobody knows when the first is judged: so the first 64 that appear get the same part of one half, and so on
+(`part_of`). A gate over all paths needs no split: it passes wrongly only if one certain path does, the one that is bad.
 
 What was kept away from the candidate, by its health or an open breaker, counts as its error, though the baseline
 answered it. Time is seconds of a clock that never goes back, passed in.
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from gateway.core.evidence import log_needed
+from gateway.core.evidence import log_needed, part_of
 from gateway.core.figures import Subject
 from gateway.core.histogram import Buckets, merge
 from gateway.core.judging import (
@@ -41,6 +43,8 @@ Waiting = Mapping[Subject, Buckets]
 """The ages of requests that wait for their answer's header, where they are over a second."""
 
 _COMPARED: Final = frozenset({Metric.MISMATCH_RATE, Metric.MISMATCHES})
+
+_LACKS: Final = frozenset({Reason.FEW_REQUESTS, Reason.NO_BASELINE})
 
 _SEVERITY: Final = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.BROKEN: 2}
 
@@ -69,6 +73,13 @@ class _Pair:
             self.candidate.sinces(window), self.baseline.sinces(window), strict=True
         ):
             yield start, with_waiting(candidate, self.candidate_waiting), with_waiting(baseline, self.baseline_waiting)
+
+    def stage(self) -> tuple[Cell, Cell]:
+        """Both arms since the stage began."""
+        return (
+            with_waiting(self.candidate.stage, self.candidate_waiting),
+            with_waiting(self.baseline.stage, self.baseline_waiting),
+        )
 
     def begin_stage(self) -> None:
         self.candidate.begin_stage()
@@ -109,7 +120,8 @@ class Watch:
         self._began = self._stage_began = 0.0
         self._pairs: dict[Group, _Pair] = {}
         self._groups: dict[Subject, tuple[_Pair, ...]] = {}
-        self._paths: dict[Group, None] = {}
+        self._paths: dict[Group, int] = {}
+        """How many were there before each."""
         self.restart(0.0)
 
     # What is counted.
@@ -157,7 +169,7 @@ class Watch:
             return
         group = (subject.route, subject.path)
         if None in self._windows:
-            self._paths[group] = None
+            self._paths.setdefault(group, len(self._paths))
             self._pairs.setdefault(group, _Pair(self._windows[None] | self._windows.get(group, set())))
         for wanted in {(None, None), (subject.route, None), (None, subject.path), group}:
             if wanted in self._pairs:
@@ -187,7 +199,7 @@ class Watch:
         age = second - self._stage_began
         judged = [self._judge_sight(gate, sight, age) for sight in self._see(gate, second)]
         if gate.per_path:  # a path with next to no requests can't hold up all others
-            judged = [each for each in judged if each.reason != Reason.FEW_REQUESTS] or judged
+            judged = [each for each in judged if each.reason not in _LACKS] or judged
         return self._worst(gate, judged)
 
     def _see(self, rule: Rule, second: float) -> Iterable[_Sight]:
@@ -213,15 +225,15 @@ class Watch:
 
     def _judge_sight(self, rule: Rule, sight: _Sight, age: float) -> Judgement:
         lacking = self._find_lack(rule, sight)
-        if lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, sight.group):
-            return self._say(rule, sight, Verdict.OK, Reason.NO_BASELINE)
         if age < rule.window_seconds:
             lacking = Reason.YOUNG_STAGE
+        if lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, sight.group):
+            return self._say(rule, sight, Verdict.OK, Reason.NO_BASELINE)
         if lacking is not None:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
         if not _is_so(rule, sight):
             return self._say(rule, sight, Verdict.BROKEN, Reason.NOT_MET)
-        if self._alpha and needs_evidence(rule) and not self._is_supported(rule, sight.group, self._alpha):
+        if self._alpha is not None and needs_evidence(rule) and not self._is_supported(rule, sight.group, self._alpha):
             return self._say(rule, sight, Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
         return self._say(rule, sight, Verdict.OK, Reason.MET)
 
@@ -250,19 +262,17 @@ class Watch:
 
     def _is_proven(self, rule: Rule, group: Group) -> bool:
         """Whether the evidence from some beginning in the window on supports what a guard fears."""
-        alpha = self._guard_alpha / (len(self._paths) if rule.per_path else 1)
+        alpha = self._guard_alpha * (part_of(self._paths[group]) if rule.per_path else 1)
         for start, candidate, baseline in self._pairs[group].sinces(rule.window_seconds):
             needed = log_needed(alpha, start)
-            if candidate.requests and log_wealth_of(rule, candidate, baseline, needed) >= needed:
+            if trials_of(rule.metric, candidate) and log_wealth_of(rule, candidate, baseline, needed) >= needed:
                 return True
         return False
 
     def _is_supported(self, rule: Rule, group: Group, alpha: float) -> bool:
         """Whether the evidence of the whole stage supports what a gate asks for."""
-        pair = self._pairs[group]
-        needed = log_needed(alpha / (len(self._paths) if rule.per_path else 1))
-        candidate = with_waiting(pair.candidate.stage, pair.candidate_waiting)
-        return log_wealth_of(rule, candidate, pair.baseline.stage, needed) >= needed
+        needed = log_needed(alpha)
+        return log_wealth_of(rule, *self._pairs[group].stage(), needed) >= needed
 
     def _worst(self, rule: Rule, judged: list[Judgement]) -> Judgement:
         """The one that matters: broken before unknown before ok, then the furthest beyond its bound."""
