@@ -1,0 +1,101 @@
+"""One second in the life of a rollout: from what its rules say to where it goes.
+
+The gateway's conductor and the simulation both call `conduct`: what is simulated is what happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from gateway.core import lifecycle
+from gateway.core.lifecycle import Progress, State, Transition
+from gateway.core.plans import Do, Gate, Guard, Query, Rule, Stage, Webhook
+from gateway.core.types import Rollout
+from gateway.core.verdicts import Judgement, Reason, Verdict
+from gateway.core.watch import Watch
+
+Ask = Callable[[Webhook | Query | Guard], Judgement]
+"""Puts a gate, or a guard, that no proxy can judge to whoever knows; never waits."""
+
+
+class Outcome(NamedTuple):
+    """What came of a second."""
+
+    progress: Progress
+    """What it was, with the time that has passed."""
+    transition: Transition | None
+    """From there to what is to be."""
+    guards: list[tuple[Guard, Judgement]]
+    gates: list[tuple[Gate, Judgement]]
+
+
+def conduct(
+    watch: Watch, rollout: Rollout, progress: Progress, second: float, passed: float, now: float, ask: Ask
+) -> Outcome:
+    """Judge all rules at ``second`` of the watch's clock, ``passed`` seconds after the last time, and act on them.
+
+    ``now`` is seconds since the epoch, for display.
+    """
+    if not is_watched(rollout, progress):
+        after, transition = lifecycle.step(rollout, progress, passed, now, (), None)
+        return Outcome(after, transition, [], [])
+    stage = stage_of(rollout, progress)
+    guards = watch.judge_guards(second, stage) + _ask_guards(rollout, stage, ask)
+    gates: list[tuple[Gate, Judgement]] = []
+    if stage is not None and progress.state in {State.RUNNING, State.WAITING}:
+        gates = _judge_gates(watch, stage, second, ask, is_hold_over=lifecycle.is_hold_over(rollout, progress))
+    is_passed = all(judgement.verdict is Verdict.OK for _, judgement in gates)
+    after, transition = lifecycle.step(rollout, progress, passed, now, guards, is_passed)
+    return Outcome(after, transition, guards, gates)
+
+
+def is_watched(rollout: Rollout, progress: Progress) -> bool:
+    """Whether the candidate answers anyone, so that there is something to guard."""
+    return lifecycle.is_live(rollout) and not lifecycle.is_held(progress)
+
+
+def stage_of(rollout: Rollout, progress: Progress) -> Stage | None:
+    """The stage that a plan is in; None for a fixed percentage, and under an operator's, where the plan stands still."""
+    stages = rollout.plan.stages
+    if not stages or progress.percent is not None or progress.state is State.PENDING:
+        return None
+    return stages[min(progress.stage, len(stages) - 1)]
+
+
+def _ask_guards(rollout: Rollout, stage: Stage | None, ask: Ask) -> list[tuple[Guard, Judgement]]:
+    guards = (*rollout.plan.guards, *(stage.guards if stage is not None else ()))
+    return [(guard, ask(guard)) for guard in guards if isinstance(guard.when, Query)]
+
+
+def _judge_gates(
+    watch: Watch, stage: Stage, second: float, ask: Ask, *, is_hold_over: bool
+) -> list[tuple[Gate, Judgement]]:
+    """The rules' first: others are asked only when all else is ok."""
+    judged: list[tuple[Gate, Judgement]] = list(watch.judge_gates(second, stage))
+    is_asked = is_hold_over and all(judgement.verdict is Verdict.OK for _, judgement in judged)
+    for gate in stage.gates:
+        if not isinstance(gate, Rule):
+            judgement = ask(gate) if is_asked else _not_asked(gate)
+            is_asked = is_asked and judgement.verdict is Verdict.OK
+            judged.append((gate, judgement))
+    return judged
+
+
+def _not_asked(gate: Webhook | Query) -> Judgement:
+    return Judgement(rule=gate.text, verdict=Verdict.UNKNOWN, reason="not_asked_yet")
+
+
+def broken_quietly(outcome: Outcome, progress: Progress) -> Mapping[str, Judgement]:
+    """What people are to be told though nothing changes, by the rule's name.
+
+    Broken guards that only notify; all of them once a completed rollout is no longer watched; and faults that both arms
+    share.
+    """
+    is_over = progress.state is State.COMPLETED and progress.watch_left_seconds <= 0
+    return {
+        judgement.rule: judgement
+        for guard, judgement in outcome.guards
+        if (judgement.verdict is Verdict.BROKEN and (guard.do is Do.NOTIFY or is_over))
+        or judgement.reason == Reason.BOTH_ARMS
+    }
