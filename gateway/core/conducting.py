@@ -19,6 +19,17 @@ Ask = Callable[[Webhook | Query | Guard], Judgement]
 """Puts a gate, or a guard, that no proxy can judge to whoever knows; never waits."""
 
 
+class Moment(NamedTuple):
+    """One second that a rollout is looked at."""
+
+    second: float
+    """Of the watch's clock."""
+    passed: float
+    """Seconds since the last one."""
+    now: float
+    """Seconds since the epoch, for display."""
+
+
 class Outcome(NamedTuple):
     """What came of a second."""
 
@@ -30,13 +41,9 @@ class Outcome(NamedTuple):
     gates: list[tuple[Gate, Judgement]]
 
 
-def conduct(
-    watch: Watch, rollout: Rollout, progress: Progress, second: float, passed: float, now: float, ask: Ask
-) -> Outcome:
-    """Judge all rules at ``second`` of the watch's clock, ``passed`` seconds after the last time, and act on them.
-
-    ``now`` is seconds since the epoch, for display.
-    """
+def conduct(watch: Watch, rollout: Rollout, progress: Progress, moment: Moment, ask: Ask) -> Outcome:
+    """Judge all rules at ``moment``, and act on them."""
+    second, passed, now = moment
     if not is_watched(rollout, progress):
         after, transition = lifecycle.step(rollout, progress, passed, now, (), None)
         return Outcome(after, transition, [], [])
@@ -56,7 +63,7 @@ def is_watched(rollout: Rollout, progress: Progress) -> bool:
 
 
 def stage_of(rollout: Rollout, progress: Progress) -> Stage | None:
-    """The stage that a plan is in; None for a fixed percentage, and under an operator's, where the plan stands still."""
+    """The stage that a plan is in; None for a fixed percentage, and under an operator's, where plans stand still."""
     stages = rollout.plan.stages
     if not stages or progress.percent is not None or progress.state is State.PENDING:
         return None
