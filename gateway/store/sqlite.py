@@ -2,13 +2,12 @@
 
 All work happens on one thread, so there is one writer and no call holds up the loop. The file is in WAL mode and synced
 with every commit: what was answered is on the disk. A file that can't be used (no such folder, a full disk, a newer
-version) makes each call fail with `StoreUnavailable`; the next call tries to open it again.
+version) makes each call fail with `StoreUnavailable`; the next call opens it anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 import msgspec
 
 from gateway.errors import StoreUnavailable
-from gateway.store.migrations import migrate
+from gateway.store.connection import Connection
 from gateway.store.records import Event, NewEvent
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 EVENTS_KEPT: Final = 100_000
 """The newest; with a reload a minute that is more than two months."""
-
-_BUSY_SECONDS: Final = 5.0
-"""A predecessor that was killed may still hold its lock for a moment."""
 
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
@@ -41,7 +37,7 @@ class SqliteStore:
     def __init__(self, path: str) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._connection: sqlite3.Connection | None = None
+        self._connection = Connection(path)
         self._is_ok = False
 
     @property
@@ -55,7 +51,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Close the file after what is under way."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._drop)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.drop)
         self._thread.shutdown()
 
     async def percents(self) -> dict[str, float]:
@@ -85,8 +81,11 @@ class SqliteStore:
         **kwargs: _Given.kwargs,
     ) -> _Found:
         def run() -> _Found:
-            connection = self._connection or self._open()
-            return work(connection, *args, **kwargs)
+            try:
+                return work(self._connection.get(), *args, **kwargs)
+            except (sqlite3.Error, OSError):
+                self._connection.drop()
+                raise
 
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._thread, run)
@@ -96,26 +95,6 @@ class SqliteStore:
         self._is_ok = True
         return found
 
-    # On the thread.
-
-    def _open(self) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # nobody else's to read
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
@@ -123,7 +102,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 

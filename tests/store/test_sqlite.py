@@ -63,6 +63,45 @@ async def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> No
     await store.close()
 
 
+async def test_a_connection_that_breaks_is_made_anew(tmp_path: Path) -> None:
+    """One call fails and says so; the next finds everything."""
+    store = SqliteStore(str(tmp_path / "state.db"))
+    await store.record(event())
+    store._connection.get().close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.record(event())
+    assert not store.is_ok
+
+    assert (await store.record(event())).id == 2
+    assert store.is_ok
+    await store.close()
+
+
+async def test_a_transaction_that_could_not_end_does_not_block_those_that_follow(tmp_path: Path) -> None:
+    """What a failing disk leaves half done is undone with its connection."""
+    store = SqliteStore(str(tmp_path / "state.db"))
+    await store.open()
+    store._connection.get().execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="within a transaction"):
+        await store.record(event())
+
+    assert (await store.record(event())).id == 1
+    await store.close()
+
+
+async def test_what_is_written_is_in_the_file_that_has_the_name(tmp_path: Path) -> None:
+    """Though the one that was opened was removed meanwhile."""
+    store = SqliteStore(str(tmp_path / "state.db"))
+    await store.record(event())
+    (tmp_path / "state.db").unlink()
+    await store.record(event())
+    await store.close()
+
+    successor = SqliteStore(str(tmp_path / "state.db"))
+    assert len(await successor.events()) == 1
+    await successor.close()
+
+
 async def test_of_events_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that runs for years does not fill the disk."""
     monkeypatch.setattr(sqlite, "EVENTS_KEPT", 3)
@@ -123,8 +162,7 @@ async def test_it_is_written_ahead_and_synced(tmp_path: Path) -> None:
     """WAL, so that readers never wait; synced with each commit, so that a power cut takes nothing back."""
     store = SqliteStore(str(tmp_path / "state.db"))
     await store.open()
-    connection = store._connection
-    assert connection is not None
+    connection = store._connection.get()
     found = await asyncio.get_running_loop().run_in_executor(store._thread, _pragmas, connection)
     await store.close()
 
