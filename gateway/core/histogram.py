@@ -44,13 +44,27 @@ def middle(bucket: int) -> float:
 
 def merge(into: Buckets, other: Mapping[int, int]) -> None:
     """Add the counts of ``other`` to ``into``."""
+    if not into:
+        into.update(other)
+        return
     for bucket, count in other.items():
         into[bucket] = into.get(bucket, 0) + count
 
 
 def quantile(buckets: Mapping[int, int], share: float) -> float | None:
     """The latency, in seconds, that ``share`` (0 to 1) of all do not exceed: the nearest-rank one. None without any."""
-    return quantiles(buckets, (share,))[0]
+    total = sum(buckets.values())
+    exceeding = total - _rank(share, total)
+    for bucket in sorted(buckets, reverse=True):  # from above: most that are asked for are high
+        exceeding -= buckets[bucket]
+        if exceeding < 0:
+            return middle(bucket)
+    return None
+
+
+def _rank(share: float, total: int) -> int:
+    """Which one of so many latencies, from 1 at the shortest, is the quantile."""
+    return max(1, -int(-share * total // 1))
 
 
 def quantiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[float | None]:
@@ -62,7 +76,7 @@ def quantiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[float
     found: list[float | None] = []
     bucket, seen = next(ascending)
     for share in shares:
-        rank = max(1, -int(-share * total // 1))
+        rank = _rank(share, total)
         while seen < rank:
             bucket, count = next(ascending)
             seen += count

@@ -29,9 +29,6 @@ _unpack: Final = msgspec.msgpack.Decoder(Cell).decode
 _EMPTY: Final = Cell()
 """Nobody adds to it."""
 
-_NOTHING: Final = (-1, _EMPTY)
-"""Stands behind the oldest slot."""
-
 
 class Since(NamedTuple):
     """What was counted from one beginning up to now."""
@@ -57,14 +54,18 @@ def start_step(window_seconds: float) -> int:
 class _Sum:
     """The running sum of one window."""
 
-    __slots__ = ("cell", "slots", "tail")
+    __slots__ = ("blocks", "cell", "slots", "step", "tail")
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, step: int) -> None:
         self.slots = slots
         """How many it spans, the one under way included."""
+        self.step = step
+        """How many are between two beginnings."""
         self.tail = 0
         """The first slot that is in it."""
         self.cell = Cell()
+        self.blocks: dict[int, bytes] = {}
+        """The sums of the slots from one beginning to the next, as far as anybody asked."""
 
 
 class _Lane:
@@ -77,7 +78,7 @@ class _Lane:
         self.number = 0
         self.running = Cell()
         self.packed: dict[int, bytes] = {}
-        self.sums = {window: _Sum(max(1, int(window // width))) for window in windows}
+        self.sums = {window: _Sum(max(1, int(window // width)), start_step(window) // width) for window in windows}
 
     def turn(self, second: float) -> None:
         """Let time pass: finish the slot under way, and let go of those that have left their windows."""
@@ -109,12 +110,33 @@ class _Lane:
         for each in self.sums.values():
             each.cell.add(cell)
 
-    def backwards(self, window: float) -> Iterator[tuple[int, Cell]]:
-        """The slots of a window by the second in which they begin, the newest first."""
-        yield self.number * self.width, self.running
-        for slot in range(self.number - 1, self.sums[window].tail - 1, -1):
+    def blocks(self, window: _Sum) -> Iterator[tuple[int, Cell]]:
+        """What was counted from each beginning in the window up to the next, the latest first."""
+        start = self.number // window.step
+        cell = self._add_up(start * window.step, self.number)
+        cell.add(self.running)
+        yield start, cell
+        for former in range(start - 1, ceil(window.tail / window.step) - 1, -1):
+            yield former, self._finished(window, former)
+
+    def _finished(self, window: _Sum, start: int) -> Cell:
+        """A block that nothing is added to any more: summed once, for as long as the window has it."""
+        packed = window.blocks.get(start)
+        if packed is not None:
+            return _unpack(packed)
+        cell = self._add_up(start * window.step, (start + 1) * window.step)
+        for gone in [each for each in window.blocks if each * window.step < window.tail]:
+            del window.blocks[gone]
+        window.blocks[start] = _pack(cell)
+        return cell
+
+    def _add_up(self, first: int, end: int) -> Cell:
+        """The finished slots from ``first`` up to ``end``."""
+        total = Cell()
+        for slot in range(first, end):
             if slot in self.packed:
-                yield slot * self.width, _unpack(self.packed[slot])
+                total.add(_unpack(self.packed[slot]))
+        return total
 
 
 class Trail:
@@ -154,14 +176,9 @@ class Trail:
         one only ever grows. The cell is the same object from one to the next, to be read before the next is asked for.
         """
         lane = self._lanes[slot_width(window)]
-        step = start_step(window)
-        slots = lane.backwards(window)
         total = Cell()
-        begins, cell = next(slots, _NOTHING)
-        for start in range(lane.number * lane.width // step, ceil(lane.sums[window].tail * lane.width / step) - 1, -1):
-            while begins >= start * step:
-                total.add(cell)
-                begins, cell = next(slots, _NOTHING)
+        for start, cell in lane.blocks(lane.sums[window]):
+            total.add(cell)
             yield Since(start, total)
 
 

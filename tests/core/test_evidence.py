@@ -139,14 +139,13 @@ def test_the_truth_stays_inside_the_bounds() -> None:
     """At every look of almost all of 200 sequences; with more requests the bounds close in."""
     dice, share, missed, spans = Random(3), 0.2, 0, []
     for _ in range(200):
-        hits, is_inside = 0, True
+        hits, looks = 0, []
         for trials in range(1, 401):
             hits += dice.random() < share
             if trials % 40 == 0:
-                low, high = bounds_of(Counts(hits, trials), 0.1)
-                is_inside = is_inside and low <= share <= high
-        missed += not is_inside
-        spans.append(high - low)
+                looks.append(bounds_of(Counts(hits, trials), 0.1))
+        missed += not all(low <= share <= high for low, high in looks)
+        spans.append(looks[-1][1] - looks[-1][0])
 
     assert missed <= 20
     assert max(spans) < 0.2

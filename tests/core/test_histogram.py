@@ -79,6 +79,12 @@ def test_it_does_not_matter_what_is_merged_first(one: Buckets, two: Buckets, thr
     assert left == right
 
 
+@given(histograms, st.sampled_from([0.0, 0.5, 0.9, 0.95, 0.99, 1.0]))
+def test_one_quantile_is_the_same_as_among_several(buckets: Buckets, share: float) -> None:
+    """Though it is looked for from the other end."""
+    assert quantile(buckets, share) == quantiles(buckets, (share,))[0]
+
+
 def test_nothing_has_no_quantile() -> None:
     """Unknown is not zero."""
     assert quantile({}, 0.5) is None
