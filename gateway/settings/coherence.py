@@ -9,6 +9,7 @@ from gateway.core.paths import is_wild, split_pattern
 from gateway.core.types import KeyKind
 from gateway.settings.faults import Fault, Loc
 from gateway.settings.names import suggest
+from gateway.settings.plan_coherence import Planned, find_plan_faults, find_plan_risks
 from gateway.settings.quantities import show
 from gateway.settings.schema import Config, Rollout, Route
 
@@ -21,11 +22,21 @@ class _Ground:
     backends: Collection[str]
     rollouts: Collection[str]
     positions: Sequence[int]
+    left_out: Collection[str]
+    """Names of routes with faults of their own."""
     routes_by_rollout: dict[str, list[Route]] = field(default_factory=dict)
 
     def routes(self) -> Iterator[tuple[Loc, Route]]:
         for position, route in zip(self.positions, self.config.routes, strict=True):
             yield ("routes", position), route
+
+    def planned(self) -> Iterator[Planned]:
+        """Each rollout, wherever it is written."""
+        for name, rollout in self.config.rollouts.items():
+            yield Planned(("rollouts", name), rollout, self.routes_by_rollout.get(name, []))
+        for loc, route in self.routes():
+            if isinstance(route.rollout, Rollout):
+                yield Planned((*loc, "rollout"), route.rollout, [route])
 
 
 def find_faults(
@@ -33,22 +44,40 @@ def find_faults(
     backends: Collection[str] | None = None,
     rollouts: Collection[str] | None = None,
     positions: Sequence[int] | None = None,
+    left_out: Collection[str] = (),
 ) -> list[Fault]:
     """Everything that contradicts itself in a configuration whose sections are valid, each taken alone.
 
     When sections with faults of their own were left out of ``config``, ``backends`` and ``rollouts`` are all names that
-    the file defines, and ``positions`` the places of the remaining routes.
+    the file defines, ``positions`` the places of the remaining routes, and ``left_out`` the names of the others.
     """
-    ground = _Ground(
+    ground = _survey(
         config,
         config.backends if backends is None else backends,
         config.rollouts if rollouts is None else rollouts,
         range(len(config.routes)) if positions is None else positions,
+        left_out,
     )
+    checks = (_check_route_names, _check_references, _check_path_keys, _check_addresses, _check_plans)
+    return [fault for check in checks for fault in check(ground)]
+
+
+def _survey(
+    config: Config,
+    backends: Collection[str],
+    rollouts: Collection[str],
+    positions: Sequence[int],
+    left_out: Collection[str] = (),
+) -> _Ground:
+    ground = _Ground(config, backends, rollouts, positions, left_out)
     for route in config.routes:
         ground.routes_by_rollout.setdefault(route.rollout_name or "", []).append(route)
-    checks = (_check_route_names, _check_references, _check_path_keys, _check_addresses)
-    return [fault for check in checks for fault in check(ground)]
+    return ground
+
+
+def _check_plans(ground: _Ground) -> Iterator[Fault]:
+    for planned in ground.planned():
+        yield from find_plan_faults(planned, ground.left_out)
 
 
 def _check_route_names(ground: _Ground) -> Iterator[Fault]:
@@ -81,13 +110,9 @@ def _check_reference(loc: Loc, name: str | None, noun: str, known: Collection[st
 
 def _check_path_keys(ground: _Ground) -> Iterator[Fault]:
     """A `path:` source needs its `{name}` wherever the rollout is used, or users would silently lose their key."""
-    for name, rollout in ground.config.rollouts.items():
-        for loc, wanted in _path_sources(rollout):
-            yield from _check_captures(("rollouts", name, *loc), wanted, ground.routes_by_rollout.get(name, []))
-    for route_loc, route in ground.routes():
-        if isinstance(route.rollout, Rollout):
-            for loc, wanted in _path_sources(route.rollout):
-                yield from _check_captures((*route_loc, "rollout", *loc), wanted, [route])
+    for planned in ground.planned():
+        for loc, wanted in _path_sources(planned.rollout):
+            yield from _check_captures((*planned.loc, *loc), wanted, planned.routes)
 
 
 def _path_sources(rollout: Rollout) -> Iterator[tuple[Loc, str]]:
@@ -121,7 +146,14 @@ def _check_addresses(ground: _Ground) -> Iterator[Fault]:
 
 def find_risks(config: Config) -> list[Fault]:
     """What is allowed, but may not be what was meant."""
-    return [*_find_unreachable(config), *_find_unverified(config), *_find_unused(config), *_find_relative_store(config)]
+    ground = _survey(config, config.backends, config.rollouts, range(len(config.routes)))
+    return [
+        *_find_unreachable(config),
+        *_find_unverified(ground),
+        *_find_unused(config),
+        *_find_relative_store(config),
+        *(risk for planned in ground.planned() for risk in find_plan_risks(planned)),
+    ]
 
 
 def _find_unreachable(config: Config) -> Iterator[Fault]:
@@ -150,13 +182,13 @@ def _find_owner(shape: tuple[str, ...], taken: dict[tuple[str, ...], str]) -> st
     return next((owner for owner in above if owner), None)
 
 
-def _find_unverified(config: Config) -> Iterator[Fault]:
-    inline = {route.name: ("routes", index, "rollout") for index, route in enumerate(config.routes)}
-    for name, rollout in config.rollouts_in_use().items():
-        base: Loc = ("rollouts", name) if name in config.rollouts else inline[name]
-        for index, alternative in enumerate(rollout.key):
+def _find_unverified(ground: _Ground) -> Iterator[Fault]:
+    for planned in ground.planned():
+        for index, alternative in enumerate(planned.rollout.key):
             if any(source.kind is KeyKind.JWT for source in alternative):
-                yield Fault((*base, "key", index), "`jwt:` reads the token unverified: a client may choose its own key")
+                yield Fault(
+                    (*planned.loc, "key", index), "`jwt:` reads the token unverified: a client may choose its own key"
+                )
 
 
 def _find_unused(config: Config) -> Iterator[Fault]:

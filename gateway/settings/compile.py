@@ -19,6 +19,7 @@ from gateway.core.types import (
     Failover,
     HeaderPattern,
     Health,
+    Held,
     Limits,
     Match,
     MissingKey,
@@ -33,6 +34,7 @@ from gateway.core.types import (
 )
 from gateway.core.types import Hash as HashScheme
 from gateway.settings import schema
+from gateway.settings.planning import compile_plan
 from gateway.settings.schema.backends import Health as HealthSection
 from gateway.settings.schema.rollouts import Cohort as CohortSection
 from gateway.settings.schema.routes import Breaker as BreakerSection
@@ -106,6 +108,8 @@ def _compile_rollouts(rollouts: Mapping[str, schema.Rollout], switches: Switches
             percent=min(rollout.percent, cap),
             killed=switches.is_killed(name),
             cap=cap,
+            held=Held.PENDING if rollout.stages else None,  # until its progress is known, nobody is moved by a plan
+            plan=compile_plan(rollout),
         )
 
 

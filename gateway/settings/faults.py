@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.core.rules import BadRule
 from gateway.errors import Problem
 from gateway.settings.fields import Section
 from gateway.settings.names import suggest
@@ -32,6 +33,8 @@ class Fault:
     message: str
     at_key: bool = False
     """The name is at fault, not what stands behind it."""
+    offset: int | None = None
+    """Of a text: which of its characters, from 0, is at fault."""
 
 
 def describe(error: ValidationError) -> list[Fault]:
@@ -41,9 +44,17 @@ def describe(error: ValidationError) -> list[Fault]:
 
 def _describe(details: ErrorDetails) -> Fault:
     # "[key]" says that a mapping's key is at fault, "<…>" which form of a field was chosen: neither is in the document.
-    loc = tuple(part for part in details["loc"] if part != "[key]" and not str(part).startswith("<"))
+    schema_loc = tuple(part for part in details["loc"] if part != "[key]")
+    loc = tuple(part for part in schema_loc if not _is_form(part))
     at_key = "[key]" in details["loc"] or details["type"] == "extra_forbidden"
-    return Fault(loc, _word(details, loc), at_key)
+    error = details.get("ctx", {}).get("error")
+    if isinstance(error, BadRule):
+        return Fault(loc, error.message, offset=error.column)
+    return Fault(loc, _word(details, schema_loc), at_key)
+
+
+def _is_form(part: str | int) -> bool:
+    return str(part).startswith("<")
 
 
 def _word(details: ErrorDetails, loc: Loc) -> str:
@@ -86,13 +97,21 @@ def _find_section(section: type[Section], path: Loc) -> type[Section] | None:
     if not path:
         return section
     fields = {field.alias or name: field for name, field in section.model_fields.items()}
-    rest = path[1:]
     for inner in sections_in(fields[str(path[0])].annotation):
-        # Members of lists and mappings are sections as well: their index or name is not a field.
-        found = _find_section(inner, rest) if not rest or _has_field(inner, rest[0]) else _find_section(inner, rest[1:])
+        rest = _enter(inner, path[1:])
+        found = None if rest is None else _find_section(inner, rest)
         if found:
             return found
     return None
+
+
+def _enter(section: type[Section], path: Loc) -> Loc | None:
+    """``path`` without what leads into ``section`` (index or name, and form); None when it leads into another form."""
+    if path and not _is_form(path[0]) and not _has_field(section, path[0]):
+        path = path[1:]
+    if not path or not _is_form(path[0]):
+        return path
+    return path[1:] if section.form in {"", str(path[0]).strip("<>")} else None
 
 
 def _has_field(section: type[Section], name: str | int) -> bool:
@@ -120,4 +139,10 @@ def locate(fault: Fault, root: Node) -> Problem:
         is_key = fault.at_key and index == len(fault.loc) - 1
         place = node.keys[str(part)] if is_key and node.members is not None else child.place
         node = child
-    return Problem(*place, ".".join(walked), fault.message)
+    (line, column), message = place, fault.message
+    if fault.offset is not None:
+        if node.inset is None:
+            message = f"{message} (at character {fault.offset + 1})"
+        else:
+            column += node.inset + fault.offset
+    return Problem(line, column, ".".join(walked), message)

@@ -39,6 +39,8 @@ class Section(BaseModel):
 
     later: ClassVar[frozenset[str]] = frozenset()
     """Fields that a later version takes. Until then they are errors: never ignored, never half obeyed."""
+    form: ClassVar[str] = ""
+    """Where a field takes sections of several forms: the word for this one."""
     short: ClassVar[Json | None] = None
     """JSON Schema of the short form, if the section has one."""
 

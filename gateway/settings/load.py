@@ -108,7 +108,10 @@ def _check_the_rest(plain: dict[str, Any], broken: set[Loc], context: dict[str, 
     except ValidationError:
         return []
     known = {section: _names(plain.get(section)) for section in ("backends", "rollouts")}
-    return find_faults(config, known["backends"], known["rollouts"], _route_positions(plain, broken))
+    positions = _route_positions(plain, broken)
+    left_out = [route for index, route in enumerate(plain["routes"]) if index not in positions]
+    names = {str(route.get("name")) for route in left_out if isinstance(route, dict)}
+    return find_faults(config, known["backends"], known["rollouts"], positions, names)
 
 
 def _leave_out(plain: dict[str, Any], broken: set[Loc]) -> dict[str, Any]:

@@ -39,6 +39,12 @@ type. A field that is not listed here is an error. So is an empty one: write a v
 | key source | `header:NAME`, `cookie:NAME`, `query:NAME`, `path:NAME`, `jwt:CLAIM` or `client_ip` |
 | path pattern | `/api/{id}/*/**`: `{id}` and `*` stand for one segment each, a last `**` for the rest |
 | file | a path, relative to the configuration |
+| rule | `METRIC OP BOUND [for DURATION]`: `error_rate > 5% for 1m`, `p95 < 0.9x baseline`, `p99 > baseline + 50ms` |
+
+In a rule METRIC is `error_rate`, `client_error_rate` (4xx), `mismatch_rate` or `failover_rate`, which take a `%`;
+`p50`, `p90`, `p95` or `p99`, which take `ms` or `s`; `errors`, `mismatches` or `requests`, which take a bare number.
+OP is `<`, `<=`, `>` or `>=`. BOUND is a value, a multiple of the baseline's (`1.1x baseline`), or so much above it
+(`baseline + 1%` are percentage points). `for` is the time that it is taken over: `1m` without it, from `1s` to `24h`.
 
 `${NAME}` takes an environment variable, `${NAME:-default}` has a default for one that is unset or empty, and `$${`
 stands for `${`. Variables are put in after the YAML was read, so a value can't change the file's structure.
@@ -49,15 +55,21 @@ written twice is an error. Anchors, aliases and `<<` work.
 
 def render_page() -> str:
     """The reference page, in Markdown."""
-    return PREAMBLE + "".join(_render_section(path, section) for path, section in _walk("", Config))
+    return PREAMBLE + "".join(_render_section(path, section) for path, section in _walk("", Config, set()))
 
 
-def _walk(path: str, section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
+def _walk(path: str, section: type[Section], seen: set[type[Section]]) -> Iterator[tuple[str, type[Section]]]:
+    """``section`` and those below it, each described once, at the highest place where it may stand."""
     yield path, section
-    for name, field in section.model_fields.items():
-        for inner in sections_in(field.annotation):
-            if not path.startswith("routes") or name != "rollout":  # described under `rollouts`
-                yield from _walk(_join(path, field.alias or name, field), inner)
+    places = [
+        (_join(path, field.alias or name, field), inner)
+        for name, field in section.model_fields.items()
+        for inner in sections_in(field.annotation)
+        if inner not in seen
+    ]
+    seen.update(inner for _, inner in places)
+    for place, inner in places:
+        yield from _walk(place, inner, seen)
 
 
 def _join(path: str, name: str, field: FieldInfo) -> str:
@@ -69,6 +81,7 @@ def _join(path: str, name: str, field: FieldInfo) -> str:
 
 def _render_section(path: str, section: type[Section]) -> str:
     heading = f"## `{path}`" if path else "## The whole file"
+    heading += f" ({section.form})" if section.form else ""
     rows = [_render_field(field.alias or name, field) for name, field in section.model_fields.items()]
     table = "\n".join(["| field | value | default | meaning |", "|---|---|---|---|", *rows])
     return f"\n{heading}\n\n{_flatten(section.__doc__)}\n\n{table}\n"

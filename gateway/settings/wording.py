@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from gateway.core.plans import Rule
 from gateway.settings.fields import Kind, OneOrMany, Section
 from gateway.settings.quantities import format_duration, format_number, format_size
 
@@ -14,6 +15,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "duration": format_duration,
     "size": format_size,
     "percentage": format_number,
+    "percentage, or `none`": format_number,
 }
 
 
@@ -32,12 +34,20 @@ def _format(value: Any, word: str) -> Any:
     if word in _FORMATS and isinstance(value, int | float):
         text = _FORMATS[word](value)
         return int(text) if text.isdecimal() else text
+    if isinstance(value, Rule):
+        return value.text
     return str(value) if isinstance(value, str) else value
 
 
 def _format_section(section: Section) -> Any:
     """The short form when there is only one field, as with a listener that has just an address."""
-    written = {name: value for name, value in section if value is not None}
+    fields = type(section).model_fields
+    kinds = {name: find_kind(field) for name, field in fields.items()}
+    written = {
+        fields[name].alias or name: _format(value, kind.word if (kind := kinds[name]) else "")
+        for name, value in section
+        if value is not None
+    }
     return next(iter(written.values())) if len(written) == 1 else written
 
 
@@ -72,7 +82,8 @@ def _word(annotation: Any, metadata: Iterable[Any]) -> str:
         return f"mapping: {_word_argument(key)} → {_word_argument(value)}"
     if isinstance(annotation, type):
         return "mapping" if issubclass(annotation, Section) else annotation.__name__
-    return " or ".join(_word_argument(part) for part in get_args(annotation) if part is not type(None))
+    words = (_word_argument(part) for part in get_args(annotation) if part is not type(None))
+    return " or ".join(dict.fromkeys(words))
 
 
 def _word_argument(argument: Any) -> str:

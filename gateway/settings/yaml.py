@@ -51,6 +51,8 @@ class Node:
     keys: dict[str, Place] = field(default_factory=dict)
     size: int = 1
     """How many values the subtree has, aliased ones counted each time."""
+    inset: int | None = None
+    """Of a scalar that stands in its line just as it reads: how far behind ``place`` it begins."""
 
     def child(self, key: str | int) -> Node | None:
         """The value under ``key``, None when there is none."""
@@ -143,9 +145,8 @@ class _Composer:
         frame = self._open[-1] if self._open else None
         if frame and frame.awaits_key:
             return Node(place, event.value.translate(_TO_BRACES))
-        return Node(
-            place, self._evaluate(event.value.translate(_TO_BRACES), event.implicit[0] and event.tag is None, place)
-        )
+        value = self._evaluate(event.value.translate(_TO_BRACES), event.implicit[0] and event.tag is None, place)
+        return Node(place, value, inset=None if isinstance(value, Expanded) else _measure_inset(event))
 
     def _evaluate(self, text: str, plain: bool, place: Place) -> Scalar:
         if "${" in text:
@@ -261,6 +262,15 @@ class _Frame:
         self.node.keys[name] = place
         self.node.plain[name] = node.plain
         self.node.size += node.size
+
+
+def _measure_inset(event: yaml.ScalarEvent) -> int | None:
+    """0 for a plain scalar, 1 for a quoted one; None for one with escapes, an anchor, or of several lines."""
+    start, end = event.start_mark, event.end_mark
+    assert start is not None  # noqa: S101 - as below
+    assert end is not None  # noqa: S101
+    quotes = end.column - start.column - len(event.value)
+    return quotes // 2 if start.line == end.line and quotes == (2 if event.style in ("'", '"') else 0) else None
 
 
 def _place(event: yaml.Event) -> Place:

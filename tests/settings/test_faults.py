@@ -35,9 +35,9 @@ def test_a_field_of_a_later_version_says_so(section: type[Section], name: str) -
 
 def test_unknown_fields_are_told_from_later_ones() -> None:
     """One gets the nearest known name, the other the news that it has to wait."""
-    messages = [fault.message for fault in faults_of({"version": 1, "notify": [], "servr": {}})]
+    messages = [fault.message for fault in faults_of({"version": 1, "jwt": [], "servr": {}})]
 
-    assert "`notify` is not in this version of Crossfade yet" in messages
+    assert "`jwt` is not in this version of Crossfade yet" in messages
     assert "`servr` is not a known field; did you mean `server`?" in messages
 
 
@@ -46,7 +46,8 @@ def test_without_a_near_name_all_are_listed() -> None:
     fault = next(fault for fault in faults_of({"version": 1, "zzz": 1}) if fault.loc == ("zzz",))
 
     assert fault.message == (
-        "`zzz` is not a known field; known here: version, server, admin, store, telemetry, backends, rollouts, routes"
+        "`zzz` is not a known field; known here: version, server, admin, store, telemetry, notify, backends, rollouts, "
+        "routes"
     )
 
 
@@ -65,6 +66,46 @@ def test_short_forms_are_seen_through() -> None:
     """One bare value for a list or a mapping is its own place, and the path names what is written."""
     assert place_of("a: b\n", Fault(("a", "path", 0), "")) == (1, 4, "a")
     assert place_of("a: {b: c}\n", Fault(("a", 0, "b"), "")) == (1, 8, "a.b")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: b > c\n", (1, 8)),
+        ("a: 'b > c'\n", (1, 9)),
+        ('a: "b > c"\n', (1, 9)),
+        ("a: [b, b > c]\n", (1, 12)),
+    ],
+)
+def test_a_fault_within_a_text_lands_on_its_character(text: str, place: tuple[int, int]) -> None:
+    """Plain or in quotes, an editor jumps to the very place."""
+    found = place_of(text, Fault(("a", 1), "", offset=4))
+
+    assert found[:2] == place
+
+
+@pytest.mark.parametrize(
+    "text", ['a: "b \\x3e c"\n', "a: b >\n  c\n", "a: &x b > c\n", "a: 'b > ''c'\n", "a: ${X:-b > c}\n"]
+)
+def test_a_fault_within_a_text_that_reads_otherwise_counts_characters(text: str) -> None:
+    """Escapes, line breaks, anchors and variables move characters: the message says which one it is."""
+    root, _ = read_document(text, {})
+    assert root is not None
+
+    problem = locate(Fault(("a",), "wrong", offset=4), root)
+
+    assert (problem.line, problem.column, problem.message) == (1, 4, "wrong (at character 5)")
+
+
+def test_an_unknown_field_is_looked_up_in_the_form_that_was_chosen() -> None:
+    """Of several forms of a section, the names of the one that is written are suggested."""
+    stages = [{"percent": 5, "gates": [{"webhook": "http://a", "secrt": "s"}]}]
+    guard = [{"prometheus": "http://a", "query": "q", "when": "< 1", "whn": "x"}, {"when": "p99 > 1s", "dos": "pause"}]
+    messages = [fault.message for fault in faults_of({"rollouts": {"a": {"stages": stages, "guard": guard}}})]
+
+    assert "`secrt` is not a known field; did you mean `secret`?" in messages
+    assert "`whn` is not a known field; did you mean `when`?" in messages
+    assert "`dos` is not a known field; did you mean `do`?" in messages
 
 
 def test_sections_are_found_within_types() -> None:

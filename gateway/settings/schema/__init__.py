@@ -10,16 +10,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from gateway.settings.fields import Kind, Name, Section
+from gateway.settings.fields import Kind, Many, Name, Section
 from gateway.settings.quantities import show
 from gateway.settings.scalars import settle
 from gateway.settings.schema.backends import Backend
+from gateway.settings.schema.notices import Notify
 from gateway.settings.schema.rollouts import Rollout
 from gateway.settings.schema.routes import Route
 from gateway.settings.schema.server import Admin, Server, Store
 from gateway.settings.schema.telemetry import Telemetry
 
-__all__ = ["Admin", "Backend", "Config", "Rollout", "Route", "Server", "Telemetry"]
+__all__ = ["Admin", "Backend", "Config", "Notify", "Rollout", "Route", "Server", "Telemetry"]
 
 
 def _check_version(value: object) -> int:
@@ -43,7 +44,7 @@ def _check_routes(value: object) -> object:
 class Config(Section):
     """The whole file."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"notify", "jwt"})
+    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
 
     version: Annotated[int, PlainValidator(_check_version), Kind("1", {"const": 1})]
     """The version of this format."""
@@ -52,9 +53,11 @@ class Config(Section):
     admin: Admin = Admin()
     """The side that operators see."""
     store: Store = "sqlite:./crossfade.db"
-    """Where operators' percentages and the audit log are kept: `sqlite:FILE`. Needs a restart."""
+    """Where the state of rollouts, events and incidents are kept: `sqlite:FILE`. Needs a restart."""
     telemetry: Telemetry = Telemetry()
     """Which requests are traced, and where their spans go."""
+    notify: Many[Notify] = ()
+    """Who is told what happens to rollouts."""
     backends: Annotated[dict[Name, Backend], BeforeValidator(_check_mapping)]
     """The services behind the gateway, by name. The short form is a URL, or a list of URLs."""
     rollouts: dict[Name, Rollout] = Field(default={})

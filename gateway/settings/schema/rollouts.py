@@ -7,8 +7,20 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from gateway.core.types import KeyKind
-from gateway.settings.fields import Alternative, HeaderValue, Many, Name, Percent, Section, Source, Text
+from gateway.settings.fields import (
+    Alternative,
+    HeaderValue,
+    Many,
+    Name,
+    Patience,
+    Percent,
+    Section,
+    Source,
+    Text,
+    whole_kind,
+)
 from gateway.settings.quantities import format_number, show
+from gateway.settings.schema.plans import DEFAULT_GUARD, Confidence, Gate, Guard, Stage
 
 WHOLE_PERCENTAGES = frozenset({"unleash", "md5_mod100"})
 """Schemes with 100 places: a fraction of a percentage has no meaning in them."""
@@ -53,9 +65,7 @@ class Cohort(Section):
 class Rollout(Section):
     """The plan by which keys move from baseline to candidate; several routes may share one."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"start", "stages", "gates", "guard", "min_requests", "confidence", "cooldown", "retry", "watch", "jwt"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
 
     mode: Literal["off", "shadow", "live"] = "live"
     """`off` and `shadow`: the candidate answers nobody; `live`: it answers its share."""
@@ -72,7 +82,26 @@ class Rollout(Section):
     cohorts: Many[Cohort] = ()
     """Groups with a rule of their own, in order, before the percentage."""
     percent: Percent = 0.0
-    """The candidate's share of all keys."""
+    """The candidate's share of all keys, fixed. Either this or `stages`."""
+    start: Literal["manual", "auto"] = "manual"
+    """When its stages begin: when told, or at once."""
+    stages: Many[Stage] = ()
+    """A plan: one stage after the other. Either this or `percent`."""
+    gates: Many[Gate] = ()
+    """What must be ok before a stage ends, for every stage without gates of its own."""
+    guard: Many[Guard] = DEFAULT_GUARD
+    """What acts at once when it is broken, whatever the stage; an empty list is none."""
+    min_requests: Annotated[int, *whole_kind(1, 1_000_000)] = 20
+    """In a rule's window, on each arm that it reads; with fewer it says nothing. Counts are compared without."""
+    confidence: Confidence = 95.0
+    """How sure a rule must be: the chance that all guards together raise one false alarm, from a start or resume to
+    the next, is at most the rest to 100 %. `none` compares plainly."""
+    cooldown: Patience = 86_400.0
+    """After a rollback, before it may start again."""
+    retry: Annotated[int, *whole_kind(0, 1000)] = 0
+    """How often it starts again by itself after a rollback and its cooldown."""
+    watch: Patience = 7 * 86_400.0
+    """How long guards still act once it is completed; then they only notify."""
 
     @model_validator(mode="after")
     def _check_cohorts(self) -> Self:
@@ -85,8 +114,17 @@ class Rollout(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_plan(self) -> Self:
+        if "stages" in self.model_fields_set and not self.stages:
+            raise ValueError("`stages` must have at least one stage; leave it out for a fixed `percent`")
+        if "percent" in self.model_fields_set and self.stages:
+            raise ValueError("takes only one of `percent` (a fixed share) and `stages` (a plan)")
+        return self
+
+    @model_validator(mode="after")
     def _check_percentages(self) -> Self:
-        percentages = [self.percent, *(cohort.percent or 0 for cohort in self.cohorts)]
+        floors, shares = (part.percent for part in self.cohorts), (part.percent for part in self.stages)
+        percentages = [percent or 0.0 for percent in (self.percent, *floors, *shares)]
         broken = next((percent for percent in percentages if percent % 1), None)
         if self.hash in WHOLE_PERCENTAGES and broken is not None:
             raise ValueError(f"`hash: {self.hash}` takes whole percentages only, not {format_number(broken)}")
