@@ -9,13 +9,17 @@ The reason of a decision is the first of these that applies:
 2. ``kill_switch``      ``CROSSFADE_ROLLBACK`` names the rollout: baseline
 3. ``off``, ``shadow``  the rollout's mode: baseline
 4. ``override``         a person or a test that may choose the arm has chosen it
-5. ``unhealthy``        the request would take the candidate, but that has no healthy endpoint: baseline. So the reason
+5. ``pending``,
+   ``rolled_back``      the rollout's state: baseline
+6. ``unhealthy``        the request would take the candidate, but that has no healthy endpoint: baseline. So the reason
                         counts exactly the requests that were kept away from the candidate
-6. ``cohort:NAME``      the first cohort whose conditions hold: its arm, or its percentage where that is the larger
-7. ``missing_key``      no key source is present, and the gateway issues no key
-8. ``split``            the key's position against the percentage
+7. ``breaker``          the request would take the candidate, but that rests: baseline, and counted likewise
+8. ``cohort:NAME``      the first cohort whose conditions hold: its arm, or its percentage where that is the larger
+9. ``missing_key``      no key source is present, and the gateway issues no key
+10. ``split``           the key's position against the percentage
 
-The bucket (0 to 100) is known whenever a key is, whatever decided. Chance and new keys come from outside.
+The bucket (0 to 100) is known whenever a key is, whatever decided. Chance and new keys come from outside, and so does
+the breaker's word: each worker has its own, which it asks about decisions for the candidate (`Decision.keep_away`).
 """
 
 from __future__ import annotations
@@ -76,6 +80,8 @@ class CompiledRollout(msgspec.Struct, frozen=True, gc=False):
     name: str
     held: str | None
     """Why everything goes to the baseline; None when it does not."""
+    state: str | None
+    """Why everything goes to the baseline but what an override sends; None when it does not."""
     read_key: ReadKey
     position: Callable[[bytes], int]
     bucket_width: float
@@ -116,8 +122,13 @@ class Decision(msgspec.Struct, gc=False):
 
     @property
     def arm(self) -> Arm:
-        """The arm that answers."""
+        """The arm that was chosen."""
         return self.side.arm
+
+    def keep_away(self, reason: str) -> None:
+        """Send to the baseline, for ``reason``, what would be the candidate's."""
+        self.reason = reason
+        self.side = self.entry.baseline
 
 
 class Decider:
@@ -168,11 +179,12 @@ class Decider:
         elif override is not None:
             decision.reason = "override"
             decision.side = candidate if override is Arm.CANDIDATE else entry.baseline
+        elif rollout.state is not None:
+            decision.reason = rollout.state
         else:
             self._split(decision, rollout, candidate, request, peer)
             if down and decision.side is candidate and candidate.backend in down:
-                decision.reason = "unhealthy"
-                decision.side = entry.baseline
+                decision.keep_away("unhealthy")
         return decision
 
     def _split(
@@ -245,6 +257,7 @@ def compile_rollout(rollout: Rollout, trusted: TrustedNetworks) -> CompiledRollo
     return CompiledRollout(
         rollout.name,
         held_by(rollout),
+        None if rollout.held is None else str(rollout.held),
         compile_chain(chain, trusted),
         scheme.position,
         width,
@@ -265,7 +278,7 @@ def compile_rollout(rollout: Rollout, trusted: TrustedNetworks) -> CompiledRollo
 
 
 def held_by(rollout: Rollout) -> str | None:
-    """Why everything of a rollout goes to the baseline; None when it does not."""
+    """Why everything of a rollout goes to the baseline, overrides included; None when it does not."""
     if rollout.killed:
         return "kill_switch"
     return None if rollout.mode is Mode.LIVE else str(rollout.mode)

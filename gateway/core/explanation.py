@@ -79,7 +79,10 @@ def say_why(decision: Decision, cap: float = _ALL_PERCENT) -> str:
         "off": f"{rollout.name} is in mode off, so the baseline answers everything.",
         "shadow": f"{rollout.name} is in mode shadow, so the baseline answers everything.",
         "override": f"X-Crossfade-Arm asks for the {arm} and comes from someone who may.",
+        "pending": f"Nobody has started {rollout.name} yet, so the baseline answers everything.",
+        "rolled_back": f"{rollout.name} was rolled back, so the baseline answers everything.",
         "unhealthy": "The key is the candidate's, but the candidate has no healthy endpoint, so the baseline answers.",
+        "breaker": "The key is the candidate's, but the candidate rests after its failures, so the baseline answers.",
         "missing_key": _say_keyless(decision, rollout.on_missing_key, cap),
     }
     return sentences.get(reason) or _say_split(decision, cap)

@@ -82,6 +82,7 @@ class Counters:
         figures.duration_seconds += seconds
         if exchange.failed is not None:
             _count_failover(figures, exchange.failed)
+            self.failures.note(exchange, path, exchange.failed.kind)
             return
         if exchange.header_at and status != _SWITCHING_PROTOCOLS:
             latency = exchange.header_at - exchange.sent_at
@@ -91,7 +92,7 @@ class Counters:
             figures.latency_seconds += latency
         if status >= _FIRST_CLIENT_ERROR or exchange.error is not None:
             kind = _count_trouble(figures, exchange)
-            if kind is not None and side.arm is _CANDIDATE:
+            if kind is not None and decision.side.arm is _CANDIDATE:
                 self.failures.note(exchange, path, kind)
 
     def exemplify(self, exchange: Exchange, bucket: int, exemplar: Exemplar) -> None:
@@ -132,6 +133,7 @@ def _count_trouble(figures: PathFigures, exchange: Exchange) -> str | None:
         figures.client_errors += 1
     if isinstance(exchange.error, BackendTimeout) and exchange.sent_at and not exchange.header_at:
         _count_latency(figures, exchange.settled_at - exchange.sent_at)  # whoever hangs is not quick
+    return kind
 
 
 def _count_failover(figures: PathFigures, failed: Failed) -> None:
@@ -146,7 +148,6 @@ def _count_latency(figures: PathFigures, latency: float) -> None:
     bucket = bucket_of(latency)
     figures.latencies[bucket] = figures.latencies.get(bucket, 0) + 1
     figures.latency_seconds += latency
-    return kind
 
 
 def error_kind(error: ProxyError | None, answered: int) -> str | None:

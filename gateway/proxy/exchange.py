@@ -2,25 +2,28 @@
 
     read head → match → decide → acquire → send → receive head → relay → settle
 
-``read head`` is the client connection's; everything after it is here, each phase a method. Whatever happens, an
-exchange ends in `settle`, once. The request's answer is decided by what has reached the client: until a byte of a
-response has been written, a failure becomes a problem document; after that, the connection is broken off, so that a
-truncated answer can't be taken for a whole one.
+``read head`` is the client connection's; everything after it is here, each phase a method. A failover goes back to
+``acquire``, with the other arm (`gateway.proxy.failover`). Whatever happens, an exchange ends in ``settle``, once. The
+request's answer is decided by what has reached the client: until a byte of a response has been written, a failure
+becomes a problem document; after that, the connection is broken off, so that a truncated answer can't be taken for a
+whole one.
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.framing import CloseReader, encode_chunk, encode_last_chunk
 from gateway.core.heads import END
 from gateway.core.trace_context import Trace
-from gateway.errors import BackendError, NoRoute, ProxyError
+from gateway.errors import NoRoute, ProxyError
+from gateway.proxy.answer import frame_unbounded, optional_fields
+from gateway.proxy.failover import Failed, KeptBody, judge_failure, keep_body, may_resend
 from gateway.proxy.identity import new_request_id
+from gateway.proxy.phase import ACQUIRING, AWAITING, DECIDING, RELAYING, SETTLED, TUNNEL
 from gateway.proxy.problem import problem_response
-from gateway.proxy.tunnel import Tunnel
+from gateway.proxy.tunnel import connect
 
 if TYPE_CHECKING:
     from gateway.core.decision import Decision, Side
@@ -32,26 +35,10 @@ if TYPE_CHECKING:
     from gateway.proxy.generation import Generation
     from gateway.proxy.pool import EndpointState, Pool
 
-# RFC 9110, section 9.2.2. Sending one of these twice means the same as once.
-_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
-
 # Below this, joining head and body costs less than a second write.
 _JOIN_BYTES: Final = 16 * 1024
 
-
-class Phase(Enum):
-    """How far an exchange is."""
-
-    DECIDING = auto()
-    ACQUIRING = auto()  # waits for a connection
-    AWAITING = auto()  # the request is being sent, or its answer awaited
-    RELAYING = auto()  # the answer's head has gone to the client
-    TUNNEL = auto()
-    SETTLED = auto()
-
-
-# A name of the module is found several times as fast as a member of an enumeration.
-_ACQUIRING, _AWAITING, _RELAYING, _TUNNEL, _SETTLED = list(Phase)[1:]
+_FIRST_SERVER_ERROR: Final = 500
 
 
 class Exchange:
@@ -61,9 +48,15 @@ class Exchange:
     Times are seconds of the monotonic clock, 0 for what has not happened.
     """
 
-    phase = Phase.DECIDING
+    phase = DECIDING
     connection: BackendConnection | None = None
     decision: Decision | None = None
+    side: Side
+    """Who is asked: the decision's side, or after a failover the baseline's. There with the decision."""
+    failed: Failed | None = None
+    """How the candidate failed; None unless the baseline answers in its place."""
+    kept: KeptBody | None = None
+    """What has been sent of the request's body; None when it could not be sent again."""
     error: ProxyError | None = None
     status = 0
     is_client_gone = False
@@ -80,9 +73,12 @@ class Exchange:
     header_at = 0.0
     settled_at = 0.0
     _pool: Pool | None = None
-    _has_sent_body = False
-    _is_resent = False
-    _frames_chunks = False
+    has_sent_body = False
+    """Whether a part of the request's body was sent to anybody."""
+    is_resent = False
+    """Whether it was sent to this arm before, on a connection that was closed."""
+    frames_chunks = False
+    """Whether the response's body is chunked by us."""
 
     def __init__(self, client: ClientConnection, generation: Generation, request: RequestHead) -> None:
         fields = request.fields
@@ -97,7 +93,7 @@ class Exchange:
     @property
     def is_waiting(self) -> bool:
         """Whether a connection is still wanted."""
-        return self.phase is _ACQUIRING
+        return self.phase is ACQUIRING
 
     @property
     def is_upgrade(self) -> bool:
@@ -118,37 +114,44 @@ class Exchange:
             self.fail(error)
             return
         self.decision = decision
+        if generation.troubled and not generation.breakers.admits(self):
+            decision.keep_away("breaker")
+        self.side = decision.side
         if generation.traces is not None:
             self.trace = generation.traces.begin(request.fields, self.request_id)
-        self._pool = pool = generation.pools[decision.side.backend]
+        if not self.is_request_sent:
+            self.kept = keep_body(decision, request)
+        self._acquire()
+
+    # acquire
+
+    def _acquire(self) -> None:
+        self._pool = pool = self.generation.pools[self.side.backend]
         connection = pool.acquire(self)
         if connection is None:
             self._await_connection()
         else:
             self.on_connection(connection)
 
-    # acquire
-
     def _await_connection(self) -> None:
-        self.phase = _ACQUIRING
+        self.phase = ACQUIRING
         if not self.is_request_sent:
             self.client.pause_body()
 
     def on_no_connection(self, error: ProxyError) -> None:
         """No endpoint could be reached, or no connection came free in time."""
-        self.fail(error)
+        if not self._fails_over(error):
+            self.fail(error)
 
     # send
 
     def on_connection(self, connection: BackendConnection) -> None:
         """Send the request's head on ``connection``; the body follows as the client sends it."""
-        decision = self.decision
-        assert decision is not None
-        self.phase = _AWAITING
+        self.phase = AWAITING
         self.connection = connection
         self.endpoint = connection.endpoint
         request = self.request
-        side = decision.side
+        side = self.side
         target = request.target
         fields = request.fields
         passed = fields.passed_on() if side.rewrite_fields is None else side.rewrite_fields.apply(fields)
@@ -164,9 +167,16 @@ class Exchange:
         added += side.header_lines
         head = (method, b" ", target, b" HTTP/1.1", passed, added, line, b"X-Request-ID: ", self.request_id, END)
         connection.send(self, method, b"".join(head))
+        if self.has_sent_body:
+            self._send_kept(connection)
         self.sent_at = monotonic()
         if not self.is_request_sent:
             self.client.resume_body()
+
+    def _send_kept(self, connection: BackendConnection) -> None:
+        """Send what another arm has got of the request's body before."""
+        assert self.kept is not None
+        connection.write(self.kept.encode(is_chunked=self.request.fields.chunked, is_done=self.is_request_sent))
 
     def _pass_on_traced(self, trace: Trace, side: Side) -> bytes:
         """The fields that are passed on, without what the trace replaces."""
@@ -180,13 +190,15 @@ class Exchange:
         connection = self.connection
         if is_done:
             self.is_request_sent = True
-        if connection is None or self.phase is _SETTLED:
+        if connection is None or self.phase is SETTLED:
             return
-        self._has_sent_body = True
+        self.has_sent_body = True
+        if self.kept is not None:
+            self.kept.add(payload, trailers)
         if self.request.fields.chunked:
             payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
         connection.write(payload)
-        if is_done and self.phase is _AWAITING:
+        if is_done and self.phase is AWAITING:
             self.sent_at = monotonic()
             connection.expect_response()
         else:
@@ -206,20 +218,23 @@ class Exchange:
         decision = self.decision
         assert decision is not None
         self.header_at = monotonic()
-        self.phase = _RELAYING
-        self.status = response.status
+        status = response.status
+        if (status >= _FIRST_SERVER_ERROR or generation.troubled) and self._is_refused(status, is_done=is_done):
+            return
+        self.phase = RELAYING
+        self.status = status
         ours = b""
         if response.chunked or isinstance(reader, CloseReader):
-            ours = self._frame_unbounded(reader)
+            ours = frame_unbounded(self, reader)
         if generation.is_exposing or decision.issued_key is not None:
-            ours += self._optional_fields(decision)
+            ours += optional_fields(self)
         if not self.keep_alive or not self.is_request_sent or client.is_ending:
             self.keep_alive = False
             ours += b"Connection: close\r\n"
         elif not self.request.fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
         head = (response.passed_on, b"X-Request-ID: ", self.request_id, b"\r\n", ours, b"\r\n")
-        if len(payload) > _JOIN_BYTES or self._frames_chunks:
+        if len(payload) > _JOIN_BYTES or self.frames_chunks:
             client.write(b"".join(head))
             self.on_body(payload, is_done=is_done, trailers=reader.trailers if reader is not None else b"")
             return
@@ -228,34 +243,12 @@ class Exchange:
         if is_done:
             self._finish()
 
-    def _frame_unbounded(self, reader: Reader | None) -> bytes:
-        """A body whose length is not known: chunked for HTTP/1.1, ended by closing for HTTP/1.0."""
-        if reader is None and self.request.method != b"HEAD":
-            return b""  # a 204 or 304 that speaks of a body which it can't have
-        if self.request.fields.is_http11:
-            self._frames_chunks = reader is not None
-            return b"Transfer-Encoding: chunked\r\n"
-        self.keep_alive = reader is None
-        return b""
-
-    def _optional_fields(self, decision: Decision) -> bytes:
-        """What ``server.expose`` and ``on_missing_key: cookie`` add to a response."""
-        fields = b""
-        if self.generation.is_exposing:
-            fields = b"%bX-Crossfade-Reason: %b\r\n" % (decision.side.header_lines, decision.reason.encode())
-        if decision.issued_key is not None:
-            fields += b"Set-Cookie: crossfade_key=%b; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax%b\r\n" % (
-                decision.issued_key,
-                b"; Secure" if self.client.peer.is_tls else b"",
-            )
-        return fields
-
     # relay
 
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Pass on a part of the response's body."""
         self.bytes_sent += len(payload)
-        if self._frames_chunks:
+        if self.frames_chunks:
             payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
         if payload:
             self.client.write(payload)
@@ -268,20 +261,14 @@ class Exchange:
         client = self.client
         assert connection is not None
         assert self._pool is not None
-        assert self.decision is not None
-        self.phase = _TUNNEL
+        if self.generation.troubled:
+            self.generation.breakers.note_beginning(self)
+        self.phase = TUNNEL
         self.status = response.status
         self.header_at = monotonic()
         ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n" % (response.upgrade, self.request_id)
-        client.write(b"".join((response.passed_on, ours, self._optional_fields(self.decision), b"\r\n")))
-        silence_seconds = self._pool.backend.timeouts.tunnel
-        tunnel = Tunnel(client.wheel, client.transport, connection.transport, silence_seconds, self._on_tunnel_over)
-        connection.exchange = None
-        connection.tunnel = tunnel
-        connection.disarm()
-        client.open_tunnel(tunnel)
-        if rest:
-            tunnel.from_backend(rest)
+        client.write(b"".join((response.passed_on, ours, optional_fields(self), b"\r\n")))
+        connect(client, connection, self._pool.backend.timeouts.tunnel, self._on_tunnel_over, rest)
 
     def _on_tunnel_over(self) -> None:
         connection = self.connection
@@ -307,7 +294,7 @@ class Exchange:
         self.client.finish(self.keep_alive)
 
     def _settle(self) -> None:
-        self.phase = _SETTLED
+        self.phase = SETTLED
         self.settled_at = monotonic()
         self.generation.settle(self)
 
@@ -320,39 +307,58 @@ class Exchange:
         assert self._pool is not None
         self.connection = None
         connection.endpoint.in_flight -= 1
-        if self._may_resend(connection, error):
-            self._is_resent = True
+        if may_resend(self, connection, error):
+            self.is_resent = True
             self._await_connection()
             self._pool.open_for(self, connection.endpoint)
             return
         self._pool.note_failure(connection.endpoint)
-        self.fail(error)
+        if not self._fails_over(error):
+            self.fail(error)
 
-    def _may_resend(self, connection: BackendConnection, error: ProxyError) -> bool:
-        """A pooled connection that the backend closed as we took it: safe to send again on a fresh one.
+    def _is_refused(self, status: int, *, is_done: bool) -> bool:
+        """Tell the breaker how an answer begins; whether the baseline is to give another."""
+        if status < _FIRST_SERVER_ERROR:
+            self.generation.breakers.note_beginning(self)
+            return False
+        return self._fails_over(None, status, is_done=is_done)
 
-        Only while no byte of the response has come, once, and when repeating does no harm (RFC 9112, section 9.3.1).
-        """
-        return (
-            isinstance(error, BackendError)
-            and error.kind == "reset"
-            and self.phase is _AWAITING
-            and connection.served > 0
-            and not connection.has_received
-            and not self._is_resent
-            and not self._has_sent_body
-            and self.request.method in _IDEMPOTENT
-        )
+    def _fails_over(self, error: ProxyError | None, status: int = 0, *, is_done: bool = False) -> bool:
+        """Note that the backend has failed, and begin anew with the baseline if that is to answer."""
+        failed = judge_failure(self, error, status)
+        if failed is None:
+            return False
+        assert self.decision is not None
+        self._let_go(is_done=is_done)
+        self.failed = failed
+        self.side = self.decision.entry.baseline
+        self.endpoint = None
+        self.is_resent = False
+        self.sent_at = self.header_at = 0.0
+        self._acquire()
+        return True
+
+    def _let_go(self, *, is_done: bool) -> None:
+        """Give the connection back: for further use when the exchange on it is over, else to be closed."""
+        connection = self.connection
+        if connection is None:
+            return
+        if not (is_done and self.is_request_sent):
+            self._drop_connection()
+            return
+        assert self._pool is not None
+        self.connection = None
+        self._pool.release(connection)
 
     def fail(self, error: ProxyError) -> None:
         """End with an answer of the gateway's own, or by breaking off when one has begun."""
-        if self.phase is _SETTLED:
+        if self.phase is SETTLED:
             return
         self.error = error
-        if self.phase is _TUNNEL:
+        if self.phase is TUNNEL:
             self.client.abort()  # it ends the tunnel, whose end settles
             return
-        has_begun = self.phase is _RELAYING
+        has_begun = self.phase is RELAYING
         self._drop_connection()
         if has_begun:
             self._settle()
@@ -361,7 +367,7 @@ class Exchange:
         self.status = error.status
         ends_connection = error.source == "client" and not isinstance(error, NoRoute)
         keep_alive = self.keep_alive and self.is_request_sent and not ends_connection and not self.client.is_ending
-        ours = self._optional_fields(self.decision) if self.decision is not None else b""
+        ours = optional_fields(self)
         if keep_alive and not self.request.fields.is_http11:
             ours += b"Connection: keep-alive\r\n"
         answer = problem_response(error, self.request_id, method=self.request.method, ours=ours, keep_alive=keep_alive)
@@ -372,14 +378,14 @@ class Exchange:
 
     def on_client_lost(self) -> None:
         """The client is gone: nobody waits for an answer."""
-        if self.phase is _SETTLED:
+        if self.phase is SETTLED:
             return
         self.is_client_gone = True
         self._drop_connection()
         self._settle()
 
     def _drop_connection(self) -> None:
-        if self.phase is _ACQUIRING and self._pool is not None:
+        if self.phase is ACQUIRING and self._pool is not None:
             self._pool.leave(self)
         if self.connection is not None:
             connection, self.connection = self.connection, None

@@ -13,7 +13,9 @@ from gateway.core.decision import Decider
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
 from gateway.core.trace_context import Trace, Traces
-from gateway.core.types import AccessLog, Backend, Route, Table
+from gateway.core.types import AccessLog, Backend, Mode, Route, Table
+from gateway.proxy.breaker import Breaker, Breakers
+from gateway.proxy.failover import Budget
 from gateway.proxy.identity import new_key, new_request_id
 from gateway.proxy.pool import Pool
 from gateway.proxy.record import access_line, refusal_line
@@ -32,7 +34,10 @@ _ERROR_STATUS = 500
 
 
 class Generation:
-    """See the module. ``down`` names the backends without a healthy endpoint; ``in_flight`` counts requests."""
+    """See the module. ``down`` names the backends without a healthy endpoint; ``in_flight`` counts requests.
+
+    ``troubled`` are the breakers that are not calm; see `gateway.proxy.breaker`.
+    """
 
     def __init__(
         self,
@@ -60,10 +65,14 @@ class Generation:
         self._write_line: Callable[[bytes], None]
         self._templates = {route.name: _templates(route, former) for route in table.routes}
         self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
+        self.budget: Budget = Budget(wheel) if former is None else former.budget
+        self.troubled: set[Breaker] = set() if former is None else former.troubled
+        self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled, wheel)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:
         """Serve from now on; access log lines go to ``write_line``."""
         self._write_line = write_line
+        self.breakers.forget_others()
         for pool in self.pools.values():
             self._note_health(pool)
             pool.checks.start(self._note_health)
@@ -94,8 +103,15 @@ class Generation:
         self.in_flight -= 1
         decision = exchange.decision
         if decision is not None:
-            exchange.template = path = self._templates[decision.entry.route.name].find(exchange.request)
+            entry = decision.entry
+            route = entry.route.name
+            exchange.template = path = self._templates[route].find(exchange.request)
             self.counters.count(exchange, path)
+            if decision.side is not entry.baseline:
+                candidates = self.budget.candidates
+                candidates[route] = candidates.get(route, 0) + 1
+                if self.troubled:
+                    self.breakers.note_end(exchange)
             if isinstance(exchange.trace, Trace):
                 self.traced.note(exchange, self.counters)
         else:
@@ -109,6 +125,19 @@ class Generation:
         self.counters.count_unrouted(b"", error.status, 0.0)
         if self._logs_requests:
             self._write_line(refusal_line(error, request_id))
+
+
+def _breakers(table: Table, former: Generation | None) -> dict[str, Breaker]:
+    """The former generation's, where they are to be the same; closed ones for a candidate that answers nobody."""
+    idle = {rollout.name for rollout in table.rollouts if rollout.held or rollout.killed or rollout.mode != Mode.LIVE}
+    breakers: dict[str, Breaker] = {}
+    for route in table.routes:
+        if route.breaker is None:
+            continue
+        known = former.breakers.find(route.name) if former is not None and route.rollout not in idle else None
+        is_kept = known is not None and known.policy == route.breaker
+        breakers[route.name] = known if known is not None and is_kept else Breaker(route.breaker)
+    return breakers
 
 
 def _templates(route: Route, former: Generation | None) -> Templates:

@@ -68,7 +68,7 @@ def access_line(exchange: Exchange) -> bytes:
     kind = kind_of(exchange)
     if kind is None and exchange.status >= _FIRST_SERVER_ERROR:
         kind = "5xx"
-    return _LINE % (
+    line = _LINE % (
         _clock.now(),
         exchange.request_id,
         b'"%b"' % trace_id if trace_id is not None else _NULL,
@@ -81,6 +81,7 @@ def access_line(exchange: Exchange) -> bytes:
         exchange.bytes_sent,
         b'"%b"' % kind.encode() if kind is not None else _NULL,
     )
+    return line if exchange.failed is None else line[:-1] + b',"failover":"%b"}' % exchange.failed.reason.encode()
 
 
 def refusal_line(error: ProxyError, request_id: bytes) -> bytes:
@@ -96,12 +97,12 @@ def _share(exchange: Exchange) -> bytes:
     url = endpoint.endpoint.url if endpoint is not None else None
     if decision is None:
         return _encode_shared(_Shared(None, None, method.decode("latin-1"), None, None, None, url))
-    side = decision.side
+    arm, backend = decision.side.arm, exchange.side.backend
     route, path, reason = decision.entry.route.name, exchange.template, decision.reason
-    key = (route, path, method, side.arm is _CANDIDATE, reason, side.backend, url)
+    key = (route, path, method, arm is _CANDIDATE, reason, backend, url)
     shared = _shared.get(key)
     if shared is None:
-        shared = _encode_shared(_Shared(route, path, method.decode("latin-1"), side.arm, reason, side.backend, url))
+        shared = _encode_shared(_Shared(route, path, method.decode("latin-1"), arm, reason, backend, url))
         if len(_shared) >= _MOST_SHARED:
             _shared.clear()
         _shared[key] = shared

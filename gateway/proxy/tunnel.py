@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from gateway.proxy.backend import BackendConnection
+    from gateway.proxy.client import ClientConnection
+
 
 _ENDS = 2
 
@@ -105,6 +108,23 @@ class Tunnel(Timed):
             self._backend.close()
             on_over, self._on_over = self._on_over, None
             on_over()
+
+
+def connect(
+    client: ClientConnection,
+    connection: BackendConnection,
+    silence_seconds: float,
+    on_over: Callable[[], None],
+    rest: bytes,
+) -> None:
+    """Join both connections by a tunnel; ``rest`` is what the backend has sent behind its 101."""
+    tunnel = Tunnel(client.wheel, client.transport, connection.transport, silence_seconds, on_over)
+    connection.exchange = None
+    connection.tunnel = tunnel
+    connection.disarm()
+    client.open_tunnel(tunnel)
+    if rest:
+        tunnel.from_backend(rest)
 
 
 def _pause(transport: asyncio.Transport) -> None:

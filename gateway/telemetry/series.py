@@ -5,7 +5,8 @@ They start at 0, so that the first error of a path is seen as an increase, not a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import compress
 
 from gateway.core.decision import held_by
 from gateway.core.types import Arm, Cohort, MissingKey, Rollout, Route, Table
@@ -43,20 +44,31 @@ def list_decisions(table: Table) -> Iterator[tuple[str, str, str]]:
             yield route.name, str(Arm.BASELINE), "no_rollout"
             continue
         rollout = rollouts[route.rollout or ""]
-        for arm, reason in _list_reasons(rollout, may_override, route.candidate in checked):
+        away = (route.candidate in checked, route.breaker is not None)
+        for arm, reason in _list_reasons(rollout, may_override, [*compress(("unhealthy", "breaker"), away)]):
             yield route.name, str(arm), reason
 
 
-def _list_reasons(rollout: Rollout, may_override: bool, is_checked: bool) -> Iterator[tuple[Arm, str]]:
-    """In the order of `gateway.core.decision`."""
+def list_failovers(table: Table) -> Iterator[tuple[str, str]]:
+    """Each route with each reason for which its requests may fail over."""
+    for route in table.routes:
+        if route.failover is not None:
+            yield from ((route.name, kind) for kind in sorted(route.failover.kinds))
+            yield from ((route.name, str(status)) for status in sorted(route.failover.statuses))
+
+
+def _list_reasons(rollout: Rollout, may_override: bool, kept_away: Iterable[str]) -> Iterator[tuple[Arm, str]]:
+    """In the order of `gateway.core.decision`; ``kept_away`` are those that may keep requests from the candidate."""
     held = held_by(rollout)
     if held is not None:
         yield Arm.BASELINE, held
         return
     if may_override:
         yield from ((arm, "override") for arm in BOTH_ARMS)
-    if is_checked:
-        yield Arm.BASELINE, "unhealthy"
+    if rollout.held is not None:
+        yield Arm.BASELINE, str(rollout.held)
+        return
+    yield from ((Arm.BASELINE, reason) for reason in kept_away)
     for cohort in rollout.cohorts:
         yield from ((arm, f"cohort:{cohort.name}") for arm in _arms_of_cohort(cohort))
     if rollout.on_missing_key is MissingKey.BASELINE:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.decision import Decider, Decision
-from gateway.core.types import Arm, Cohort, Condition, Hash, Match, MissingKey, Mode, Rewrite, Table
+from gateway.core.types import Arm, Cohort, Condition, Hash, Held, Match, MissingKey, Mode, Rewrite, Table
 from gateway.errors import BadRequest, NoRoute
 from tests.core.asking import BASELINE, CANDIDATE, PEER, ask, chain, rollout, route, source, table
 
@@ -112,6 +112,28 @@ def test_a_candidate_without_a_healthy_endpoint_rests() -> None:
     assert outcome(decide(rules, f"X-User-ID: {HIGH}", down={"new"})) == (BASELINE, "split")
     assert outcome(decide(rules, "X-Tenant: bank-1", down={"new"})) == (BASELINE, "cohort:fragile")
     assert outcome(decide(rules, f"X-User-ID: {LOW}", down={"legacy"})) == (CANDIDATE, "split")
+
+
+@pytest.mark.parametrize("held", list(Held))
+def test_a_rollout_that_is_held_sends_everything_to_the_baseline_but_overrides(held: Held) -> None:
+    """Cohorts and percentage mean nothing then; who may choose an arm still gets it, and a kill switch forbids that."""
+    rules = table(route(), rollouts=(rollout(100, cohorts=(INTERNAL,), held=held),))
+    killed = table(route(), rollouts=(rollout(100, held=held, killed=True),))
+
+    for sent in (f"X-User-ID: {LOW}", "X-Tenant: acme", "X-Other: 1"):
+        assert outcome(decide(rules, sent, down={"new"})) == (BASELINE, str(held))
+    assert outcome(decide(rules, override=CANDIDATE)) == (CANDIDATE, "override")
+    assert outcome(decide(killed, override=CANDIDATE)) == (BASELINE, "kill_switch")
+
+
+def test_what_is_kept_away_goes_to_the_baseline_and_says_why() -> None:
+    """Key, bucket and share stay as they were: only who answers is another."""
+    decision = decide(table(route(), rollouts=(rollout(100),)), f"X-User-ID: {LOW}")
+    before = (decision.bucket, decision.key, decision.percent)
+    decision.keep_away("breaker")
+
+    assert outcome(decision) == (BASELINE, "breaker")
+    assert (decision.bucket, decision.key, decision.percent) == before
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.core.explanation import Explanation, explain_request
-from gateway.core.types import Cohort, Condition, MissingKey, Mode, Override, Rewrite
+from gateway.core.decision import Decider
+from gateway.core.explanation import Explanation, explain_request, say_why
+from gateway.core.types import Cohort, Condition, Held, MissingKey, Mode, Override, Rewrite
 from tests.core.asking import BASELINE, CANDIDATE, PEER, ask, rollout, route, source, table
 
 TENANT = (Condition(source("header:X-Tenant"), ("acme",)),)
@@ -89,3 +90,24 @@ def test_a_candidate_without_a_healthy_endpoint_is_explained() -> None:
 
     assert (explanation.arm, explanation.backend, explanation.reason) == ("baseline", "legacy", "unhealthy")
     assert "no healthy endpoint" in explanation.why
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"), [(Held.PENDING, "Nobody has started"), (Held.ROLLED_BACK, "rolled back")]
+)
+def test_a_state_that_holds_everybody_is_explained(held: Held, sentence: str) -> None:
+    """Whatever the percentage is."""
+    explanation = explain_request(table(route(), rollouts=(rollout(100, held=held),)), ask("/orders/81", USER), PEER)
+
+    assert (explanation.arm, explanation.reason) == ("baseline", str(held))
+    assert sentence in explanation.why
+
+
+def test_a_candidate_that_rests_is_explained() -> None:
+    """Only a worker knows that, so it is told about decisions that were made."""
+    request = ask("/orders/81", USER)
+    decider = Decider(table(route(), rollouts=(rollout(100),)), chance=lambda: 0.0, new_key=lambda: b"")
+    decision = decider.decide(request, PEER)
+    decision.keep_away("breaker")
+
+    assert "rests after its failures" in say_why(decision)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.core.decision import Decider
 from gateway.core.heads import parse_request
-from gateway.core.types import Arm, Match, MissingKey, Mode, Override, Route
-from gateway.telemetry.series import arms_of, list_arms, list_decisions, list_paths
+from gateway.core.types import Arm, Breaker, Failover, Held, Match, MissingKey, Mode, Override, Route
+from gateway.telemetry.series import arms_of, list_arms, list_decisions, list_failovers, list_paths
 from tests.telemetry.scene import HEALTH, cohort, rollout, split_route, table
 
 PLAIN = Route("rest", Match(), "legacy", paths=("/rest",))
@@ -92,6 +93,24 @@ def test_cohorts_overrides_and_health_checks_add_their_reasons() -> None:
         ("baseline", "cohort:beta"),
         ("candidate", "cohort:beta"),
     }
+
+
+@pytest.mark.parametrize("held", list(Held))
+def test_a_held_rollout_leaves_the_baseline_and_overrides(held: Held) -> None:
+    """Nobody else can reach the candidate."""
+    whole = table((rollout(held=held),), (split_route(),), override=Override((), "secret"), health=HEALTH)
+
+    assert decisions(whole) == {("baseline", "override"), ("candidate", "override"), ("baseline", str(held))}
+
+
+def test_a_breaker_adds_its_reason_and_a_failover_its_own() -> None:
+    """A status stands for itself; routes without either have none."""
+    failover = Failover(frozenset({"connect", "reset"}), frozenset({503}), frozenset({"GET"}), 20.0, 0)
+    route = replace(split_route(), breaker=Breaker(10, 10.0), failover=failover)
+    whole = table((rollout(),), (route, PLAIN))
+
+    assert decisions(whole) - decisions(table((rollout(),), (split_route(), PLAIN))) == {("baseline", "breaker")}
+    assert [*list_failovers(whole)] == [("orders", "connect"), ("orders", "reset"), ("orders", "503")]
 
 
 @pytest.mark.parametrize("choice", list(MissingKey))
