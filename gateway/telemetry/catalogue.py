@@ -46,6 +46,12 @@ BACKEND_ERRORS: Final = Metric(
     ("route", "path", "arm", "kind"),
     "Requests that the arm's own backend failed, whoever answered them in the end.",
 )
+FAILOVERS: Final = Metric(
+    "crossfade_failovers_total",
+    "counter",
+    ("route", "reason"),
+    "Requests that the candidate failed and that went to the baseline instead, by how it failed.",
+)
 DECISIONS: Final = Metric(
     "crossfade_decisions_total",
     "counter",
@@ -64,6 +70,31 @@ ROLLOUT_STATE: Final = Metric(
     "gauge",
     ("rollout", "state"),
     "1 for the state that the rollout is in, 0 for the others.",
+)
+
+RULE_VERDICT: Final = Metric(
+    "crossfade_rule_verdict",
+    "gauge",
+    ("rollout", "rule"),
+    "What a gate or a guard says now: 1 ok, 0 unknown, -1 broken.",
+)
+RULE_VALUE: Final = Metric(
+    "crossfade_rule_value",
+    "gauge",
+    ("rollout", "rule"),
+    "The candidate's value that a rule looks at, rates from 0 to 1, latencies in seconds; missing while it has none.",
+)
+RULE_BOUND: Final = Metric(
+    "crossfade_rule_bound",
+    "gauge",
+    ("rollout", "rule"),
+    "What a rule compares its value with, in the same unit, the baseline's part included.",
+)
+ROLLBACKS: Final = Metric(
+    "crossfade_rollbacks_total",
+    "counter",
+    ("rollout", "rule"),
+    "Rollbacks by the guard that was broken; of an operator's the rule is `operator`.",
 )
 
 CONFIG_RELOADS: Final = Metric(
@@ -102,13 +133,22 @@ LINK_DROPPED: Final = Metric(
 SPANS_DROPPED: Final = Metric(
     "crossfade_spans_dropped_total", "counter", (), "Spans lost because the collector of traces was slow or away."
 )
+NOTICES_LOST: Final = Metric("crossfade_notices_lost_total", "counter", (), "Notices that never reached their target.")
 
 CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
-    "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, DECISIONS),
-    "Rollouts": (ROLLOUT_PERCENT, ROLLOUT_STAGE, ROLLOUT_STATE),
+    "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, FAILOVERS, DECISIONS),
+    "Rollouts": (
+        ROLLOUT_PERCENT,
+        ROLLOUT_STAGE,
+        ROLLOUT_STATE,
+        RULE_VERDICT,
+        RULE_VALUE,
+        RULE_BOUND,
+        ROLLBACKS,
+    ),
     "Configuration": (CONFIG_RELOADS, CONFIG_LAST_RELOAD, CONFIG_INFO),
     "Processes and backends": (CONNECTIONS, IN_FLIGHT, WORKERS, BACKEND_HEALTHY, BUILD_INFO, START_TIME),
-    "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED),
+    "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED, NOTICES_LOST),
 }
 """All of them, by what they are about."""
 
@@ -120,9 +160,11 @@ LABELS: Final[dict[str, str]] = {
     "method": "the request's",
     "code": "the status that the client got",
     "kind": "`connect`, `timeout`, `reset`, `protocol` or `5xx`",
-    "reason": "`no_rollout`, `kill_switch`, `off`, `shadow`, `override`, `unhealthy`, `cohort:<name>`, `missing_key` "
-    "or `split`",
+    "reason": "of a decision `no_rollout`, `kill_switch`, `off`, `shadow`, `override`, `pending`, `rolled_back`, "
+    "`unhealthy`, `breaker`, `cohort:<name>`, `missing_key` or `split`; of a failover `connect`, `timeout`, `reset`, "
+    "`protocol` or the status",
     "rollout": "the rollout's name",
+    "rule": "the rule as the configuration has it, with what narrows it; a number behind it where several are alike",
     "state": "of a rollout `pending`, `running`, `waiting`, `paused`, `rolled_back` or `completed`; of a worker "
     "`ready`, `lagging` (it serves an older configuration), `draining` or `missing`",
     "result": "`success` or `failure`",

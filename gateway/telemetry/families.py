@@ -24,7 +24,7 @@ from gateway.core import figures as core
 from gateway.core.figures import DURATION_BOUNDS, ERROR_KINDS, PathFigures
 from gateway.core.histogram import Buckets, count_up_to, merge
 from gateway.telemetry import catalogue, series
-from gateway.telemetry.snapshot import Place, Snapshot
+from gateway.telemetry.snapshot import OPERATOR, Place, RuleLevel, Snapshot
 
 ROLLOUT_STATES: Final = ("pending", "running", "waiting", "paused", "rolled_back", "completed")
 WORKER_STATES: Final = ("ready", "lagging", "draining", "missing")
@@ -45,6 +45,7 @@ def list_families(snapshot: Snapshot) -> Iterator[Metric]:
     yield _request_durations(snapshot, places)
     yield _backend_durations(snapshot, places)
     yield _backend_errors(snapshot, places)
+    yield _failovers(snapshot, places)
     yield _decisions(snapshot, places)
     yield from _rollouts(snapshot)
     yield from _configuration(snapshot)
@@ -106,6 +107,16 @@ def _backend_errors(snapshot: Snapshot, places: Places) -> Metric:
     return family
 
 
+def _failovers(snapshot: Snapshot, places: Places) -> Metric:
+    counts: dict[tuple[str, str], int] = {}
+    if snapshot.table is not None:
+        counts.update((failover, 0) for failover in series.list_failovers(snapshot.table))
+    for (route, _, _), figures in places.items():
+        for reason, count in figures.failovers.items():
+            counts[route, reason] = counts.get((route, reason), 0) + count
+    return _fill(_counter(catalogue.FAILOVERS), counts.items())
+
+
 def _decisions(snapshot: Snapshot, places: Places) -> Metric:
     counts: dict[tuple[str, str, str], int] = {}
     if snapshot.table is not None:
@@ -133,6 +144,24 @@ def _rollouts(snapshot: Snapshot) -> Iterator[Metric]:
     yield _fill(_gauge(catalogue.ROLLOUT_STAGE), (((level.name,), level.stage) for level in levels))
     states = (((level.name, state), level.state == state) for level in levels for state in ROLLOUT_STATES)
     yield _fill(_gauge(catalogue.ROLLOUT_STATE), states)
+    yield from _rules(snapshot.rules)
+    yield _rollbacks(snapshot)
+
+
+def _rules(rules: Iterable[RuleLevel]) -> Iterator[Metric]:
+    """Values that are not known have no sample: a rule that says nothing is not one that reads 0."""
+    yield _fill(_gauge(catalogue.RULE_VERDICT), (((each.rollout, each.rule), each.verdict) for each in rules))
+    values = (((each.rollout, each.rule), each.value) for each in rules if each.value is not None)
+    yield _fill(_gauge(catalogue.RULE_VALUE), values)
+    bounds = (((each.rollout, each.rule), each.bound) for each in rules if each.bound is not None)
+    yield _fill(_gauge(catalogue.RULE_BOUND), bounds)
+
+
+def _rollbacks(snapshot: Snapshot) -> Metric:
+    """Each guard, and an operator, may be the first to roll back: they start at 0."""
+    counts = {(level.name, OPERATOR): 0 for level in snapshot.rollouts}
+    counts.update(((each.rollout, each.rule), 0) for each in snapshot.rules if each.is_guard)
+    return _fill(_counter(catalogue.ROLLBACKS), (counts | dict(snapshot.rollbacks)).items())
 
 
 def _configuration(snapshot: Snapshot) -> Iterator[Metric]:
@@ -157,6 +186,7 @@ def _losses(snapshot: Snapshot) -> Iterator[Metric]:
         "access_log": catalogue.ACCESS_LOG_DROPPED,
         "link": catalogue.LINK_DROPPED,
         "spans": catalogue.SPANS_DROPPED,
+        "notices": catalogue.NOTICES_LOST,
     }
     for what, metric in named.items():
         yield _fill(_counter(metric), [((), snapshot.dropped.get(what, 0))])

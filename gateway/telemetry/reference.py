@@ -50,6 +50,8 @@ sum by (route, arm) (rate(crossfade_backend_errors_total[5m]))
 histogram_quantile(0.95, sum by (route, arm, le) (rate(crossfade_backend_duration_seconds_bucket[5m])))""",
     "Requests kept away from a candidate that has no healthy endpoint": """\
 sum by (route) (rate(crossfade_decisions_total{reason="unhealthy"}[5m]))""",
+    "Alert: a rollout was rolled back in the last ten minutes": """\
+sum by (rollout, rule) (increase(crossfade_rollbacks_total[10m])) > 0""",
     "Alert: the file on disk is not in force": """\
 crossfade_config_last_reload_successful == 0""",
     "Alert: workers are missing, or behind with the configuration": """\

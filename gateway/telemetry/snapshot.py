@@ -7,8 +7,8 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from gateway.core.figures import PathFigures, Subject
 from gateway.core.types import Table
@@ -28,6 +28,22 @@ class RolloutLevel(NamedTuple):
     """Of its plan, from 1; 0 for a fixed percentage."""
 
 
+OPERATOR: Final = "operator"
+"""In place of a rule, where a person did what guards do."""
+
+
+class RuleLevel(NamedTuple):
+    """What a gate or a guard says."""
+
+    rollout: str
+    rule: str
+    verdict: int
+    """-1 broken, 0 unknown, 1 ok."""
+    value: float | None
+    bound: float | None
+    is_guard: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """See the module.
@@ -41,6 +57,10 @@ class Snapshot:
     table: Table | None
     """In force; None before there is one."""
     rollouts: Sequence[RolloutLevel]
+    rules: Sequence[RuleLevel] = ()
+    """Each with a text of its own within its rollout."""
+    rollbacks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Since ``started_at``, by rollout and rule (or `OPERATOR`)."""
     reloads: Mapping[str, int]
     """Configurations read, by ``success`` and ``failure``."""
     last_reload_ok: bool
@@ -53,7 +73,7 @@ class Snapshot:
     endpoints: Mapping[str, Mapping[str, bool]]
     """Whether each endpoint is healthy: by backend, then by URL."""
     dropped: Mapping[str, int]
-    """What was lost, by what it was: ``access_log``, ``link``, ``spans``."""
+    """What was lost, by what it was: ``access_log``, ``link``, ``spans``, ``notices``."""
     version: str
     started_at: float
     """Seconds since the epoch."""
@@ -83,6 +103,7 @@ def _copy(figures: PathFigures) -> PathFigures:
         figures.latencies.copy(),
         figures.latency_seconds,
         figures.exemplars.copy(),
+        figures.failovers.copy(),
     )
 
 

@@ -8,7 +8,7 @@ from gateway.core import types
 from gateway.core.figures import Answer, Exemplar, PathFigures, Subject, duration_bucket
 from gateway.core.histogram import bucket_of
 from gateway.core.types import Arm, KeyKind, KeySource, MissingKey, Mode
-from gateway.telemetry.snapshot import RolloutLevel, Snapshot
+from gateway.telemetry.snapshot import OPERATOR, RolloutLevel, RuleLevel, Snapshot
 
 STARTED_AT = 1_770_000_000.0
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -124,7 +124,9 @@ def rich_snapshot() -> Snapshot:
     )
     totals = {
         subject("orders", "/orders/{id}", Arm.BASELINE): figures(baseline, baseline, client_errors=1),
-        subject("orders", "/orders/{id}", Arm.CANDIDATE): figures(candidate, failed, traced=True, errors={"reset": 1}),
+        subject("orders", "/orders/{id}", Arm.CANDIDATE): figures(
+            candidate, failed, traced=True, errors={"reset": 1}, failovers={"reset": 1}
+        ),
         subject("orders", "/orders/{id}", Arm.CANDIDATE, is_forced=True): figures(("new", "GET", 200, "override")),
         subject("orders", ODD_PATH, Arm.BASELINE): figures(baseline, latency=30.0),
         subject("rest", "/line\nfeed/ü", Arm.BASELINE): figures(("legacy", "M-SEARCH", 404, "no_rollout")),
@@ -134,6 +136,11 @@ def rich_snapshot() -> Snapshot:
         totals=totals,
         table=whole,
         rollouts=[RolloutLevel("shop", 25.0, "running"), RolloutLevel("off", 0.0, "running")],
+        rules=[
+            RuleLevel("shop", "error_rate > 5% for 1m", -1, 0.12, 0.05, is_guard=True),
+            RuleLevel("shop", 'sum(up{job="a\\b"}) < 1', 0, None, None, is_guard=False),
+        ],
+        rollbacks={("shop", "error_rate > 5% for 1m"): 2, ("shop", OPERATOR): 1},
         reloads={"success": 3, "failure": 1},
         last_reload_ok=False,
         connections={"client": 12, "backend": 8},

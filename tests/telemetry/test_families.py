@@ -10,7 +10,7 @@ from gateway.core.figures import DURATION_BOUNDS, ERROR_KINDS
 from gateway.core.types import Arm
 from gateway.telemetry.catalogue import CATALOGUE
 from gateway.telemetry.families import ROLLOUT_STATES, list_families
-from gateway.telemetry.snapshot import RolloutLevel, Snapshot
+from gateway.telemetry.snapshot import RolloutLevel, RuleLevel, Snapshot
 from tests.telemetry.scene import TRACE_ID, figures, rich_snapshot, rollout, snapshot, split_route, subject, table
 
 SPLIT = ("legacy", "GET", 200, "split")
@@ -168,6 +168,34 @@ def test_a_rollout_is_in_one_state() -> None:
     assert value(taken, "crossfade_rollout_stage", rollout="plan") == 2
     for state in ROLLOUT_STATES:
         assert value(taken, "crossfade_rollout_state", rollout="shop", state=state) == (state == "paused")
+
+
+def test_a_rule_shows_its_verdict_its_value_and_its_bound() -> None:
+    """A value that is not known is no 0: it has no sample."""
+    rules = [
+        RuleLevel("shop", "error_rate > 5% for 1m", -1, 0.12, 0.05, is_guard=True),
+        RuleLevel("shop", "p95 < 1.1x baseline", 0, None, None, is_guard=False),
+    ]
+    taken = snapshot(rules=rules)
+
+    assert [*samples(taken, "crossfade_rule_verdict").values()] == [-1, 0]
+    assert value(taken, "crossfade_rule_value", rollout="shop", rule="error_rate > 5% for 1m") == 0.12
+    assert [*samples(taken, "crossfade_rule_bound").values()] == [0.05]
+
+
+def test_rollbacks_start_at_0_for_each_guard_and_the_operator() -> None:
+    """So that the first one is seen as an increase; gates roll nothing back."""
+    rules = [
+        RuleLevel("shop", "errors > 5", 1, 0, 5, is_guard=True),
+        RuleLevel("shop", "p95 < 1.1x baseline", 1, None, None, is_guard=False),
+    ]
+    taken = snapshot(rollouts=[RolloutLevel("shop", 5.0, "running")], rules=rules, rollbacks={("gone", "p99 > 1s"): 2})
+
+    assert samples(taken, "crossfade_rollbacks_total") == {
+        (("rollout", "gone"), ("rule", "p99 > 1s")): 2,
+        (("rollout", "shop"), ("rule", "errors > 5")): 0,
+        (("rollout", "shop"), ("rule", "operator")): 0,
+    }
 
 
 def test_an_empty_gateway_has_its_own_series() -> None:
