@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,51 +9,14 @@ import msgspec
 from gateway.admin.control import compute
 from gateway.admin.problems import Declined
 from gateway.admin.questions import DEFAULT_WINDOW, Question, Window, read_window
-from gateway.core.histogram import quantiles
-from gateway.core.types import Arm
-from gateway.core.windows import Cell
+from gateway.control.paths import PathView, view_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.admin.control import Call
     from gateway.core.figures import Subject
     from gateway.core.types import Route, Table
-
-_SHARES = (0.5, 0.95, 0.99)
-_DIGITS = 3
-"""Of latencies, in ms: the buckets are a percent wide, but short ones deserve their microseconds."""
-
-Arms = dict[str, Cell]
-
-
-class ArmView(msgspec.Struct, frozen=True):
-    """What one arm did in the window. Latencies are in milliseconds, to the backend's header; null without any."""
-
-    requests: int
-    per_second: float
-    errors: int
-    """Of the arm: 5xx, refused or broken connections, time-outs."""
-    error_rate: float | None
-    """0 to 1; null without requests."""
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
-class PathView(msgspec.Struct, frozen=True):
-    """One path template of one route."""
-
-    route: str
-    path: str
-    """A template, never a raw path."""
-    candidate: ArmView | None
-    """Null for a route without a rollout."""
-    baseline: ArmView
-    compared: int
-    """Copies whose answers were compared."""
-    mismatch_rate: float | None
-    """0 to 1; null when nothing was compared."""
 
 
 class PathList(msgspec.Struct, frozen=True):
@@ -104,55 +66,3 @@ def choose_routes(table: Table, name: str) -> Sequence[Route]:
 def want(routes: set[str], path: str = "") -> Callable[[Subject], bool]:
     """Whether a subject is of one of these routes, and of this path if there is one."""
     return lambda subject: subject.route in routes and path in {"", subject.path}
-
-
-def view_paths(routes: Iterable[Route], cells: Mapping[Subject, Cell], seconds: float) -> list[PathView]:
-    """The rows for figures that were taken over ``seconds``."""
-    places = merge_arms(cells)
-    return [row for route in routes for row in _view_route(route, places.get(route.name, {}), seconds)]
-
-
-def merge_arms(cells: Mapping[Subject, Cell]) -> dict[str, dict[str, Arms]]:
-    """Cells by route, path and arm: those whose arm was asked for, and the others, taken together."""
-    places: dict[str, dict[str, Arms]] = defaultdict(dict)
-    for subject, cell in cells.items():
-        arms = places[subject.route].setdefault(subject.path, {})
-        arms.setdefault(subject.arm, Cell()).add(cell)
-    return places
-
-
-def _view_route(route: Route, paths: Mapping[str, Arms], seconds: float) -> list[PathView]:
-    known: dict[str, Arms] = {path: {} for path in route.paths} | dict(paths)
-    busiest = sorted(known.items(), key=lambda each: -sum(cell.requests for cell in each[1].values()))
-    return [_view_path(route, path, arms, seconds) for path, arms in busiest]
-
-
-def _view_path(route: Route, path: str, arms: Arms, seconds: float) -> PathView:
-    candidate = arms.get(Arm.CANDIDATE, Cell())
-    return PathView(
-        route=route.name,
-        path=path,
-        candidate=None if route.candidate is None else view_arm(candidate, seconds),
-        baseline=view_arm(arms.get(Arm.BASELINE, Cell()), seconds),
-        compared=0,
-        mismatch_rate=None,
-    )
-
-
-def view_arm(cell: Cell, seconds: float) -> ArmView:
-    """An arm's figures of ``seconds``."""
-    p50, p95, p99 = (show_ms(latency) for latency in quantiles(cell.latencies, _SHARES))
-    return ArmView(
-        requests=cell.requests,
-        per_second=round(cell.requests / seconds, _DIGITS),
-        errors=cell.error_count,
-        error_rate=cell.error_count / cell.requests if cell.requests else None,
-        p50=p50,
-        p95=p95,
-        p99=p99,
-    )
-
-
-def show_ms(seconds: float | None) -> float | None:
-    """A latency in milliseconds."""
-    return None if seconds is None else round(seconds * 1000, _DIGITS)

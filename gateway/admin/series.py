@@ -8,8 +8,9 @@ import msgspec
 
 from gateway.admin.answers import show_epoch
 from gateway.admin.control import compute
-from gateway.admin.paths import choose_routes, show_ms, want
+from gateway.admin.paths import choose_routes, want
 from gateway.admin.questions import DEFAULT_WINDOW, Question, Window, read_window
+from gateway.control.paths import show_ms
 from gateway.core.histogram import quantile
 from gateway.core.types import Arm
 from gateway.core.windows import Cell

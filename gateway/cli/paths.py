@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-from gateway.admin.paths import ArmView, PathList
+from gateway.admin.paths import PathList
 from gateway.cli.admin import Admin, admin_options, read
 from gateway.cli.grid import draw_table, show_milliseconds, show_rate
+from gateway.control.paths import ArmView
 
 _COLUMNS = ("route", "path", "arm", "requests>", "rate>", "errors>", "p50>", "p95>", "p99>", "mismatches>")
 

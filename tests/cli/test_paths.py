@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.admin.paths import ArmView, PathList, PathView
+from gateway.admin.paths import PathList
 from gateway.cli.paths import list_rows
+from gateway.control.paths import ArmView, PathView
 
 QUIET = ArmView(0, 0.0, 0, None, None, None, None)
 BUSY = ArmView(1234, 4.113, 12, 0.00972, 12.3, 99.5, 250.0)
