@@ -22,6 +22,7 @@ figures = st.builds(
     latencies=st.dictionaries(st.integers(0, 1023), counts, max_size=4),
     latency_seconds=st.integers(0, 1000).map(float),
     exemplars=st.dictionaries(st.integers(0, 10), st.builds(Exemplar, st.text(max_size=3), st.just(0.5), st.just(1.0))),
+    failovers=st.dictionaries(st.sampled_from([*ERROR_KINDS, "500", "503"]), counts, max_size=3),
 )
 
 
@@ -59,3 +60,17 @@ def test_adding_leaves_what_is_added_alone(one: PathFigures, other: PathFigures)
     one.add(other)
 
     assert msgspec.msgpack.encode(other) == before
+
+
+def test_kept_away_are_those_whom_the_candidates_state_sent_to_the_baseline() -> None:
+    """By an open breaker or its health, whatever they were answered; not those whom the split sent there."""
+    answered = [
+        ("split", 200, 5),
+        ("breaker", 200, 3),
+        ("breaker", 500, 1),
+        ("unhealthy", 200, 7),
+        ("rolled_back", 200, 9),
+    ]
+    kept = PathFigures(answers={Answer("legacy", "GET", code, reason): n for reason, code, n in answered})
+
+    assert (kept.requests, kept.kept_away) == (25, 11)

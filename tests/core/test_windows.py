@@ -209,6 +209,41 @@ def test_errors_add_up_by_kind() -> None:
     assert (cell.requests, cell.client_errors, cell.errors, cell.error_count) == (3, 3, {"5xx": 7}, 7)
 
 
+def test_failovers_and_those_kept_away_add_up_too() -> None:
+    """Over slots, and through being packed: rules read them of windows as of everything else."""
+    figures = PathFigures(answers={Answer("legacy", "GET", 200, "breaker"): 2}, failovers={"timeout": 1, "503": 2})
+    windows = Windows()
+    for at in (0, 5, 700):
+        windows.take(NOON + at, [Counted(SUBJECTS[0], figures)])
+
+    cell = windows.sum(NOON, NOON + 700)[SUBJECTS[0]]
+
+    assert (cell.requests, cell.failovers, cell.kept_away) == (6, 9, 6)
+
+
+_some = st.integers(0, 9)
+_cells = st.builds(
+    Cell,
+    requests=_some,
+    client_errors=_some,
+    errors=st.dictionaries(st.sampled_from(["5xx", "timeout"]), st.integers(1, 9)),
+    latencies=st.dictionaries(st.integers(600, 605), st.integers(1, 9)),
+    failovers=_some,
+    kept_away=_some,
+)
+
+
+@given(_cells, _cells)
+def test_what_is_taken_out_was_never_there(one: Cell, other: Cell) -> None:
+    """Every figure is as before; buckets that are empty by then are gone, so that sums don't grow."""
+    sum_ = one.copy()
+    sum_.add(other)
+    sum_.subtract(other)
+    sum_.errors = {kind: count for kind, count in sum_.errors.items() if count}
+
+    assert sum_ == one
+
+
 def test_a_cell_keeps_nothing_of_the_figures_it_was_made_of() -> None:
     """Adding to the cell must not change what a worker reported."""
     figures = counted(SUBJECTS[0]).figures
