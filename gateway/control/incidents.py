@@ -1,0 +1,150 @@
+"""Incidents: the record of a rollback, made at the moment of it, while the figures are still there.
+
+What fired and the numbers that it rests on; every path that both arms served, the worst first; a few of the requests
+that failed, by the IDs that logs know; and what happened before. Nobody should have to reconstruct that at night.
+
+Recording must not delay the rollback: what takes time, adding up the figures of many paths, happens in a thread and for
+at most `SUM_SECONDS`; an incident without rows is better than a minute more of errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from gateway.control.paths import PathView, excess_errors, slowness, view_paths
+from gateway.control.readings import list_values, unit_of
+from gateway.core.lifecycle import share_of
+from gateway.store.records import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gateway.control.figures import Figures
+    from gateway.control.history import History
+    from gateway.control.samples import Samples
+    from gateway.core.failures import FailedRequest
+    from gateway.core.lifecycle import Transition
+    from gateway.core.types import Rollout, Route
+    from gateway.store.records import Event
+
+LEAST_WINDOW_SECONDS: Final = 300.0
+"""Figures of a rule's five seconds alone would show little of what led there."""
+MOST_PATHS: Final = 20
+SUM_SECONDS: Final = 0.3
+
+log = structlog.get_logger()
+
+
+class Seen(NamedTuple):
+    """What there was to see when a rollout was rolled back."""
+
+    rows: Sequence[PathView]
+    failed: Sequence[FailedRequest]
+    events: Sequence[Event]
+    """What happened before, the oldest first."""
+
+
+class Incidents:
+    """Makes them. ``now`` gives the time of day, ``steady`` the time that figures are recorded by: both Unix time."""
+
+    def __init__(
+        self,
+        figures: Figures,
+        samples: Samples,
+        history: History,
+        now: Callable[[], float],
+        steady: Callable[[], float],
+    ) -> None:
+        self._figures = figures
+        self._samples = samples
+        self._history = history
+        self._now = now
+        self._steady = steady
+        self._last_id = ""
+        self._alike = 0
+
+    async def record(self, rollout: Rollout, routes: Sequence[Route], transition: Transition) -> Incident:
+        """The record of a rollback of ``rollout``, which is the file's, with the ``routes`` that share it."""
+        now, seconds = self._now(), look_back(rollout, transition)
+        seen = Seen(
+            await self._sum(routes, seconds),
+            self._samples.find({route.name for route in routes}, now - seconds),
+            self._history.events(rollout.name),
+        )
+        return build_incident(self._name(rollout.name, now), rollout, transition, seen, now)
+
+    async def _sum(self, routes: Sequence[Route], seconds: float) -> list[PathView]:
+        """What the paths did on both arms, over so many seconds until now."""
+        names = {route.name for route in routes}
+        now = self._steady()
+        since = now - seconds
+        lasted = max(1.0, now - max(int(since), self._figures.started_at))
+        windows = self._figures.windows
+
+        def add_up() -> list[PathView]:
+            cells = windows.sum(since, now, lambda subject: subject.route in names and not subject.is_forced)
+            return view_paths(routes, cells, lasted)
+
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(add_up), SUM_SECONDS)
+        except TimeoutError:
+            log.warning("incident_incomplete", reason="adding up the paths' figures took too long")
+            return []
+
+    def _name(self, rollout: str, now: float) -> str:
+        """Readable, sorted by time, and never the same twice."""
+        name = f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{rollout}"
+        self._alike = self._alike + 1 if name == self._last_id else 1
+        self._last_id = name
+        return name if self._alike == 1 else f"{name}-{self._alike}"
+
+
+def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Seen, now: float) -> Incident:
+    """Put together what is known of a rollback at ``now``, in seconds since the epoch."""
+    judgement = transition.judgement
+    rule = judgement.rule if judgement is not None else None
+    return Incident(
+        id=name,
+        rollout=rollout.name,
+        rule=rule,
+        time=show_epoch(now),
+        stage=transition.before.stage + 1 if rollout.plan.stages else None,
+        percent_before=share_of(rollout, transition.before),
+        values=list_values(judgement) if judgement is not None else {"reason": transition.reason},
+        paths=[msgspec.to_builtins(row) for row in rank(seen.rows, rule)],
+        samples=[describe(request) for request in seen.failed],
+        events=[msgspec.to_builtins(event) for event in seen.events],
+    )
+
+
+def rank(rows: Sequence[PathView], rule: str | None) -> list[PathView]:
+    """The paths that the candidate served, the worst first: by excess errors or, for latencies, by slowness."""
+    served = [row for row in rows if row.candidate is not None and row.candidate.requests]
+    first, second = (slowness, excess_errors) if unit_of(rule or "") == "ms" else (excess_errors, slowness)
+    return sorted(served, key=lambda row: (-first(row), -second(row)))[:MOST_PATHS]
+
+
+def look_back(rollout: Rollout, transition: Transition) -> float:
+    """Over how many seconds an incident's figures are: the rule's window, and at least five minutes."""
+    if transition.judgement is None:
+        return LEAST_WINDOW_SECONDS
+    plan = rollout.plan
+    guards = [*plan.guards, *(guard for stage in plan.stages for guard in stage.guards)]
+    name = transition.judgement.rule
+    windows = [guard.when.window_seconds for guard in guards if name.startswith(guard.when.text)]
+    return max([LEAST_WINDOW_SECONDS, *windows])
+
+
+def describe(request: FailedRequest) -> dict[str, object]:
+    """A sample, as incidents show it."""
+    return {**msgspec.structs.asdict(request), "time": show_epoch(request.time)}
+
+
+def show_epoch(seconds: float) -> str:
+    """RFC 3339, in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

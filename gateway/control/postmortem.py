@@ -1,0 +1,173 @@
+"""An incident as a page in Markdown: the beginning of a post-mortem, with the facts filled in.
+
+What is for people to write, why and what next, is left open below them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway.control.paths import ArmView, PathView
+from gateway.control.readings import Unit, say_value
+from gateway.store.records import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from gateway.store.records import Incident
+
+_STEPS: Final = (
+    "Look the samples' IDs up in the candidate's logs: they arrived there as `X-Request-ID`.",
+    "Compare the worst paths with the others: one path points at a change there, all of them at what they share.",
+    "Replay one failing request against the candidate by `X-Crossfade-Arm: candidate`, where `server.override` allows.",
+    "When the cause is mended: `crossfade resume {rollout}`, after its cooldown or with `--force`.",
+)
+
+
+class _Requests(msgspec.Struct):
+    candidate: int = 0
+    baseline: int = 0
+
+
+class _Values(msgspec.Struct):
+    """What a rule rests on; an operator's rollback has a reason only."""
+
+    reason: str = ""
+    route: str | None = None
+    path: str | None = None
+    unit: Unit = "count"
+    value: float | None = None
+    bound: float | None = None
+    baseline: float | None = None
+    requests: _Requests = msgspec.field(default_factory=_Requests)
+
+
+class _Sample(msgspec.Struct):
+    time: str = ""
+    request_id: str = ""
+    route: str = ""
+    path: str = ""
+    method: str = ""
+    status: int = 0
+    kind: str = ""
+
+
+def render_incident(incident: Incident) -> str:
+    """The page."""
+    sections = (
+        _say_head(incident),
+        _say_cause(incident),
+        _draw_paths(msgspec.convert(incident.paths, list[PathView])),
+        _draw_samples(msgspec.convert(incident.samples, list[_Sample])),
+        _draw_timeline(incident),
+        _list_steps(incident),
+    )
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _say_head(incident: Incident) -> Iterator[str]:
+    yield f"# {incident.rollout} was rolled back"
+    yield ""
+    stage = f", in stage {incident.stage}" if incident.stage is not None else ""
+    cause = f"The guard `{incident.rule}` was broken." if incident.rule else "A person went back."
+    yield f"{incident.time}, from {incident.percent_before:.10g} %{stage} to 0 %. {cause}"
+    yield ""
+    yield f"Incident `{incident.id}`."
+
+
+def _say_cause(incident: Incident) -> Iterator[str]:
+    values = msgspec.convert(incident.values, _Values)
+    yield "## What fired"
+    yield ""
+    if incident.rule is None:
+        yield _cell(values.reason) or "No reason was given."
+        return
+    where = " ".join(part for part in (values.route, values.path) if part)
+    yield f"`{incident.rule}`" + (f", on {_code(where)}" if where else "") + ":"
+    yield ""
+    yield from _draw(("", "candidate", "bound", "baseline"), _list_values(values))
+
+
+def _list_values(values: _Values) -> Iterator[tuple[str, ...]]:
+    shown = (say_value(each, values.unit) for each in (values.value, values.bound, values.baseline))
+    yield ("value", *shown)
+    yield ("requests", f"{values.requests.candidate:,}", "", f"{values.requests.baseline:,}")
+
+
+def _draw_paths(rows: Sequence[PathView]) -> Iterator[str]:
+    yield "## Both arms, the worst paths first"
+    yield ""
+    if not rows:
+        yield "No figures."
+        return
+    columns = ("route", "path", "arm", "requests", "errors", "error rate", "p50", "p95", "p99")
+    yield from _draw(columns, _list_arms(rows))
+
+
+def _list_arms(rows: Iterable[PathView]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        for name, arm in (("candidate", row.candidate), ("baseline", row.baseline)):
+            if arm is not None:
+                yield (row.route, _code(row.path), name, *_list_figures(arm))
+
+
+def _list_figures(arm: ArmView) -> tuple[str, ...]:
+    latencies = ("" if each is None else say_value(each, "ms") for each in (arm.p50, arm.p95, arm.p99))
+    rate = "" if arm.error_rate is None else say_value(arm.error_rate, "ratio")
+    return (f"{arm.requests:,}", f"{arm.errors:,}", rate, *latencies)
+
+
+def _draw_samples(samples: Sequence[_Sample]) -> Iterator[str]:
+    yield "## Samples of failed requests"
+    yield ""
+    if not samples:
+        yield "None."
+        return
+    columns = ("time", "request ID", "route", "path", "method", "status", "how it failed")
+    rows = (
+        (each.time, _code(each.request_id), each.route, _code(each.path), each.method, str(each.status), each.kind)
+        for each in samples
+    )
+    yield from _draw(columns, rows)
+
+
+def _draw_timeline(incident: Incident) -> Iterator[str]:
+    yield "## Timeline"
+    yield ""
+    for each in incident.events:
+        event = msgspec.convert(each, Event)
+        before, after = event.before, event.after
+        change = f" ({before.percent:.10g} % → {after.percent:.10g} %)" if before and after else ""
+        who = f"{event.actor.type} {event.actor.name}".strip()
+        reason = f": {event.reason}" if event.reason else ""
+        yield f"- {event.time} **{event.kind}**{change} by {_cell(who + reason)}"
+    yield f"- {incident.time} **rollback** ({incident.percent_before:.10g} % → 0 %)"
+
+
+def _list_steps(incident: Incident) -> Iterator[str]:
+    yield "## Next steps"
+    yield ""
+    yield from (f"- [ ] {step.format(rollout=incident.rollout)}" for step in _STEPS)
+    yield ""
+    yield "## Why it happened"
+    yield ""
+    yield "To be written."
+
+
+def _draw(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|" + "---|" * len(columns)
+    for row in rows:
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def _code(text: str) -> str:
+    """As it is: in backticks, of which it has none of its own."""
+    return "`" + text.replace("`", "'") + "`"
+
+
+def _cell(text: str) -> str:
+    """On one line, and without what would end a cell of a table or begin a tag."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

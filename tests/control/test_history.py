@@ -1,0 +1,71 @@
+"""History: events and rollbacks, over restarts of the controller too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from structlog.testing import capture_logs
+
+from gateway.control.history import PER_ROLLOUT, History
+from gateway.core.lifecycle import Progress, State
+from gateway.store import open_store
+from gateway.store.records import Actor, NewEvent
+from tests.control.rollbacks import happened, incident
+
+PROGRESS = Progress(state=State.ROLLED_BACK)
+BY_RULE = {"kind": "rollback", "actor": Actor("rule", "errors > 5")}
+
+
+def new(event: object) -> NewEvent:
+    """Before it has an id."""
+    return msgspec.convert({**msgspec.to_builtins(event), "id": 0}, NewEvent)
+
+
+def test_the_newest_events_of_each_rollout_are_kept() -> None:
+    """Those of the whole gateway belong to none."""
+    history = History()
+    for number in range(PER_ROLLOUT + 5):
+        history.hear(happened(number=number))
+    history.hear(happened("config", rollout=None))
+
+    assert [event.id for event in history.events("checkout")] == list(range(5, PER_ROLLOUT + 5))
+    assert history.events("search") == []
+
+
+def test_rollbacks_are_counted_by_what_rolled_back() -> None:
+    """A guard by its rule, a person as the operator."""
+    history = History()
+    history.hear(happened(**BY_RULE))
+    history.hear(happened(**BY_RULE))
+    history.hear(happened("rollback", actor=Actor("operator", "ada")))
+    history.hear(happened("stage"))
+
+    assert history.rollbacks == {("checkout", "errors > 5"): 2, ("checkout", "operator"): 1}
+
+
+async def test_a_new_controller_knows_what_the_store_knows(tmp_path: Path) -> None:
+    """Events of before, and the rollbacks since the gateway started."""
+    store = open_store(f"sqlite:{tmp_path / 'crossfade.db'}")
+    await store.record(new(happened("start")))
+    await store.commit("checkout", PROGRESS, new(happened(**BY_RULE)), incident("20261121-101500-checkout"))
+    old = msgspec.structs.replace(incident("20250101-000000-checkout"), time="2025-01-01T00:00:00.000Z")
+    await store.commit("checkout", PROGRESS, new(happened(**BY_RULE)), old)
+    history = History()
+    await history.restore(store, 1_795_000_000.0)
+    await store.close()
+
+    assert [event.kind for event in history.events("checkout")] == ["start", "rollback", "rollback"]
+    assert history.rollbacks == {("checkout", "error_rate > 5% for 10m, route orders"): 1}
+
+
+async def test_without_a_store_history_begins_now(tmp_path: Path) -> None:
+    """And the log says so."""
+    store = open_store(f"sqlite:{tmp_path / 'missing' / 'crossfade.db'}")
+    history = History()
+    with capture_logs() as logs:
+        await history.restore(store, 0.0)
+    await store.close()
+
+    assert [record["event"] for record in logs] == ["history_unavailable"]
+    assert history.events("checkout") == []

@@ -1,0 +1,99 @@
+"""The page of an incident."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.control.postmortem import render_incident
+from gateway.store.records import Actor, Incident
+from tests.control.rollbacks import happened, incident, rollback
+
+PAGE = """\
+# checkout was rolled back
+
+2026-11-21T10:15:00.000Z, from 50 %, in stage 2 to 0 %. The guard `error_rate > 5% for 10m, route orders` was broken.
+
+Incident `20261121-101500-checkout`.
+
+## What fired
+
+`error_rate > 5% for 10m, route orders`, on `orders`:
+
+|  | candidate | bound | baseline |
+|---|---|---|---|
+| value | 24 % | 5 % | 0.2 % |
+| requests | 1,200 |  | 1,234 |
+
+## Both arms, the worst paths first
+
+| route | path | arm | requests | errors | error rate | p50 | p95 | p99 |
+|---|---|---|---|---|---|---|---|---|
+| orders | `/orders/{id}` | candidate | 1,200 | 288 | 24 % | 120 ms | 240 ms | 480 ms |
+| orders | `/orders/{id}` | baseline | 1,000 | 0 | 0 % | 25 ms | 50 ms | 100 ms |
+| orders | `/orders` | candidate | 10 | 0 | 0 % | 22.5 ms | 45 ms | 90 ms |
+| orders | `/orders` | baseline | 1,000 | 0 | 0 % | 25 ms | 50 ms | 100 ms |
+
+## Samples of failed requests
+
+| time | request ID | route | path | method | status | how it failed |
+|---|---|---|---|---|---|---|
+| 2026-11-21T10:14:59.000Z | `id-1` | orders | `/orders/{id}` | POST | 503 | 5xx |
+
+## Timeline
+
+- 2026-11-21T09:15:00.000Z **stage** (5 % → 50 %) by plan stage 2: the hold is over and all gates are ok
+- 2026-11-21T10:15:00.000Z **rollback** (50 % → 0 %)
+
+## Next steps
+
+"""
+
+
+def test_the_page_says_what_fired_where_and_what_came_before() -> None:
+    """The facts of a post-mortem, ready for people to go on writing."""
+    page = render_incident(incident())
+
+    assert page.startswith(PAGE)
+    assert "`crossfade resume checkout`" in page
+    assert page.endswith("## Why it happened\n\nTo be written.\n")
+
+
+def test_a_persons_rollback_says_why() -> None:
+    """There is no rule to show."""
+    page = render_incident(incident(transition=rollback(None)))
+
+    assert "A person went back." in page
+    assert "## What fired\n\ncustomers complain\n" in page
+
+
+def test_a_bare_record_is_a_page_too() -> None:
+    """Lists leave samples and events out; a new controller has none."""
+    bare = msgspec.structs.replace(incident(), stage=None, paths=[], samples=[], events=[])
+    page = render_incident(bare)
+
+    assert "from 50 % to 0 %" in page
+    assert "No figures." in page
+    assert "## Samples of failed requests\n\nNone." in page
+
+
+@given(st.text(max_size=50), st.text(max_size=20))
+def test_whatever_people_wrote_breaks_no_table(reason: str, request_id: str) -> None:
+    """Line breaks, bars and tags of reasons and IDs stay text on their line."""
+    recorded = incident()
+    sample = {**recorded.samples[0], "request_id": request_id}
+    event = msgspec.to_builtins(happened(reason=reason, actor=Actor("operator", reason)))
+    page = render_incident(msgspec.structs.replace(recorded, samples=[sample], events=[event]))
+    plain = render_incident(msgspec.structs.replace(recorded, events=[event]))
+
+    assert len(page.split("\n")) == len(render_incident(recorded).split("\n"))
+    assert "<" not in plain
+
+
+def test_a_record_of_a_later_version_is_still_read() -> None:
+    """Fields may be added."""
+    record = msgspec.to_builtins(incident())
+    record["values"]["new"] = record["samples"][0]["new"] = 1
+
+    assert render_incident(msgspec.convert(record, Incident)).startswith(PAGE)
