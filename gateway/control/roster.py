@@ -11,8 +11,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gateway.core.histogram import merge
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from gateway.core.figures import Subject
+    from gateway.core.histogram import Buckets
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +35,8 @@ class Seat:
     in_flight: int = 0
     backend_connections: int = 0
     endpoints: dict[str, dict[str, bool]] = field(default_factory=dict)
+    waiting: dict[Subject, Buckets] = field(default_factory=dict)
+    """How long requests wait there for their backend's header."""
     is_draining: bool = False
 
 
@@ -109,6 +116,14 @@ class Roster:
                 for url, is_healthy in endpoints.items():
                     merged[url] = merged.get(url, True) and is_healthy
         return health
+
+    def waiting(self) -> dict[Subject, Buckets]:
+        """How long requests wait for their backend's header, in all workers that live."""
+        total: dict[Subject, Buckets] = {}
+        for seat in self.seats.values():
+            for subject, ages in seat.waiting.items():
+                merge(total.setdefault(subject, {}), ages)
+        return total
 
     def dropped(self) -> dict[str, int]:
         """What workers could not pass on in time, by what it was; those that are gone included."""

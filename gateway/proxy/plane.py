@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from gateway.errors import Stopping
@@ -11,12 +12,15 @@ from gateway.proxy.counting import Counters
 from gateway.proxy.generation import Generation
 from gateway.proxy.listener import Acceptor, Listener
 from gateway.proxy.tracing import TracedRequests
+from gateway.proxy.waiting import measure_waiting
 from gateway.proxy.wheel import TimerWheel
 from gateway.telemetry.access_log import AccessLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.core.figures import Subject
+    from gateway.core.histogram import Buckets
     from gateway.core.types import Table
     from gateway.proxy.client import ClientConnection
     from gateway.telemetry.turns import Turns
@@ -150,6 +154,11 @@ class DataPlane:
         return len(exchanges)
 
     # Figures.
+
+    def waiting(self) -> dict[Subject, Buckets]:
+        """How long requests have waited for their backend's header, those of over a second; by what they count for."""
+        exchanges = [client.exchange for client in self._clients if client.exchange is not None]
+        return measure_waiting(exchanges, monotonic())
 
     def figures(self) -> Figures:
         """How it stands."""

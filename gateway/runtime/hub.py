@@ -26,6 +26,7 @@ from gateway.runtime.link import (
     Status,
     Traced,
     Up,
+    Waiting,
     check_peer,
     pack,
 )
@@ -127,6 +128,8 @@ class Hub:
             self._export(message.requests)
         elif isinstance(message, Failed):
             self._sample(message.requests)
+        elif isinstance(message, Waiting):
+            seat.waiting = message.ages
         else:
             self._report(seat, message)
 

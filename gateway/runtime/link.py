@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.failures import FailedRequest
-from gateway.core.figures import Counted
+from gateway.core.figures import Counted, Subject
+from gateway.core.histogram import Buckets
 from gateway.core.trace_context import TracedRequest
 from gateway.core.types import Table
 from gateway.errors import LinkError
@@ -104,6 +105,13 @@ class Failed(Message, frozen=True):
     requests: tuple[FailedRequest, ...]
 
 
+class Waiting(Message, frozen=True):
+    """Up, once a second while there are any, and once more: how long requests wait for their backend's header."""
+
+    ages: dict[Subject, Buckets]
+    """Of those that have waited for over a second. It replaces what was said before, and may be lost."""
+
+
 class Recorded(Message, frozen=True):
     """Down: this worker's counts are recorded up to the batch with this number; the answer to `Hello` and `Counts`."""
 
@@ -111,7 +119,7 @@ class Recorded(Message, frozen=True):
 
 
 Down = NewTable | Recorded
-Up = Hello | Applied | Status | Counts | Traced | Failed
+Up = Hello | Applied | Status | Counts | Traced | Failed | Waiting
 
 
 def pack(message: Message) -> bytes:

@@ -20,13 +20,26 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
-from gateway.runtime.link import Applied, Counts, Down, Failed, Hello, Message, NewTable, Status, Traced, check_peer
+from gateway.runtime.link import (
+    Applied,
+    Counts,
+    Down,
+    Failed,
+    Hello,
+    Message,
+    NewTable,
+    Status,
+    Traced,
+    Waiting,
+    check_peer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.core.failures import FailedRequest
-    from gateway.core.figures import Counted
+    from gateway.core.figures import Counted, Subject
+    from gateway.core.histogram import Buckets
     from gateway.core.trace_context import TracedRequest
 
 KNOCK_SECONDS = 0.05
@@ -57,6 +70,7 @@ class Uplink:
         self.run_id = secrets.randbits(63)
         self._sequence = 0
         self._under_way: Counts | None = None
+        self._has_waiting = False
         self._is_greeted = False
         self._recorded = asyncio.Event()
         self._decoder: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down)
@@ -110,6 +124,12 @@ class Uplink:
         """Send on requests that the candidate failed; they are samples, so what the link can't take is no loss."""
         if requests and self._channel is not None and not self._channel.is_clogged:
             _tell(self._channel, Failed(requests))
+
+    def send_waiting(self, ages: dict[Subject, Buckets]) -> None:
+        """Say how long requests wait, if any do or did at the last time; what the link can't take is said again."""
+        if (ages or self._has_waiting) and self._channel is not None and not self._channel.is_clogged:
+            self._has_waiting = bool(ages)
+            _tell(self._channel, Waiting(ages))
 
     def send_counts(self, take: Callable[[], tuple[Counted, ...]]) -> None:
         """Send what ``take`` hands over, if the batch before has arrived."""

@@ -8,6 +8,7 @@ arrive meanwhile wait in a place for one: only the newest is built next.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.25
 """How often a worker tells how it stands, if that has changed."""
+
+TURNS_OF_WAITING = 4
+"""Every how many reports it tells how long requests wait."""
 
 FLUSH_SECONDS = 1.0
 """How long a stopping worker waits for the controller to record its last counts."""
@@ -108,9 +112,11 @@ class Worker:
         return True
 
     async def _report_on(self) -> None:
-        while True:
+        for turn in itertools.count(1):
             await asyncio.sleep(REPORT_SECONDS)
             self._report()
+            if turn % TURNS_OF_WAITING == 0:
+                self._uplink.send_waiting(self._plane.waiting())
 
     def _report(self) -> None:
         if self._served is None:

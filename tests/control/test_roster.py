@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.control.roster import Roster
+from gateway.core.figures import Subject
 
 
 def full(slots: int, serial: int) -> Roster:
@@ -109,6 +110,18 @@ def test_an_endpoint_is_healthy_when_every_worker_finds_it_so() -> None:
     roster.seats[1].endpoints = {"new": {"http://a": True, "http://b": False}}
 
     assert roster.health() == {"new": {"http://a": True, "http://b": False}}
+
+
+def test_waiting_requests_of_all_workers_add_up_while_these_live() -> None:
+    """A worker that is gone keeps nobody waiting."""
+    roster = full(2, 5)
+    orders, items = (Subject(route, "/", "candidate", is_forced=False) for route in ("orders", "items"))
+    roster.seats[0].waiting = {orders: {640: 1, 700: 2}}
+    roster.seats[1].waiting = {orders: {700: 1}, items: {650: 1}}
+
+    assert roster.waiting() == {orders: {640: 1, 700: 3}, items: {650: 1}}
+    roster.left(roster.seats[0])
+    assert roster.waiting() == {orders: {700: 1}, items: {650: 1}}
 
 
 def test_what_workers_dropped_never_becomes_less() -> None:

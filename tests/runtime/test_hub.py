@@ -37,6 +37,7 @@ from gateway.runtime.link import (
     Recorded,
     Status,
     Traced,
+    Waiting,
     pack,
 )
 from gateway.runtime.recorder import Recorder
@@ -247,4 +248,21 @@ async def test_failed_requests_are_passed_on() -> None:
             await asyncio.sleep(0.005)
 
         assert made.failed == [failed]
+        await worker.leave()
+
+
+async def test_waiting_requests_are_kept_with_the_worker_until_it_says_otherwise() -> None:
+    """Each word replaces the one before."""
+    ages = {Subject("orders", "/", "candidate", is_forced=False): {700: 2}}
+    async with room() as here:
+        worker = await here.worker()
+        await worker.tell(Hello(0, 1, "", 7), Waiting(ages), Counts(1, ()))
+        while await worker.next_message() != Recorded(1):
+            pass
+        assert here.roster.waiting() == ages
+
+        await worker.tell(Waiting({}), Counts(2, ()))
+        while await worker.next_message() != Recorded(2):
+            pass
+        assert here.roster.waiting() == {}
         await worker.leave()

@@ -22,6 +22,7 @@ from gateway.runtime.link import (
     Message,
     Status,
     Up,
+    Waiting,
     check_peer,
     pack,
     peer_credentials,
@@ -58,6 +59,7 @@ messages = st.one_of(
     st.builds(Applied, serial=st.integers(0, 2**63)),
     st.builds(Counts, sequence=st.integers(1, 2**62), counted=st.lists(counted, max_size=2).map(tuple)),
     statuses,
+    st.builds(Waiting, ages=st.dictionaries(st.builds(Subject), figures.map(lambda each: each.latencies), max_size=3)),
 )
 
 

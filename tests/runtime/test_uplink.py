@@ -14,7 +14,20 @@ from structlog.testing import capture_logs
 from gateway.core.failures import FailedRequest
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.runtime import link
-from gateway.runtime.link import Applied, Counts, Failed, Frames, Hello, NewTable, Recorded, Status, Traced, Up, pack
+from gateway.runtime.link import (
+    Applied,
+    Counts,
+    Failed,
+    Frames,
+    Hello,
+    NewTable,
+    Recorded,
+    Status,
+    Traced,
+    Up,
+    Waiting,
+    pack,
+)
 from gateway.runtime.sockets import open_link
 from gateway.runtime.uplink import Uplink
 from tests.runtime.test_hub import table
@@ -299,5 +312,22 @@ async def test_failed_requests_are_sent_when_there_is_a_link() -> None:
     hub.uplink.send_failed((failed,))
 
     assert await hub.hear(caller) == Failed((failed,))
+    caller.close()
+    await hub.close()
+
+
+async def test_waiting_requests_are_told_while_there_are_any_and_once_more() -> None:
+    """The last word is that nobody waits."""
+    hub = Hub()
+    ages = {Subject("orders", "/", "candidate", is_forced=False): {700: 2}}
+    hub.uplink.send_waiting(ages)
+    caller = await hub.accept()
+    await hub.hear(caller)
+    for said in ({}, ages, ages, {}, {}):
+        hub.uplink.send_waiting(said)
+    hub.uplink.send_traced((traced_request(),))
+
+    heard = [await hub.hear(caller) for _ in range(4)]
+    assert heard == [Waiting(ages), Waiting(ages), Waiting({}), Traced((traced_request(),))]
     caller.close()
     await hub.close()
