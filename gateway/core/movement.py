@@ -1,14 +1,17 @@
 """What a change of the configuration does: which routes differ, and how many keys change their arm.
 
 Two tables are compared as values. For each rollout that differs, every key of a sample is placed under the old and the
-new version. Cohorts depend on more of a request than its key, so they are reported as changed but not counted with. A
-change of hash or salt gives every key a new position, a change of the key's sources may give a user another key: then
+new version. Cohorts depend on more of a request than its key, so they are reported as changed but not counted with.
+A file does not say how far a plan has come: the old version is taken as it begins, and the new one goes on from there
+as an edited plan does (`gateway.core.lifecycle.adopt`).
+
+A change of hash or salt gives every key a new position, a change of the key's sources may give a user another key: then
 users are reshuffled, and the counts say how many, as far as a sample of keys can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -16,6 +19,7 @@ import msgspec
 
 from gateway.core.decision import held_by
 from gateway.core.hashing import scheme_of
+from gateway.core.lifecycle import adopt, begin, effect
 from gateway.core.types import Rollout, Table
 
 
@@ -82,6 +86,14 @@ class Named(Protocol):
 
 N = TypeVar("N", bound=Named)
 _RESHUFFLING = ("hash", "salt", "key")
+_PLAN_WORDS = {
+    "starts_by_itself": "start",
+    "guards": "guard",
+    "cooldown_seconds": "cooldown",
+    "retries": "retry",
+    "watch_seconds": "watch",
+}
+"""What parts of a plan are called in the configuration, where that is not their name in the table."""
 
 
 def compare_tables(before: Table, after: Table, keys: Sequence[bytes]) -> Movement:
@@ -129,6 +141,8 @@ def _compare_rollouts(before: Iterable[Rollout], after: Iterable[Rollout], keys:
 
 
 def _compare_rollout(change: Change, before: Rollout | None, after: Rollout | None, keys: Sequence[bytes]) -> Shift:
+    fields = tuple(_name_fields(change, before, after))
+    before, after = _begun(before), _edited(before, after)
     was, becomes = _compile_takes(before), _compile_takes(after)
     counts = {(False, False): 0, (False, True): 0, (True, False): 0, (True, True): 0}
     for key in keys:
@@ -136,7 +150,7 @@ def _compare_rollout(change: Change, before: Rollout | None, after: Rollout | No
     return Shift(
         change.name,
         change.kind,
-        change.fields,
+        fields,
         effective_percent(before),
         effective_percent(after),
         to_candidate=counts[False, True],
@@ -145,6 +159,27 @@ def _compare_rollout(change: Change, before: Rollout | None, after: Rollout | No
         stay_baseline=counts[False, False],
         reshuffled_by=tuple(field for field in _RESHUFFLING if field in change.fields),
     )
+
+
+def _name_fields(change: Change, before: Rollout | None, after: Rollout | None) -> Iterator[str]:
+    """What differs, a plan's parts one by one."""
+    for field in change.fields:
+        if field == "plan" and before is not None and after is not None:
+            yield from (_PLAN_WORDS.get(part, part) for part in differing_fields(before.plan, after.plan))
+        elif field != "held":  # follows from whether there are stages
+            yield field
+
+
+def _begun(rollout: Rollout | None) -> Rollout | None:
+    """As it stands at its beginning."""
+    return None if rollout is None else effect(rollout, begin(rollout, 0.0))
+
+
+def _edited(before: Rollout | None, after: Rollout | None) -> Rollout | None:
+    """``after`` as it stands when ``before`` became it right after its beginning."""
+    if before is None or after is None:
+        return _begun(after)
+    return effect(after, adopt(before, after, begin(before, 0.0), 0.0))
 
 
 def effective_percent(rollout: Rollout | None) -> float:

@@ -121,7 +121,7 @@ def _find_unknown_paths(planned: Planned) -> Iterator[Fault]:
         routes = [route for route in planned.routes if rule.route in {None, route.name}]
         known = [path for route in routes for path in route.paths]
         if rule.path is not None and rule.path not in known:
-            advice = suggest(rule.path, known) or "; add it there, so that requests are counted by it"
+            advice = suggest(rule.path, known) or "; add it to be counted by"
             yield Fault((*loc, "path"), f"{show(rule.path)} is not in `paths` of the rollout's routes{advice}")
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from gateway.core.movement import Change, Kind, Shift, compare_tables
+from gateway.core.plans import Bound, Do, Guard, Metric, Op, Plan, Rule, Stage
 from gateway.core.types import Hash, Match, Mode, Rollout, Table
 from tests.core.asking import chain, rollout, route, table
 
@@ -107,3 +108,49 @@ def test_changes_of_the_server_are_named() -> None:
     after = msgspec.structs.replace(before, server=msgspec.structs.replace(before.server, expose=True))
 
     assert compare_tables(before, after, KEYS).server == ("expose",)
+
+
+GUARD = Guard(Rule("p99 > 1s for 1m", Metric.P99, Op.ABOVE, Bound(1.0)), Do.PAUSE)
+PLAN = Plan((Stage(1), Stage(5, 3600), Stage(25)))
+
+
+def planned(plan: Plan, percent: float = 0.0) -> Rollout:
+    """A rollout with a plan, as it is compiled."""
+    return msgspec.structs.replace(rollout(percent), plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"stages": (Stage(1), Stage(25))}, "stages"),
+        ({"guards": (GUARD,)}, "guard"),
+        ({"cooldown_seconds": 1.0}, "cooldown"),
+        ({"retries": 1}, "retry"),
+        ({"watch_seconds": 1.0}, "watch"),
+        ({"starts_by_itself": True}, "start"),
+        ({"min_requests": 1}, "min_requests"),
+        ({"confidence": None}, "confidence"),
+    ],
+)
+def test_a_change_of_a_plan_is_named_as_it_is_written(change: dict[str, object], word: str) -> None:
+    """Who reads the difference looks for these words in the file."""
+    assert shift_of(planned(PLAN), planned(msgspec.structs.replace(PLAN, **change))).fields == (word,)
+
+
+def test_a_plan_takes_over_where_the_fixed_percentage_was() -> None:
+    """From 10 % to stages of 1, 5 and 25 %: it goes on at 5 %, and only what is above that comes back."""
+    shift = shift_of(rollout(10), planned(PLAN))
+
+    assert shift.fields == ("percent", "stages")
+    assert (shift.percent_before, shift.percent_after, shift.to_candidate) == (10, 5, 0)
+    assert shift.to_baseline == pytest.approx(0.05 * len(KEYS), rel=0.3)
+
+
+def test_a_plan_that_nobody_started_moves_nobody() -> None:
+    """What is added is pending, unless it starts by itself."""
+    before = msgspec.structs.replace(table(route()), rollouts=())
+    for is_auto, percent in ((False, 0), (True, 1)):
+        after = table(route(), rollouts=(planned(msgspec.structs.replace(PLAN, starts_by_itself=is_auto)),))
+        (shift,) = compare_tables(before, after, KEYS).rollouts
+
+        assert shift.percent_after == percent

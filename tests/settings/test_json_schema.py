@@ -30,6 +30,14 @@ ACCEPTED = [
     "rollouts: {a: {key: client_ip, percent: '5'}}",
     "rollouts: {a: {key: client_ip, cohorts: {name: a, arm: candidate, when: {client_ip: a}}}}",
     "rollouts: {a: {key: client_ip, cohorts: [{name: a, percent: 5, when: {cookie:a: [a, b]}}]}}",
+    "rollouts: {a: {key: client_ip, stages: [{percent: 5, hold: 1h}, {cohorts: [], percent: 100}], start: auto}}",
+    "rollouts: {a: {key: client_ip, stages: {percent: 5, gates: errors < 5}, gates: [p95 < 1.1x baseline for 10m]}}",
+    "rollouts: {a: {key: client_ip, gates: [{webhook: 'http://ci', secret: '${S:-s}'}, {when: p99 < 1s, per: path}]}}",
+    "rollouts: {a: {key: client_ip, guard: [{prometheus: 'http://p', query: up, when: '< 1', for: 1m, do: pause}]}}",
+    "rollouts: {a: {key: client_ip, guard: [], confidence: none, cooldown: 0s, retry: 1}}",
+    "rollouts: {a: {key: client_ip, guard: error_rate > baseline + 1%, confidence: 99.9%}}",
+    "notify: [{url: 'slack://a/b/c'}, {url: '${URL:-json://a}', events: [stage, config]}]",
+    "notify: {url: 'json://a', events: rollback}",
     "store: sqlite:///var/lib/crossfade.db",
 ]
 REFUSED = [
@@ -41,6 +49,12 @@ REFUSED = [
     "rollouts: {a: {percent: 5}}",
     "rollouts: {a b: {key: client_ip}}",
     "admin: {metrics: closed}",
+    "rollouts: {a: {key: client_ip, guard: eror_rate > 5%}}",
+    "rollouts: {a: {key: client_ip, guard: {when: error_rate > 5%, do: rolback}}}",
+    "rollouts: {a: {key: client_ip, gates: {webhook: 'http://ci', do: pause}}}",
+    "rollouts: {a: {key: client_ip, stages: {percent: 5, hold: 5}}}",
+    "rollouts: {a: {key: client_ip, confidence: 49}}",
+    "notify: {url: 'json://a', events: rolback}",
 ]
 
 

@@ -9,6 +9,7 @@ from gateway.settings.fields import Section
 from gateway.settings.json_schema import walk_sections
 from gateway.settings.schema import Config, Rollout, Route, Server
 from gateway.settings.schema.backends import BackendTimeouts
+from gateway.settings.schema.plans import QueryGuard
 from gateway.settings.schema.server import ServerLimits
 from gateway.settings.wording import find_kind, format_default, word_type
 
@@ -25,6 +26,9 @@ from gateway.settings.wording import find_kind, format_default, word_type
         (BackendTimeouts, "tunnel", "duration", "1h"),
         (Rollout, "percent", "percentage", 0),
         (Rollout, "cohorts", "mapping, or a list", []),
+        (Rollout, "gates", "mapping, or a list", []),
+        (Rollout, "confidence", "percentage, or `none`", 95),
+        (QueryGuard, "interval", "duration", "30s"),
     ],
 )
 def test_types_and_defaults_read_as_people_write_them(
@@ -40,6 +44,13 @@ def test_a_choice_of_forms_names_both() -> None:
     """A rollout is a name or written on the spot."""
     assert word_type(Route.model_fields["rollout"]) == "name or mapping"
     assert word_type(Config.model_fields["backends"]) == "mapping: name → mapping"
+
+
+def test_a_default_of_sections_shows_what_is_written() -> None:
+    """A rule as its text, and only the fields that say something."""
+    guard = format_default(Rollout.model_fields["guard"])
+
+    assert guard[0] == {"when": "error_rate > 20% for 5s", "do": "rollback"}
 
 
 def test_every_default_may_be_written() -> None:

@@ -39,6 +39,16 @@ def test_every_value_and_key_knows_its_place() -> None:
     assert (root.keys["a"], item.keys["b"], item.child("b").place) == ((1, 1), (3, 6), (3, 9))  # type: ignore[union-attr]
 
 
+def test_a_text_knows_where_its_characters_are() -> None:
+    """In its line just as it reads, they follow its place, or the quote there; otherwise nobody can tell."""
+    root, _ = read_document("a: [b c, 'd', \"e\", '', 'f''g', \"\\x41\", ${X:-h}, &x i]\n", {})
+    assert root is not None
+    items = root.members["a"].items if root.members else None
+    assert items is not None
+
+    assert [item.inset for item in items] == [0, 1, 1, 1, None, None, None, None]
+
+
 def test_what_is_not_there_has_no_node() -> None:
     """Asking a list by name, a mapping by number, or either for too much gives nothing."""
     root, _ = read_document("a: [1]\n", {})
