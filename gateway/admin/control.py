@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
     from gateway.control.figures import Figures
     from gateway.control.rollouts import Rollouts
@@ -50,6 +51,8 @@ class Control:
     configuration: Configuration
     roster: Roster
     rollouts: Rollouts
+    rules: Callable[[str], list[RuleState]]
+    """What each rule of a rollout said last."""
     figures: Figures
     store: Store
     reload: Callable[[], Awaitable[bool]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import web
 
-from gateway.admin import configuration, events, explanation, paths, probes, rollouts, series, status, stream
+from gateway.admin import configuration, events, explanation, incidents, paths, probes, rollouts, series, status, stream
 from gateway.admin.answers import answer_json
 from gateway.admin.control import METRICS_PATH
 from gateway.admin.questions import Question, read_body, read_query
@@ -43,6 +43,8 @@ class Operation:
     """Whether the body is a text, which the function reads itself."""
     refuses: tuple[int, ...] = ()
     """The statuses of refusals that this operation has of its own."""
+    gives_text: tuple[str, ...] = ()
+    """Media types of texts that a caller may have in place of JSON, by its Accept."""
     also_gives: tuple[int, ...] = ()
     """Statuses other than 200 that come with the same shape."""
 
@@ -141,6 +143,60 @@ OPERATIONS: Final = (
         refuses=(404, 409, 503),
     ),
     Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/start",
+        answer=rollouts.start,
+        tag="rollouts",
+        gives=rollouts.RolloutView,
+        body=rollouts.ActionWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/pause",
+        answer=rollouts.pause,
+        tag="rollouts",
+        gives=rollouts.RolloutView,
+        body=rollouts.ActionWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/resume",
+        answer=rollouts.resume,
+        tag="rollouts",
+        gives=rollouts.RolloutView,
+        body=rollouts.ActionWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/promote",
+        answer=rollouts.promote,
+        tag="rollouts",
+        gives=rollouts.RolloutView,
+        body=rollouts.ActionWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/step-back",
+        answer=rollouts.step_back,
+        tag="rollouts",
+        gives=rollouts.RolloutView,
+        body=rollouts.ActionWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/rollback",
+        answer=rollouts.roll_back,
+        tag="rollouts",
+        gives=rollouts.RolloutView,
+        body=rollouts.ActionWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
         method="GET",
         path="/api/v1/paths",
         answer=paths.list_paths,
@@ -166,6 +222,24 @@ OPERATIONS: Final = (
         gives=events.EventList,
         query=events.EventsQuery,
         refuses=(503,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/incidents",
+        answer=incidents.list_incidents,
+        tag="events",
+        gives=incidents.IncidentList,
+        query=incidents.IncidentsQuery,
+        refuses=(503,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/incidents/{id}",
+        answer=incidents.show_incident,
+        tag="events",
+        gives=incidents.IncidentView,
+        gives_text=(incidents.MARKDOWN,),
+        refuses=(404, 503),
     ),
     Operation(
         method="GET",

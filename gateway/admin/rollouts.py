@@ -1,17 +1,23 @@
-"""Rollouts over the API: how they stand, and the percentage that an operator gives them."""
+"""Rollouts over the API: how they stand, and what an operator may do with them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
+from gateway.admin.answers import show_time
 from gateway.admin.questions import Question, Reason
+from gateway.control.readings import list_values
+from gateway.core.lifecycle import Action, State, is_held, is_hold_over
 
 if TYPE_CHECKING:
-    from gateway.admin.control import Call
-    from gateway.control.rollouts import RolloutState
+    from gateway.admin.control import Call, Control
+    from gateway.control.conductor import RuleState
+    from gateway.control.standing import RolloutState
+    from gateway.core.plans import Stage
 
 
 class StageView(msgspec.Struct, frozen=True):
@@ -26,6 +32,18 @@ class StageView(msgspec.Struct, frozen=True):
     """RFC 3339, UTC."""
     hold_left_s: float
     waits_for: list[str]
+    """What keeps it from the next one: `hold`, `approval`, or the ids of gates."""
+
+
+class PlannedStage(msgspec.Struct, frozen=True):
+    """One step of the plan."""
+
+    percent: float
+    cohorts: list[str]
+    """Of those that send to the candidate only these; none: all."""
+    hold_s: float
+    approval: bool
+    gates: list[str]
 
 
 class ArmCounts(msgspec.Struct, frozen=True):
@@ -51,6 +69,7 @@ class RuleView(msgspec.Struct, frozen=True):
     baseline: float | None
     requests: ArmCounts
     needs: int | None
+    """How many more requests of the candidate it takes before it says anything."""
 
 
 class RolloutView(msgspec.Struct, frozen=True):
@@ -59,16 +78,17 @@ class RolloutView(msgspec.Struct, frozen=True):
     name: str
     mode: Literal["off", "shadow", "live"]
     state: Literal["pending", "running", "waiting", "paused", "rolled_back", "completed"]
-    """A fixed percentage is always running."""
     percent: Annotated[float, Meta(ge=0, le=100)]
     """The share in force now."""
     source: Literal["file", "plan", "operator", "switch"]
     """Who or what set it."""
     stage: StageView | None
-    """Null for a fixed percentage, as are `cooldown_until` and `retries_left`."""
-    stages: list[object]
+    """Null for a fixed percentage, and while nobody has started the plan."""
+    stages: list[PlannedStage]
     cooldown_until: str | None
+    """Until when only `force` resumes it after a rollback."""
     retries_left: int | None
+    """How often it may start again by itself; null for a fixed percentage."""
     routes: list[str]
     """Those that share it."""
     rules: list[RuleView]
@@ -98,47 +118,158 @@ class UnsetWish(Question, frozen=True):
     """For the audit log."""
 
 
+class ActionWish(Question, frozen=True):
+    """Why an operator acts."""
+
+    reason: Reason = ""
+    """For the audit log."""
+    force: bool = False
+    """Resume: before the cooldown is over. Promote: without its hold and gates."""
+    to: Literal["shadow"] | None = None
+    """Rollback: `shadow` goes on to copy requests to the candidate."""
+
+
 async def list_rollouts(call: Call) -> RolloutList:
     """All rollouts."""
-    return RolloutList([view_rollout(state) for state in call.control.rollouts.states()], None)
+    control = call.control
+    return RolloutList([view_rollout(state, control) for state in control.rollouts.states()], None)
 
 
 async def show_rollout(call: Call) -> RolloutView:
     """One rollout."""
-    return view_rollout(call.control.rollouts.state(call.name))
+    return view_rollout(call.control.rollouts.state(call.name), call.control)
 
 
 async def set_percent(call: Call, wish: PercentWish) -> RolloutView:
-    """Give a rollout an operator's percentage.
+    """Give a rollout an operator's percentage, for all cohorts. A plan stands still under it.
 
     It holds, over restarts and edits of the file, until it is taken back. 200 when it is in force in every worker,
     503 when it is set but a worker lags.
     """
-    state = await call.control.rollouts.set_percent(call.name, wish.percent, wish.reason, call.operator)
-    await call.control.wait_until_applied()
-    return view_rollout(state)
+    return await _act(call, Action.SET, ActionWish(wish.reason), wish.percent)
 
 
 async def unset_percent(call: Call, wish: UnsetWish) -> RolloutView:
-    """Take an operator's percentage back: the file's holds again."""
-    state = await call.control.rollouts.unset_percent(call.name, wish.reason, call.operator)
+    """Take an operator's percentage back: the file's, or the plan's, holds again."""
+    return await _act(call, Action.UNSET, ActionWish(wish.reason))
+
+
+async def start(call: Call, wish: ActionWish) -> RolloutView:
+    """Begin a plan with its first stage."""
+    return await _act(call, Action.START, wish)
+
+
+async def pause(call: Call, wish: ActionWish) -> RolloutView:
+    """Stop a plan where it is: share and cohorts stay, the hold stands still, guards go on."""
+    return await _act(call, Action.PAUSE, wish)
+
+
+async def resume(call: Call, wish: ActionWish) -> RolloutView:
+    """Go on after a pause; after a rollback, begin anew once its cooldown is over, or at once with `force`."""
+    return await _act(call, Action.RESUME, wish)
+
+
+async def promote(call: Call, wish: ActionWish) -> RolloutView:
+    """Approve the next stage; with `force` without waiting for hold and gates."""
+    return await _act(call, Action.PROMOTE, wish)
+
+
+async def step_back(call: Call, wish: ActionWish) -> RolloutView:
+    """Go back to the stage before, its hold anew; from the first stage or a fixed percentage, roll back."""
+    return await _act(call, Action.STEP_BACK, wish)
+
+
+async def roll_back(call: Call, wish: ActionWish) -> RolloutView:
+    """Back to 0 %, and an operator's percentage dropped. In force at once, even while the store can't be written."""
+    return await _act(call, Action.ROLLBACK, wish)
+
+
+async def _act(call: Call, action: Action, wish: ActionWish, percent: float | None = None) -> RolloutView:
+    """Do it; answered when it is in force in every worker."""
+    state = await call.control.rollouts.act(
+        call.name,
+        action,
+        reason=wish.reason,
+        actor=call.operator,
+        percent=percent,
+        force=wish.force,
+        to=wish.to,
+    )
     await call.control.wait_until_applied()
-    return view_rollout(state)
+    return view_rollout(state, call.control)
 
 
-def view_rollout(state: RolloutState) -> RolloutView:
+def view_rollout(state: RolloutState, control: Control) -> RolloutView:
     """A rollout in the API's shape."""
+    progress, plan = state.progress, state.rollout.plan
+    rules = [_view_rule(rule) for rule in control.rules(state.name)]
     return RolloutView(
         name=state.name,
-        mode=state.mode,
-        state=state.state,
+        mode=state.rollout.mode.value,
+        state=progress.state.value,
         percent=state.percent,
         source=state.source,
-        stage=None,
-        stages=[],
-        cooldown_until=None,
-        retries_left=None,
+        stage=_view_stage(state, rules),
+        stages=[_view_planned(stage) for stage in plan.stages],
+        cooldown_until=_cooldown_until(state, control.now()),
+        retries_left=progress.retries_left if plan.stages else None,
         routes=list(state.routes),
-        rules=[],
+        rules=rules,
         revision=state.revision,
     )
+
+
+def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
+    progress, stages = state.progress, state.rollout.plan.stages
+    if not stages or is_held(progress) or progress.state is State.PENDING:
+        return None
+    index = min(progress.stage, len(stages) - 1)
+    return StageView(
+        index=index + 1,
+        of=len(stages),
+        percent=progress.stage_percent,
+        cohorts=list(progress.stage_cohorts),
+        since=show_time(datetime.fromtimestamp(progress.stage_since, UTC)),
+        hold_left_s=max(0.0, round(stages[index].hold_seconds - progress.held_seconds, 1)),
+        waits_for=_list_waits(state, stages[index], rules),
+    )
+
+
+def _list_waits(state: RolloutState, stage: Stage, rules: list[RuleView]) -> list[str]:
+    """What keeps a plan from its next stage."""
+    progress = state.progress
+    if progress.state is State.COMPLETED:
+        return []
+    waits = [] if is_hold_over(state.rollout, progress) else ["hold"]
+    waits += [rule.id for rule in rules if rule.kind == "gate" and rule.verdict != "ok"]
+    return [*waits, "approval"] if stage.needs_approval else waits
+
+
+def _view_planned(stage: Stage) -> PlannedStage:
+    gates = [gate.text for gate in stage.gates]
+    return PlannedStage(stage.percent, list(stage.cohorts), stage.hold_seconds, stage.needs_approval, gates)
+
+
+def _view_rule(rule: RuleState) -> RuleView:
+    judgement, values = rule.judgement, list_values(rule.judgement)
+    return RuleView(
+        id=rule.id,
+        kind=rule.kind,
+        when=rule.when,
+        do=rule.do,
+        route=judgement.route,
+        path=judgement.path,
+        verdict=judgement.verdict.value,
+        reason=judgement.reason,
+        value=cast("float | None", values["value"]),
+        bound=cast("float | None", values["bound"]),
+        baseline=cast("float | None", values["baseline"]),
+        requests=ArmCounts(judgement.candidate_requests, judgement.baseline_requests),
+        needs=judgement.needs,
+    )
+
+
+def _cooldown_until(state: RolloutState, now: datetime) -> str | None:
+    left = state.progress.cooldown_left_seconds
+    is_cooling = state.progress.state is State.ROLLED_BACK and left > 0
+    return show_time(now + timedelta(seconds=left)) if is_cooling else None

@@ -1,55 +1,44 @@
-"""The rollouts: what the file asks for, and what operators have set over it.
+"""The rollouts as they stand: what the file asks for, and how far each one is.
 
-The table that is compiled from the file passes through here on its way to the workers: each rollout's percentage is
-the operator's where there is one, bounded by what the environment allows. An operator's percentage is in the store
-before it is in force; it outlives restarts, edits of the file, and even the rollout's absence from it.
+The table that is compiled from the file passes through here on its way to the workers: each rollout gets the share and
+the cohorts that its progress gives it (`gateway.core.lifecycle`). Progress is in the store before it is in force; it
+outlives restarts, edits of the file, and even the rollout's absence from it.
+
+What keeps users from harm does not wait for a disk: a rollback, and whatever a guard does, is in force half a second
+later at the latest, and is stored as soon as that is possible.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
-from gateway.core.types import Hash, Rollout, Table
-from gateway.errors import BadValue, StoreUnavailable, UnknownRollout, WrongAction
+from gateway.control.deposits import Deposit, Deposits
+from gateway.control.standing import RolloutState, check_percent
+from gateway.core import lifecycle
+from gateway.core.lifecycle import Action, Progress, State, Transition
+from gateway.core.types import Rollout, Route, Table
+from gateway.errors import StoreUnavailable, UnknownRollout
 from gateway.settings.names import suggest
-from gateway.store.records import Actor, NewEvent, Standing
+from gateway.store.records import Actor, Event, Incident, NewEvent, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from gateway.store import Store
 
-State = Literal["pending", "running", "waiting", "paused", "rolled_back", "completed"]
-Source = Literal["file", "plan", "operator", "switch"]
+Listener = Callable[[Event, Transition], None]
+Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
-MOST_PERCENT = 100.0
-WHOLE_PERCENTAGES = frozenset({Hash.UNLEASH, Hash.MD5_MOD100})
-"""Schemes with 100 places: a fraction of a percentage has no meaning in them."""
+KEEP_SECONDS: Final = 5.0
+"""How often passed time is written: a crash costs a hold so much at the most."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutState:
-    """How one rollout stands."""
-
-    name: str
-    mode: Literal["off", "shadow", "live"]
-    state: State
-    percent: float
-    """In force."""
-    source: Source
-    """Who or what set it."""
-    file_percent: float
-    routes: tuple[str, ...]
-    revision: str
 
 
 class Rollouts:
@@ -63,105 +52,93 @@ class Rollouts:
         self, store: Store, publish: Callable[[Table], None], now: Callable[[], datetime], file: str = ""
     ) -> None:
         self.table: Table | None = None
-        """In force, with what operators set; None before the first."""
+        """In force, as the workers have it; None before the first."""
+        self.listeners: list[Listener] = []
+        """Hear of every transition that is in force."""
+        self.record: Record = _record_nothing
+        """Makes the incident of a rollback."""
         self._store = store
         self._publish = publish
         self._now = now
         self._file_name = file
         self._file: Table | None = None
-        self._percents: dict[str, float] = {}
-        self._knows_percents = False
+        self._rollouts: dict[str, Rollout] = {}
+        self._progresses: dict[str, Progress] = {}
+        self._is_known = False
         self._one_at_a_time = asyncio.Lock()
-        self._recording: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deposits = Deposits(store)
+        self._passed: dict[str, Progress] = {}
+        self._kept_at = 0.0
+
+    # The store.
 
     async def begin(self) -> None:
-        """Read what operators had set. Without a store the gateway serves by the file, and says so."""
+        """Read how far every rollout is. Without a store the gateway serves by the file, and says so."""
         try:
-            self._percents = await self._store.percents()
+            await self._read()
         except StoreUnavailable as error:
-            effect = "operators' percentages are not known: the file's are in force"
+            effect = "how far rollouts were is not known: they stand as the file has them"
             log.error("store_unavailable", reason=str(error), effect=effect)  # noqa: TRY400 - the reason says it all
-        else:
-            self._knows_percents = True
 
     async def retry(self) -> None:
-        """Read what operators had set, if that could not be read before, and put it in force."""
-        if self._knows_percents:
-            return
+        """Read what could not be read before and put it in force; write what could not be written."""
         async with self._one_at_a_time:
             with contextlib.suppress(StoreUnavailable):
-                self._percents = await self._store.percents() | self._percents
-                self._knows_percents = True
-                log.info("store_available", percents=self._percents)
-                if self._file is not None:
-                    self._put_in_force(self._file, self._percents)
+                if not self._is_known:
+                    await self._read()
+                    log.info("store_available", rollouts=len(self._progresses))
+                    if self._file is not None:
+                        self._adopt(self._file)
+                        self._put_in_force(self._file)
+                await self._deposits.pay()
+
+    async def _read(self) -> None:
+        now = self._now().timestamp()
+        stored = await self._store.progresses()
+        for name, progress in stored.items():
+            if name not in self._deposits.owed:
+                self._progresses[name] = lifecycle.catch_up(progress, now)
+        self._rollouts = {}  # each is adopted anew: nobody knows what the file said when this was stored
+        self._is_known = True
 
     async def close(self) -> None:
-        """Wait for the events that are being recorded."""
-        await asyncio.gather(*self._recording)
+        """Wait for what is being recorded, and write what passed."""
+        if self._passed:
+            self._spawn(self._deposits.keep(self._passed))
+        await asyncio.gather(*self._tasks)
+
+    # What the file says.
 
     def publish(self, table: Table) -> None:
-        """Put a table that was compiled from the file in force, under what operators set. Raises what that raises."""
-        self._put_in_force(table, self._percents)
-        task = asyncio.get_running_loop().create_task(self._record_file(table))
-        self._recording.add(task)
-        task.add_done_callback(self._recording.discard)
+        """Put a table that was compiled from the file in force, as far as its rollouts are. Raises what that raises."""
+        edits = self._adopt(table)
+        self._put_in_force(table)
+        self._spawn(self._record_file(table, edits))
 
-    def states(self) -> list[RolloutState]:
-        """How each rollout stands, in the file's order."""
-        return [self._describe(rollout) for rollout in self._file.rollouts] if self._file is not None else []
+    def _adopt(self, table: Table) -> list[tuple[str, Transition]]:
+        """Find each rollout's place in what the file says now; what moved by that."""
+        now = self._now().timestamp()
+        edits = []
+        for rollout in table.rollouts:
+            before = self._progresses.get(rollout.name)
+            if before is None:
+                self._progresses[rollout.name] = lifecycle.begin(rollout, now)
+                continue
+            after = lifecycle.adopt(self._rollouts.get(rollout.name), rollout, before, now)
+            self._progresses[rollout.name] = after
+            if _stands(before) != _stands(after):
+                edits.append((rollout.name, _edit(before, after)))
+        self._rollouts = {rollout.name: rollout for rollout in table.rollouts}
+        return edits
 
-    def state(self, name: str) -> RolloutState:
-        """How one rollout stands. Raises `UnknownRollout`."""
-        return self._describe(self._find(name))
-
-    async def set_percent(self, name: str, percent: float, reason: str, actor: Actor) -> RolloutState:
-        """Give a rollout an operator's percentage.
-
-        Raises `UnknownRollout`, `BadValue` for what is no percentage of it, and `StoreUnavailable`: then nothing has
-        changed.
-        """
-        async with self._one_at_a_time:
-            check_percent(self._find(name), percent)
-            await self._change(name, float(percent), reason, actor)
-            return self.state(name)
-
-    async def unset_percent(self, name: str, reason: str, actor: Actor) -> RolloutState:
-        """Give a rollout back to the file.
-
-        Raises `UnknownRollout`, `WrongAction` when no operator has set anything, and `StoreUnavailable`.
-        """
-        async with self._one_at_a_time:
-            self._find(name)
-            if name not in self._percents:
-                raise WrongAction(f"`{name}` has no operator's percentage: the file's is in force already")
-            await self._change(name, None, reason, actor)
-            return self.state(name)
-
-    async def _change(self, name: str, percent: float | None, reason: str, actor: Actor) -> None:
-        """Record first, act then: after a crash in between, the next start puts in force what is in the store."""
-        percents = {other: value for other, value in self._percents.items() if other != name}
-        if percent is not None:
-            percents[name] = percent
-        rollout = self._find(name)
-        before, after = self._standing(rollout, self._percents), self._standing(rollout, percents)
-        event = self._event("percent" if percent is not None else "unset", actor, reason)
-        inputs: dict[str, object] = {"percent": percent, "file_percent": rollout.percent}
-        await self._store.set_percent(
-            name,
-            percent,
-            msgspec.structs.replace(event, rollout=name, before=before, after=after, inputs=inputs),
-        )
-        self._percents = percents
-        if self._file is not None:
-            self._put_in_force(self._file, percents)
-
-    def _put_in_force(self, table: Table, percents: dict[str, float]) -> None:
-        laid_over = overlay(table, percents)
+    def _put_in_force(self, table: Table) -> None:
+        rollouts = tuple(lifecycle.effect(rollout, self._progresses[rollout.name]) for rollout in table.rollouts)
+        laid_over = msgspec.structs.replace(table, rollouts=rollouts)
         self._publish(laid_over)
         self._file, self.table = table, laid_over
 
-    async def _record_file(self, table: Table) -> None:
+    async def _record_file(self, table: Table, edits: list[tuple[str, Transition]]) -> None:
         """Tell the audit log, unless it is what the log was told last: a new controller reads the same file again."""
         event = self._event("config", Actor("file", self._file_name), "the file's content was put in force")
         inputs: dict[str, object] = {"routes": len(table.routes), "rollouts": len(table.rollouts)}
@@ -169,8 +146,147 @@ class Rollouts:
             newest = await self._store.newest(event.kind)
             if newest is None or newest.revision != table.revision:
                 await self._store.record(msgspec.structs.replace(event, revision=table.revision, inputs=inputs))
+            for name, edit in edits:
+                stored = await self._store.commit(name, edit.after, self._tell(name, edit))
+                self._announce(stored, edit)
         except StoreUnavailable as error:
             log.warning("event_lost", kind=event.kind, reason=str(error))
+
+    # How they stand.
+
+    def states(self) -> list[RolloutState]:
+        """How each rollout stands, in the file's order."""
+        return [self._describe(rollout) for rollout in self._rollouts.values()] if self._file is not None else []
+
+    def state(self, name: str) -> RolloutState:
+        """How one rollout stands. Raises `UnknownRollout`."""
+        return self._describe(self._find(name))
+
+    def plans(self) -> Mapping[str, Rollout]:
+        """Each rollout as the file has it."""
+        return self._rollouts if self._file is not None else {}
+
+    def progress(self, name: str) -> Progress:
+        """How far a rollout of the file is."""
+        return self._progresses[name]
+
+    def routes(self, name: str) -> frozenset[str]:
+        """The routes that share a rollout."""
+        return frozenset(route.name for route in self._routes() if route.rollout == name)
+
+    def _routes(self) -> tuple[Route, ...]:
+        return self._file.routes if self._file is not None else ()
+
+    def _find(self, name: str) -> Rollout:
+        if self._file is None or name not in self._rollouts:
+            raise UnknownRollout(f"there is no rollout `{name}`{suggest(name, self._rollouts)}")
+        return self._rollouts[name]
+
+    def _describe(self, rollout: Rollout) -> RolloutState:
+        routes = tuple(route.name for route in self._routes() if route.rollout == rollout.name)
+        revision = self._file.revision if self._file is not None else ""
+        return RolloutState(rollout, self._progresses[rollout.name], routes, revision)
+
+    # What moves them.
+
+    async def act(  # noqa: PLR0913 - the parts of one wish
+        self,
+        name: str,
+        action: Action,
+        *,
+        reason: str,
+        actor: Actor,
+        percent: float | None = None,
+        force: bool = False,
+        to: str | None = None,
+    ) -> RolloutState:
+        """Do what an operator wants.
+
+        Raises `UnknownRollout`, `BadValue` for what is no percentage of it, `WrongAction` where it does not fit how the
+        rollout stands, and `StoreUnavailable`: then nothing has changed.
+        """
+        async with self._one_at_a_time:
+            rollout, before = self._find(name), self._progresses.get(name)
+            assert before is not None  # noqa: S101 - every rollout of the file has one
+            if percent is not None:
+                check_percent(rollout, percent)
+            now = self._now().timestamp()
+            kind, after = lifecycle.act(rollout, before, action, now, percent=percent, force=force, to=to)
+            transition = Transition(
+                kind=kind,
+                before=before,
+                after=after,
+                actor="operator",
+                name=actor.name,
+                reason=reason,
+                inputs={"percent": percent} if percent is not None else {"force": True} if force else {},
+            )
+            await self._carry_out(name, transition)
+            return self.state(name)
+
+    async def commit(self, name: str, transition: Transition) -> Event | None:
+        """Do what a rule or a plan leads to; None, and nothing, when somebody has acted meanwhile.
+
+        Raises `StoreUnavailable` where it may wait for the store: then nothing has changed.
+        """
+        async with self._one_at_a_time:
+            if self._progresses.get(name) != transition.before or name not in self._rollouts:
+                return None
+            return await self._carry_out(name, transition)
+
+    def pass_time(self, changed: Mapping[str, Progress]) -> None:
+        """Note the progress of rollouts for which only time has passed; it is written every few seconds."""
+        self._progresses.update(changed)
+        self._passed.update(changed)
+        loop_time = asyncio.get_running_loop().time()
+        # While a transition is on its way to the store, what was before it must not get there behind it.
+        if self._passed and loop_time - self._kept_at >= KEEP_SECONDS and not self._one_at_a_time.locked():
+            self._kept_at = loop_time
+            self._spawn(self._deposits.keep(self._passed))
+            self._passed = {}
+
+    async def _carry_out(self, name: str, transition: Transition) -> Event:
+        """Store it, put it in force, announce it: in this order, so a crash leaves one side of it or the other."""
+        rollout, event = self._rollouts[name], self._tell(name, transition)
+        incident = await self._record_incident(name, transition) if transition.kind == "rollback" else None
+        deposit = Deposit(name, transition.after, event, incident)
+        is_urgent = transition.kind == "rollback" or (transition.actor == "rule" and transition.kind != "notify")
+        stored = await (self._deposits.put_soon(deposit) if is_urgent else self._deposits.put(deposit))
+        after = transition.after
+        if (edited := self._rollouts.get(name)) is not None and edited is not rollout:
+            after = lifecycle.adopt(rollout, edited, after, self._now().timestamp())
+        self._progresses[name] = after
+        self._passed.pop(name, None)
+        if self._file is not None:
+            self._put_in_force(self._file)
+        self._announce(stored, transition)
+        return stored
+
+    async def _record_incident(self, name: str, transition: Transition) -> Incident | None:
+        routes = [route for route in self._routes() if route.rollout == name]
+        try:
+            return await self.record(self._rollouts[name], routes, transition)
+        except Exception:
+            log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
+            return None
+
+    def _announce(self, event: Event, transition: Transition) -> None:
+        for listener in self.listeners:
+            try:
+                listener(event, transition)
+            except Exception:
+                log.exception("listener_failed", kind=event.kind)  # the others hear of it all the same
+
+    def _tell(self, name: str, transition: Transition) -> NewEvent:
+        rollout = self._rollouts[name]
+        actor = Actor(transition.actor, transition.name)
+        return msgspec.structs.replace(
+            self._event(transition.kind, actor, transition.reason),
+            rollout=name,
+            before=_standing(rollout, transition.before),
+            after=_standing(rollout, transition.after),
+            inputs=_inputs(transition),
+        )
 
     def _event(self, kind: str, actor: Actor, reason: str) -> NewEvent:
         return NewEvent(
@@ -185,57 +301,33 @@ class Rollouts:
             revision=self._file.revision if self._file is not None else "",
         )
 
-    def _find(self, name: str) -> Rollout:
-        rollouts = {rollout.name: rollout for rollout in self._file.rollouts} if self._file is not None else {}
-        if name not in rollouts:
-            raise UnknownRollout(f"there is no rollout `{name}`{suggest(name, rollouts)}")
-        return rollouts[name]
-
-    def _standing(self, rollout: Rollout, percents: dict[str, float]) -> Standing:
-        return Standing("running", percent_in_force(rollout, percents))
-
-    def _describe(self, rollout: Rollout) -> RolloutState:
-        assert self._file is not None  # noqa: S101 - it is where the rollout comes from
-        return RolloutState(
-            name=rollout.name,
-            mode=rollout.mode.value,
-            state="running",
-            percent=percent_in_force(rollout, self._percents),
-            source=source_of(rollout, self._percents),
-            file_percent=rollout.percent,
-            routes=tuple(route.name for route in self._file.routes if route.rollout == rollout.name),
-            revision=self._file.revision,
-        )
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def overlay(table: Table, percents: dict[str, float]) -> Table:
-    """The table with operators' percentages in place of the file's, as far as the environment allows them."""
-    rollouts = tuple(
-        msgspec.structs.replace(rollout, percent=min(percents[rollout.name], rollout.cap))
-        if rollout.name in percents
-        else rollout
-        for rollout in table.rollouts
-    )
-    return msgspec.structs.replace(table, rollouts=rollouts)
+async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:
+    """Until somebody records incidents."""
 
 
-def percent_in_force(rollout: Rollout, percents: dict[str, float]) -> float:
-    """The share of a rollout of the file's table."""
-    return 0.0 if rollout.killed else min(percents.get(rollout.name, rollout.percent), rollout.cap)
+def _inputs(transition: Transition) -> dict[str, object]:
+    """What a transition rests on: what was asked, and what the rule saw."""
+    inputs = dict(transition.inputs)
+    if transition.judgement is not None:
+        said = msgspec.to_builtins(transition.judgement)
+        inputs |= {key: value for key, value in said.items() if value is not None}
+    return inputs
 
 
-def source_of(rollout: Rollout, percents: dict[str, float]) -> Source:
-    """Who or what set the share that is in force."""
-    wanted = percents.get(rollout.name)
-    bounded = wanted > rollout.cap if wanted is not None else rollout.percent == rollout.cap < MOST_PERCENT
-    if rollout.killed or bounded:
-        return "switch"
-    return "file" if wanted is None else "operator"
+def _stands(progress: Progress) -> tuple[State, int, float, tuple[str, ...]]:
+    return progress.state, progress.stage, progress.stage_percent, progress.stage_cohorts
 
 
-def check_percent(rollout: Rollout, percent: float) -> None:
-    """Raises `BadValue` for what is not from 0 to 100, or a fraction where the hash knows none."""
-    if not 0 <= percent <= MOST_PERCENT:
-        raise BadValue("percent", f"{percent:g} is not a percentage; it must be from 0 to 100")
-    if rollout.hash in WHOLE_PERCENTAGES and percent % 1:
-        raise BadValue("percent", f"`hash: {rollout.hash}` takes whole percentages only, not {percent:g}")
+def _edit(before: Progress, after: Progress) -> Transition:
+    reason = "the file was edited"
+    return Transition(kind="edit", before=before, after=after, actor="file", name="", reason=reason)
+
+
+def _standing(rollout: Rollout, progress: Progress) -> Standing:
+    return Standing(str(progress.state), lifecycle.share_of(rollout, progress))

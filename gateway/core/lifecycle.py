@@ -449,9 +449,12 @@ def is_hold_over(rollout: Rollout, progress: Progress) -> bool:
 # The file.
 
 
-def adopt(before: Rollout, after: Rollout, progress: Progress, now: float) -> Progress:
-    """The progress under an edited rollout: as far as it was, and nobody is moved forward by it."""
-    if before.plan.retries != after.plan.retries:
+def adopt(before: Rollout | None, after: Rollout, progress: Progress, now: float) -> Progress:
+    """The progress under an edited rollout: as far as it was, and nobody is moved forward by it.
+
+    ``before`` is None after a restart, when nobody knows any more what the file said.
+    """
+    if before is not None and before.plan.retries != after.plan.retries:
         used = before.plan.retries - progress.retries_left
         progress = _change(progress, retries_left=max(0, after.plan.retries - used))
     if progress.state is State.ROLLED_BACK or before == after:
@@ -463,13 +466,13 @@ def adopt(before: Rollout, after: Rollout, progress: Progress, now: float) -> Pr
     return _adopt_stage(after.plan, progress, now)
 
 
-def _adopt_fixed(before: Rollout, after: Rollout, progress: Progress, now: float) -> Progress:
+def _adopt_fixed(before: Rollout | None, after: Rollout, progress: Progress, now: float) -> Progress:
     """A fixed percentage; while paused the share stays what it was until somebody resumes."""
     if progress.state is State.PAUSED:
         return progress
-    if before.plan.stages:
+    if (before is not None and before.plan.stages) or progress.state is not State.RUNNING:
         return _fix(after, progress, now)
-    return _change(progress, stage_percent=after.percent)
+    return _change(progress, stage_percent=after.percent, stage_cohorts=())
 
 
 def _adopt_stage(plan: Plan, progress: Progress, now: float) -> Progress:

@@ -17,10 +17,16 @@ import structlog
 import uvloop
 
 from gateway.admin import api
+from gateway.control.conductor import Clocks, Conductor
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
+from gateway.control.gates import ExternalGates
+from gateway.control.history import History
+from gateway.control.incidents import Incidents
+from gateway.control.notices import Notices, Target
 from gateway.control.overview import take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
+from gateway.control.samples import Samples
 from gateway.control.tracing import Exports
 from gateway.control.watcher import Watcher
 from gateway.errors import ConfigError, Problem
@@ -31,6 +37,7 @@ from gateway.runtime.recorder import Recorder
 from gateway.store import open_store
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Coroutine
 
     from gateway.core.types import Table
@@ -57,9 +64,14 @@ class Controller:
         self._recorder = Recorder(inheritance.ledger, inheritance.clock.now)
         # Serials begin above every one of a controller before this one.
         self._exports = Exports()
-        self._hub = Hub(self._roster, time.time_ns(), self._recorder, self._exports.record)
+        self._samples = Samples()
+        self._hub = Hub(self._roster, time.time_ns(), self._recorder, self._exports.record, self._samples.take)
         self._store = open_store(inheritance.source.started_with.store)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
+        self._gates = ExternalGates(time.monotonic, time.time)
+        self._history = History()
+        self._notices = Notices(_url_of(inheritance.admin))
+        self._conductor = self._watch()
         kept = inheritance.keepsake.newest()
         token = kept.admin_token if kept is not None else ""
         self._configuration = Configuration(inheritance.source, self._rollouts.publish, self._keep, token)
@@ -72,24 +84,43 @@ class Controller:
         content = await asyncio.to_thread(self._read)
         await self._hub.serve(self._inheritance.link)
         await self._rollouts.begin()
+        await self._history.restore(self._store, self._recorder.figures.started_at)
         admin = await api.serve(self._control(), self._inheritance.admin)
         await self._begin(content)
         log.info("controller_started")
         await self._live(
-            self._follow(Watcher(self._path, content or b"")), self._reload_on_signal(), self._retry_refused()
+            self._conductor.run(),
+            self._follow(Watcher(self._path, content or b"")),
+            self._reload_on_signal(),
+            self._retry_refused(),
         )
         await admin.cleanup()
         await self._hub.close()
         await self._exports.close()
         await self._rollouts.close()
+        await self._gates.close()
+        await self._notices.close()
         await self._store.close()
         return 0
+
+    def _watch(self) -> Conductor:
+        """What watches the rollouts, and hears of what comes of it."""
+        figures, clock = self._recorder.figures, self._inheritance.clock
+        incidents = Incidents(figures, self._samples, self._history, time.time, clock.now)
+        self._rollouts.record = incidents.record
+        self._rollouts.listeners += [
+            lambda event, _: self._history.hear(event),
+            lambda event, transition: self._notices.offer(event, transition.judgement),
+        ]
+        clocks = Clocks(time.monotonic, clock.now, _now)
+        return Conductor(figures, self._rollouts, self._gates, self._roster.waiting, clocks)
 
     def _control(self) -> api.Control:
         return api.Control(
             configuration=self._configuration,
             roster=self._roster,
             rollouts=self._rollouts,
+            rules=self._conductor.rules,
             figures=self._recorder.figures,
             store=self._store,
             reload=self.reload,
@@ -156,6 +187,8 @@ class Controller:
         self._exports.adopt(table.tracing)
 
     def _keep(self, accepted: Accepted) -> None:
+        notify = accepted.loaded.config.notify
+        self._notices.adopt([Target(each.url, frozenset(each.events)) for each in notify])
         self._inheritance.keepsake.put(
             Kept(
                 text=accepted.loaded.text,
@@ -179,6 +212,11 @@ class Controller:
 
     def _missing(self) -> Problem:
         return Problem(0, 0, "", "the file can't be read")
+
+
+def _url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _now() -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from gateway.store.records import Event, NewEvent
+from gateway.core.lifecycle import Progress
+from gateway.store.records import Event, Incident, NewEvent
 
 
 class Store(Protocol):
@@ -27,17 +29,30 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of it. What is under way ends first."""
 
-    async def percents(self) -> dict[str, float]:
-        """Operators' percentages, by rollout."""
+    async def progresses(self) -> dict[str, Progress]:
+        """How far each rollout is that was ever moved."""
 
-    async def set_percent(self, rollout: str, percent: float | None, event: NewEvent) -> Event:
-        """Set an operator's percentage, or give it back (None), and record the event: both or neither."""
+    async def commit(
+        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None
+    ) -> Event:
+        """Write how far a rollout is now, the event that tells it, and the incident: all or nothing."""
+
+    async def keep(self, progresses: Mapping[str, Progress]) -> None:
+        """Write how far rollouts are, where only time has passed."""
 
     async def record(self, event: NewEvent) -> Event:
         """Add to the audit log."""
 
     async def events(self, after: int = 0, limit: int = 100, rollout: str | None = None) -> list[Event]:
         """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
+
+    async def incidents(
+        self, before: str | None = None, limit: int = 100, rollout: str | None = None
+    ) -> list[Incident]:
+        """The last ``limit`` incidents with an id below ``before``, the newest first; of one rollout, if given."""
+
+    async def incident(self, name: str) -> Incident | None:
+        """The one with this id."""
 
     async def newest(self, kind: str) -> Event | None:
         """The last event of a kind that was recorded; None before the first."""

@@ -26,6 +26,22 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX events_of_rollout ON events (rollout, id)",
         "CREATE INDEX events_of_kind ON events (kind, id)",
     ),
+    (
+        """CREATE TABLE progress (
+            rollout TEXT PRIMARY KEY,
+            document BLOB NOT NULL
+        ) STRICT""",
+        # What operators had set by then, for rollouts with a fixed percentage: there were no others.
+        """INSERT INTO progress SELECT rollout, CAST(json_object('state', 'running', 'percent', percent) AS BLOB)
+        FROM percents""",
+        "DROP TABLE percents",
+        """CREATE TABLE incidents (
+            id TEXT PRIMARY KEY,
+            rollout TEXT NOT NULL,
+            document BLOB NOT NULL
+        ) STRICT""",
+        "CREATE INDEX incidents_of_rollout ON incidents (rollout, id)",
+    ),
 )
 """Never edited once released: what has to change is another step."""
 

@@ -44,3 +44,26 @@ class Event(NewEvent, frozen=True, kw_only=True, rename={"before": "from", "afte
 
     id: int
     """Grows from event to event, and is never used twice."""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """The record that is kept of a rollback. Percentages are 0 to 100, rates 0 to 1, latencies milliseconds."""
+
+    id: str
+    """Readable, sortable by time, and used once."""
+    rollout: str
+    rule: str | None
+    """The guard that fired; None where a person went back."""
+    time: str
+    """RFC 3339, UTC."""
+    stage: int | None
+    """From 1; None for a fixed percentage."""
+    percent_before: float
+    values: dict[str, object]
+    """What the rule rests on."""
+    paths: list[dict[str, object]]
+    """Both arms' figures per path, the worst first."""
+    samples: list[dict[str, object]] = []
+    """Requests that the candidate failed."""
+    events: list[dict[str, object]] = []
+    """What led there."""

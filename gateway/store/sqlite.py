@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 
+from gateway.core.lifecycle import Progress
 from gateway.errors import StoreUnavailable
 from gateway.store.connection import Connection
-from gateway.store.records import Event, NewEvent
+from gateway.store.records import Event, Incident, NewEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 EVENTS_KEPT: Final = 100_000
 """The newest; with a reload a minute that is more than two months."""
+
+INCIDENTS_KEPT: Final = 1000
+"""The newest; each takes some 20 KiB."""
 
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
@@ -54,13 +58,29 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.drop)
         self._thread.shutdown()
 
-    async def percents(self) -> dict[str, float]:
-        """Operators' percentages, by rollout."""
-        return await self._run(_read_percents)
+    async def progresses(self) -> dict[str, Progress]:
+        """How far each rollout is that was ever moved."""
+        return await self._run(_read_progresses)
 
-    async def set_percent(self, rollout: str, percent: float | None, event: NewEvent) -> Event:
-        """Set an operator's percentage, or give it back (None), and record the event: both or neither."""
-        return await self._run(_write_percent, rollout, percent, event)
+    async def commit(
+        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None
+    ) -> Event:
+        """Write how far a rollout is now, the event that tells it, and the incident: all or nothing."""
+        return await self._run(_write_transition, rollout, progress, event, incident)
+
+    async def keep(self, progresses: Mapping[str, Progress]) -> None:
+        """Write how far rollouts are, where only time has passed."""
+        await self._run(_write_progresses, progresses)
+
+    async def incidents(
+        self, before: str | None = None, limit: int = 100, rollout: str | None = None
+    ) -> list[Incident]:
+        """The last ``limit`` incidents with an id below ``before``, the newest first; of one rollout, if given."""
+        return await self._run(_read_incidents, before, limit, rollout)
+
+    async def incident(self, name: str) -> Incident | None:
+        """The one with this id."""
+        return await self._run(_read_incident, name)
 
     async def record(self, event: NewEvent) -> Event:
         """Add to the audit log."""
@@ -108,17 +128,54 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _read_percents(connection: sqlite3.Connection) -> dict[str, float]:
-    return dict(connection.execute("SELECT rollout, percent FROM percents"))
+def _read_progresses(connection: sqlite3.Connection) -> dict[str, Progress]:
+    rows = connection.execute("SELECT rollout, document FROM progress")
+    return {rollout: msgspec.json.decode(document, type=Progress) for rollout, document in rows}
 
 
-def _write_percent(connection: sqlite3.Connection, rollout: str, percent: float | None, event: NewEvent) -> Event:
+def _write_transition(
+    connection: sqlite3.Connection, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None
+) -> Event:
     with _transaction(connection):
-        if percent is None:
-            connection.execute("DELETE FROM percents WHERE rollout = ?", (rollout,))
-        else:
-            connection.execute("INSERT OR REPLACE INTO percents VALUES (?, ?)", (rollout, percent))
+        _insert_progress(connection, rollout, progress)
+        if incident is not None:
+            _insert_incident(connection, incident)
         return _insert_event(connection, event)
+
+
+def _write_progresses(connection: sqlite3.Connection, progresses: Mapping[str, Progress]) -> None:
+    with _transaction(connection):
+        for rollout, progress in progresses.items():
+            _insert_progress(connection, rollout, progress)
+
+
+def _insert_progress(connection: sqlite3.Connection, rollout: str, progress: Progress) -> None:
+    connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (rollout, msgspec.json.encode(progress)))
+
+
+def _insert_incident(connection: sqlite3.Connection, incident: Incident) -> None:
+    row = (incident.id, incident.rollout, msgspec.json.encode(incident))
+    connection.execute("INSERT OR REPLACE INTO incidents VALUES (?, ?, ?)", row)
+    connection.execute(
+        "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents ORDER BY id DESC LIMIT -1 OFFSET ?)",
+        (INCIDENTS_KEPT,),
+    )
+
+
+def _read_incidents(
+    connection: sqlite3.Connection, before: str | None, limit: int, rollout: str | None
+) -> list[Incident]:
+    rows = connection.execute(
+        """SELECT document FROM incidents WHERE (? IS NULL OR id < ?) AND (? IS NULL OR rollout = ?)
+        ORDER BY id DESC LIMIT ?""",
+        (before, before, rollout, rollout, limit),
+    )
+    return [msgspec.json.decode(document, type=Incident) for (document,) in rows]
+
+
+def _read_incident(connection: sqlite3.Connection, name: str) -> Incident | None:
+    row = connection.execute("SELECT document FROM incidents WHERE id = ?", (name,)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=Incident)
 
 
 def _write_event(connection: sqlite3.Connection, event: NewEvent) -> Event:

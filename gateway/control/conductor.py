@@ -1,0 +1,266 @@
+"""The conductor: once a second, from what was counted to what the rules say, and from that to what happens.
+
+It brings the parts together and decides nothing itself: sums and verdicts are a `Watch`'s, what follows from them is
+the lifecycle's, storing it and putting it in force is `Rollouts`'. Time is a monotonic clock's, so a clock that is set
+while the gateway runs neither skips a hold nor hangs one; a second that took longer counts as what it took.
+
+A new controller finds what was counted before it in the windows and goes on with that; evidence begins anew with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+
+import structlog
+
+from gateway.control.recall import Newcomer, recall
+from gateway.core.conducting import Moment, Outcome, broken_quietly, conduct
+from gateway.core.lifecycle import Transition
+from gateway.core.watch import Watch
+from gateway.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from gateway.control.figures import Figures
+    from gateway.control.gates import ExternalGates
+    from gateway.control.rollouts import Rollouts
+    from gateway.core.figures import Subject
+    from gateway.core.histogram import Buckets
+    from gateway.core.lifecycle import Progress
+    from gateway.core.plans import Guard, Query, Webhook
+    from gateway.core.types import Rollout
+    from gateway.core.verdicts import Judgement
+    from gateway.store.records import Event
+
+TICK_SECONDS: Final = 1.0
+
+RESTARTING: Final = frozenset({"start", "resume", "retry", "step_back", "rollback"})
+"""The transitions behind which no window reaches."""
+
+STAGING: Final = frozenset({"stage", "edit", "unset"})
+"""Those after which gates have a stage's evidence to wait for anew."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """A rule, and what it says now."""
+
+    id: str
+    """Unlike every other rule's of the rollout, and the same as long as the rule is."""
+    kind: Literal["gate", "guard"]
+    when: str
+    do: str | None
+    judgement: Judgement
+
+
+class _Seat:
+    """What the conductor keeps of one rollout."""
+
+    __slots__ = ("outcome", "rollout", "routes", "told", "watch")
+
+    def __init__(self, rollout: Rollout, routes: frozenset[str]) -> None:
+        self.rollout = rollout
+        self.routes = routes
+        self.watch = Watch(rollout, routes)
+        self.outcome: Outcome | None = None
+        self.told: set[str] = set()
+        """The rules that people were told of, until they are well again."""
+
+
+class Clocks(NamedTuple):
+    """The times that a conductor goes by."""
+
+    monotonic: Callable[[], float]
+    """Seconds; never goes back, and nobody sets it."""
+    counting: Callable[[], float]
+    """By which counts are recorded in the windows."""
+    now: Callable[[], datetime]
+    """The time of day."""
+
+
+class Conductor:
+    """See the module.
+
+    ``waiting`` gives how long the requests under way have waited.
+    """
+
+    def __init__(
+        self,
+        figures: Figures,
+        rollouts: Rollouts,
+        gates: ExternalGates,
+        waiting: Callable[[], Mapping[Subject, Buckets]],
+        clocks: Clocks,
+    ) -> None:
+        self._figures = figures
+        self._rollouts = rollouts
+        self._gates = gates
+        self._waiting = waiting
+        self._clocks = clocks
+        self._seats: dict[str, _Seat] = {}
+        self._last = clocks.monotonic()
+        rollouts.listeners.append(self._follow)
+
+    async def run(self) -> None:
+        """Once a second, for ever."""
+        due = self._clocks.monotonic()
+        while True:
+            due = max(due + TICK_SECONDS, self._clocks.monotonic())
+            await asyncio.sleep(due - self._clocks.monotonic())
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Take in what was counted, judge, and act."""
+        second = self._clocks.monotonic()
+        passed, self._last = second - self._last, second
+        plans = self._rollouts.plans()
+        self._take(second)
+        self._arrange(plans, second)
+        now = self._clocks.now().timestamp()
+        changed = {}
+        for name, rollout in plans.items():
+            seat, before = self._seats[name], self._rollouts.progress(name)
+            outcome = conduct(seat.watch, rollout, before, Moment(second, passed, now), self._ask_for(name))
+            seat.outcome = outcome
+            if outcome.progress is not before:
+                changed[name] = outcome.progress
+        self._rollouts.pass_time(changed)
+        for name, seat in self._seats.items():
+            await self._act(name, seat)
+
+    def rules(self, name: str) -> list[RuleState]:
+        """What each rule of a rollout said last, gates first."""
+        seat = self._seats.get(name)
+        if seat is None or seat.outcome is None:
+            return []
+        gates = [RuleState("", "gate", gate.text, None, judgement) for gate, judgement in seat.outcome.gates]
+        guards = [
+            RuleState("", "guard", guard.when.text, str(guard.do), judgement)
+            for guard, judgement in seat.outcome.guards
+        ]
+        return _number([*gates, *guards])
+
+    # Taking in.
+
+    def _arrange(self, plans: Mapping[str, Rollout], second: float) -> None:
+        """A seat for each rollout of the configuration; one whose plan or routes changed watches anew."""
+        fresh = {}
+        for name, rollout in plans.items():
+            routes, seat = self._rollouts.routes(name), self._seats.get(name)
+            if seat is None or seat.rollout.plan != rollout.plan or seat.routes != routes:
+                fresh[name] = _Seat(rollout, routes)
+        self._seats = {name: fresh.get(name) or self._seats[name] for name in plans}
+        newcomers = [
+            Newcomer(seat.watch, seat.rollout, seat.routes, self._rollouts.progress(name))
+            for name, seat in fresh.items()
+        ]
+        if newcomers:
+            recall(self._figures.windows, newcomers, self._clocks.counting(), second)
+
+    def _take(self, second: float) -> None:
+        counted, waiting = _by_route(self._figures.drain()), _by_route(self._waiting())
+        for seat in self._seats.values():
+            seat.watch.take(second, _of(seat.routes, counted), _of(seat.routes, waiting))
+
+    # Acting.
+
+    def _ask_for(self, name: str) -> Callable[[Webhook | Query | Guard], Judgement]:
+        return lambda gate: self._gates.judge(name, gate, self._inputs(name))
+
+    def _inputs(self, name: str) -> dict[str, object]:
+        """What a decision rests on, for whoever is asked outside."""
+        progress = self._rollouts.progress(name)
+        rules = [describe(state) for state in self.rules(name)]
+        return {"rollout": name, "state": str(progress.state), "stage": progress.stage + 1, "rules": rules}
+
+    async def _act(self, name: str, seat: _Seat) -> None:
+        """What has to happen happens; else people are told what is broken without consequences."""
+        outcome = seat.outcome
+        if outcome is None:
+            return
+        try:
+            if outcome.transition is not None:
+                await self._rollouts.commit(name, outcome.transition)
+            else:
+                await self._tell(name, seat, outcome)
+        except StoreUnavailable as error:
+            log.warning("transition_waits", rollout=name, reason=str(error))  # it is found again in a second
+
+    async def _tell(self, name: str, seat: _Seat, outcome: Outcome) -> None:
+        broken = broken_quietly(outcome, outcome.progress)
+        for rule in broken.keys() - seat.told:
+            await self._rollouts.commit(name, _notification(self._rollouts.progress(name), broken[rule]))
+        seat.told = set(broken)
+
+    def _follow(self, event: Event, transition: Transition) -> None:
+        """Something happened, whoever did it: windows and evidence begin where they must."""
+        seat = self._seats.get(event.rollout or "")
+        if seat is None:
+            return
+        second = self._clocks.monotonic()
+        if transition.kind in RESTARTING:
+            seat.watch.restart(second)
+            self._gates.forget(event.rollout or "")
+        elif transition.kind in STAGING:
+            seat.watch.begin_stage(second)
+            self._gates.forget(event.rollout or "")
+
+
+def _notification(progress: Progress, judgement: Judgement) -> Transition:
+    return Transition(
+        kind="notify",
+        before=progress,
+        after=progress,
+        actor="rule",
+        name=judgement.rule,
+        reason=judgement.reason,
+        judgement=judgement,
+        inputs={},
+    )
+
+
+def describe(state: RuleState) -> dict[str, object]:
+    """A rule's state as plain values, for whoever is asked or told outside."""
+    judgement = state.judgement
+    return {
+        "id": state.id,
+        "kind": state.kind,
+        "verdict": str(judgement.verdict),
+        "reason": judgement.reason,
+        "value": judgement.value,
+        "bound": judgement.bound,
+        "baseline": judgement.baseline,
+        "requests": {"candidate": judgement.candidate_requests, "baseline": judgement.baseline_requests},
+    }
+
+
+_Each = TypeVar("_Each")
+
+
+def _by_route(subjects: Mapping[Subject, _Each]) -> dict[str, dict[Subject, _Each]]:
+    found: dict[str, dict[Subject, _Each]] = {}
+    for subject, each in subjects.items():
+        found.setdefault(subject.route, {})[subject] = each
+    return found
+
+
+def _of(routes: frozenset[str], by_route: Mapping[str, dict[Subject, _Each]]) -> dict[Subject, _Each]:
+    if len(routes) == 1:
+        return by_route.get(next(iter(routes)), {})
+    return {subject: each for route in routes for subject, each in by_route.get(route, {}).items()}
+
+
+def _number(rules: list[RuleState]) -> list[RuleState]:
+    """Each with an id: its name, and a number where several have the same."""
+    seen: dict[str, int] = {}
+    numbered = []
+    for rule in rules:
+        name = rule.judgement.rule
+        seen[name] = number = seen.get(name, 0) + 1
+        numbered.append(replace(rule, id=name if number == 1 else f"{name} ({number})"))
+    return numbered

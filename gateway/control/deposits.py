@@ -1,0 +1,81 @@
+"""What is to be stored of rollouts, and what is owed to a store that is late.
+
+An ordinary transition waits until it is stored. What keeps users from harm waits for a moment only: it is owed then,
+and written, in order, before anything else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+
+from gateway.core.lifecycle import Progress
+from gateway.errors import StoreUnavailable
+from gateway.store.records import Event, Incident, NewEvent
+
+if TYPE_CHECKING:
+    from gateway.store import Store
+
+PATIENCE_SECONDS: Final = 0.5
+"""How long what keeps users from harm waits to be stored."""
+
+log = structlog.get_logger()
+
+
+class Deposit(NamedTuple):
+    """One transition as the store gets it."""
+
+    rollout: str
+    progress: Progress
+    event: NewEvent
+    incident: Incident | None = None
+
+
+class Deposits:
+    """See the module. Calls must not overlap, but for `keep`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._owed: list[Deposit] = []
+
+    @property
+    def owed(self) -> frozenset[str]:
+        """The rollouts of which the store knows less than what is in force."""
+        return frozenset(each.rollout for each in self._owed)
+
+    async def put(self, deposit: Deposit) -> Event:
+        """Store it after all that is owed. Raises `StoreUnavailable`."""
+        await self.pay()
+        return await self._store.commit(*deposit)
+
+    async def put_soon(self, deposit: Deposit) -> Event:
+        """Give the store a moment. What it can't take in by then is owed to it, and its event has no number yet."""
+        writing = asyncio.ensure_future(self.put(deposit))
+        done, _ = await asyncio.wait({writing}, timeout=PATIENCE_SECONDS)
+        if done and writing.exception() is None:
+            return writing.result()
+        log.error("store_late", rollout=deposit.rollout, kind=deposit.event.kind, effect="in force, but not stored yet")
+        if done:
+            self._owed.append(deposit)
+        else:
+            writing.add_done_callback(lambda late: self._note(late, deposit))
+        return Event(id=0, **{name: getattr(deposit.event, name) for name in deposit.event.__struct_fields__})
+
+    def _note(self, writing: asyncio.Future[Event], deposit: Deposit) -> None:
+        if writing.cancelled() or writing.exception() is not None:
+            self._owed.append(deposit)
+
+    async def pay(self) -> None:
+        """Store what is owed, in order. Raises `StoreUnavailable`."""
+        while self._owed:
+            await self._store.commit(*self._owed[0])
+            del self._owed[0]
+
+    async def keep(self, progresses: Mapping[str, Progress]) -> None:
+        """Write how far rollouts are for which only time has passed: losing that now and then costs little."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.keep(progresses)

@@ -1,0 +1,75 @@
+"""What was counted before a watch began: a new controller, or an edited plan, goes on with it.
+
+The windows of the whole gateway are cut into steps once for all watches, as far back as their rules look; what a gate
+rests on, everything since its stage began, comes as one sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.core.plans import Guard, Rule
+from gateway.core.windows import DAY, Cell, Windows
+
+if TYPE_CHECKING:
+    from gateway.core.figures import Subject
+    from gateway.core.lifecycle import Progress
+    from gateway.core.types import Rollout
+    from gateway.core.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A watch that has seen nothing yet, and whose it is."""
+
+    watch: Watch
+    rollout: Rollout
+    routes: frozenset[str]
+    progress: Progress
+
+    def is_mine(self, subject: Subject) -> bool:
+        """Whether a subject's requests are the rollout's."""
+        return subject.route in self.routes
+
+
+def recall(windows: Windows, newcomers: Sequence[Newcomer], at: float, second: float) -> None:
+    """Let the watches take in what was counted until ``at``, which is ``second`` on their clock."""
+    back = max((look_back(newcomer.rollout) for newcomer in newcomers), default=0.0)
+    for newcomer in newcomers:
+        _begin(windows, newcomer, at, second, back)
+    steps = windows.steps(at - back, at)
+    for begins, cells in zip(steps.times, steps.cells, strict=True):
+        ends = second - max(0.0, at - begins - steps.step_seconds)
+        for newcomer in newcomers:
+            _take(newcomer, begins, ends, cells)
+
+
+def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back: float) -> None:
+    """Where the watch begins, and what was before its rules' windows."""
+    watch, progress = newcomer.watch, newcomer.progress
+    began = max(progress.watched_since, at - DAY)
+    watch.restart(second - max(0.0, at - began))
+    since = max(began, progress.stage_since)
+    if since < at - back:
+        watch.begin_stage(second - (at - since))
+        watch.take(second - back, windows.sum(since, at - back - 1, newcomer.is_mine))
+
+
+def _take(newcomer: Newcomer, begins: float, ends: float, cells: Mapping[Subject, Cell]) -> None:
+    progress = newcomer.progress
+    if begins < int(progress.watched_since):
+        return
+    if begins >= progress.stage_since > begins - 1:
+        newcomer.watch.begin_stage(ends)
+    mine = {subject: cell for subject, cell in cells.items() if newcomer.is_mine(subject)}
+    newcomer.watch.take(ends, mine)
+
+
+def look_back(rollout: Rollout) -> float:
+    """The longest window of its rules, in seconds."""
+    plan = rollout.plan
+    guards: Iterable[Guard] = (*plan.guards, *(guard for stage in plan.stages for guard in stage.guards))
+    rules = [guard.when for guard in guards] + [gate for stage in plan.stages for gate in stage.gates]
+    return max((rule.window_seconds for rule in rules if isinstance(rule, Rule)), default=0.0)
