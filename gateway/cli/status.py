@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
-from gateway.admin.rollouts import RolloutList
+from gateway.admin.rollouts import RolloutList, RolloutView, RuleView
 from gateway.admin.status import StatusView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_percent, show_span
+from gateway.control.readings import say_value, unit_of
 
 _HEALTH = {True: "healthy", False: "unhealthy", None: "not known yet"}
 
@@ -22,7 +25,9 @@ def command(admin: Admin, as_json: bool) -> None:
         return
     status = read(content, StatusView)
     draw_head(status)
-    draw_rollouts(read(admin.get("/api/v1/rollouts"), RolloutList))
+    rollouts = read(admin.get("/api/v1/rollouts"), RolloutList)
+    draw_rollouts(rollouts)
+    draw_rules(rollouts)
     draw_workers(status)
     draw_backends(status)
 
@@ -41,12 +46,51 @@ def draw_rollouts(rollouts: RolloutList) -> None:
     if rollouts.items:
         click.echo()
         draw_table(
-            ("rollout", "state", "percent>", "by", "mode", "routes"),
+            ("rollout", "state", "percent>", "by", "stage", "waits for", "mode", "routes"),
             (
-                (each.name, each.state, show_percent(each.percent), each.source, each.mode, ", ".join(each.routes))
+                (
+                    each.name,
+                    each.state,
+                    show_percent(each.percent),
+                    each.source,
+                    f"{each.stage.index} of {each.stage.of}" if each.stage else None,
+                    ", ".join(list_waits(each)) or None,
+                    each.mode,
+                    ", ".join(each.routes),
+                )
                 for each in rollouts.items
             ),
         )
+
+
+def list_waits(rollout: RolloutView) -> Iterator[str]:
+    """What has to happen before it goes on."""
+    if rollout.state == "pending":
+        yield "start"
+    elif rollout.state == "rolled_back":
+        yield f"its cooldown, until {rollout.cooldown_until}" if rollout.cooldown_until else "resume"
+    elif rollout.stage is not None and rollout.state != "completed":
+        left = rollout.stage.hold_left_s
+        yield from (f"hold ({show_span(left)})" if each == "hold" else each for each in rollout.stage.waits_for)
+        if rollout.state == "paused":
+            yield "resume"
+
+
+def draw_rules(rollouts: RolloutList) -> None:
+    """A row for each rule that has not found all well."""
+    rows = [(each.name, *_list_cells(rule)) for each in rollouts.items for rule in each.rules if rule.verdict != "ok"]
+    if rows:
+        click.echo()
+        draw_table(("rollout", "rule", "is", "verdict", "because", "value>", "bound>", "where"), rows)
+
+
+def _list_cells(rule: RuleView) -> tuple[object, ...]:
+    unit = unit_of(rule.when)
+    value, bound = (None if each is None else say_value(each, unit) for each in (rule.value, rule.bound))
+    kind = f"{rule.kind}, {rule.do}" if rule.do else rule.kind
+    reason = f"{rule.reason} (needs {rule.needs:,} more)" if rule.needs else rule.reason
+    where = " ".join(part for part in (rule.route, rule.path) if part)
+    return rule.id, kind, rule.verdict, reason, value, bound, where or None
 
 
 def draw_workers(status: StatusView) -> None:
