@@ -151,6 +151,7 @@ def _describe_responses(operation: Operation, *, is_open: bool, has_token: bool)
         described[str(status)] = {"description": _MEANINGS[status], "content": content}
     gives = operation.gives
     good = _describe_texts(gives) if isinstance(gives, tuple) else _describe_json(gives)
+    good |= _describe_texts(operation.gives_text)
     for status in (200, *operation.also_gives):
         other = described.get(str(status), {"content": {}})
         text = "As asked." if status == 200 else "Not so, and why."  # noqa: PLR2004 - HTTP's OK
