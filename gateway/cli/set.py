@@ -18,10 +18,15 @@ def path_of(rollout: str) -> str:
 
 
 def tell_change(content: bytes, before: RolloutView) -> None:
-    """Say what was and what is, and where what was asked for is not what is."""
+    """Say what was and what is."""
     after = read(content, RolloutView)
     was = f"{show_percent(before.percent)} ({before.source})"
     click.echo(f"{show(after.name)}: {was} -> {show_percent(after.percent)} ({after.source})")
+    warn_of_limits(after)
+
+
+def warn_of_limits(after: RolloutView) -> None:
+    """Say where what was asked for is not what users get."""
     if after.source == "switch":
         click.echo("an emergency switch in the gateway's environment has the last word", err=True)
     if after.mode != "live":
@@ -36,7 +41,7 @@ def tell_change(content: bytes, before: RolloutView) -> None:
 def command(admin: Admin, as_json: bool, rollout: str, percent: str, reason: str) -> None:
     """Give ROLLOUT an operator's PERCENT: 5, 0.01 or 5%.
 
-    It holds over restarts and edits of the file, until `crossfade unset`.
+    It holds over restarts and edits of the file, until `crossfade unset`; a plan stands still meanwhile.
     """
     try:
         wanted = parse_percent(percent)

@@ -1,4 +1,4 @@
-"""`crossfade unset`: a rollout is given back to the file."""
+"""`crossfade unset`: a rollout is given back to the file, or to its plan."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.cli.set import path_of, tell_change
 @click.option("--reason", default="", metavar="TEXT", help="For the audit log.")
 @admin_options
 def command(admin: Admin, as_json: bool, rollout: str, reason: str) -> None:
-    """Take an operator's percentage of ROLLOUT back: the file's holds again."""
+    """Take an operator's percentage of ROLLOUT back: the file's, or the plan's, holds again."""
     before = read(admin.get(path_of(rollout)), RolloutView)
     content = admin.send("DELETE", f"{path_of(rollout)}/percent", {"reason": reason})
     if as_json:

@@ -5,29 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.admin.rollouts import RolloutView
 from gateway.cli.main import main
 from gateway.cli.set import path_of, tell_change
-
-BEFORE = RolloutView(
-    name="checkout",
-    mode="live",
-    state="running",
-    percent=5.0,
-    source="file",
-    stage=None,
-    stages=[],
-    cooldown_until=None,
-    retries_left=None,
-    routes=["orders"],
-    rules=[],
-    revision="r1",
-)
+from tests.cli.views import FIXED
 
 
 def tell(capsys: pytest.CaptureFixture[str], **changes: object) -> tuple[str, str]:
     """What is said when the rollout is so afterwards: output and errors."""
-    tell_change(msgspec.json.encode(msgspec.structs.replace(BEFORE, **changes)), BEFORE)
+    tell_change(msgspec.json.encode(msgspec.structs.replace(FIXED, **changes)), FIXED)
     return tuple(capsys.readouterr())
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from gateway.admin.rollouts import RolloutList
 from gateway.admin.status import BackendView, EndpointView, StatusView, StoreView, WorkerView
-from gateway.cli.status import draw_backends, draw_head, draw_workers
+from gateway.cli.status import draw_backends, draw_head, draw_rollouts, draw_rules, draw_workers, list_waits
+from tests.cli.views import FIXED, planned, rule
 
 STATUS = StatusView(
     version="0.1.0",
@@ -45,3 +48,44 @@ def test_each_endpoint_and_each_worker_has_a_row(capsys: pytest.CaptureFixture[s
         ["new", "http://b", "not", "known", "yet"],
     ]
     assert ["7", "3", "1", "abc"] in [line.split() for line in out.splitlines()]
+
+
+def test_a_rollout_shows_its_stage_and_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """With how long its hold still is."""
+    draw_rollouts(RolloutList([FIXED, planned(2)], None))
+
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line]
+    assert rows[1] == ["checkout", "running", "5", "%", "file", "–", "–", "live", "orders"]
+    assert " ".join(rows[2]) == "checkout running 25 % plan 2 of 3 hold (1 min 30 s) live orders"
+
+
+def test_who_must_act_is_said() -> None:
+    """Or until when nobody can."""
+    back = msgspec.structs.replace(planned(), state="rolled_back", stage=None)
+    cooling = msgspec.structs.replace(back, cooldown_until="2026-01-02T12:00:00Z")
+
+    assert list(list_waits(msgspec.structs.replace(back, state="pending"))) == ["start"]
+    assert list(list_waits(back)) == ["resume"]
+    assert list(list_waits(cooling)) == ["its cooldown, until 2026-01-02T12:00:00Z"]
+    assert list(list_waits(planned(state="paused"))) == ["hold (1 min 30 s)", "resume"]
+    assert list(list_waits(planned(state="completed"))) == []
+
+
+def test_rules_that_are_not_ok_are_shown_with_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is well needs nobody's eye."""
+    broken = rule(
+        id="p99 > 300ms", when="p99 > 300ms", verdict="broken", reason="broken", value=480.0, bound=300.0, needs=None
+    )
+    draw_rules(RolloutList([planned(rules=[rule(), rule(verdict="ok"), broken])], None))
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if line][1:]
+    assert len(lines) == 2
+    assert "few_requests (needs 17 more)" in lines[0]
+    assert lines[1].split()[-5:-1] == ["480", "ms", "300", "ms"]
+
+
+def test_when_all_rules_are_ok_there_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Silence is good news."""
+    draw_rules(RolloutList([FIXED, planned(rules=[rule(verdict="ok")])], None))
+
+    assert capsys.readouterr().out == ""
