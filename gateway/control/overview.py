@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
-from gateway.telemetry.snapshot import RolloutLevel, Snapshot
+from gateway.core.verdicts import Verdict
+from gateway.telemetry.snapshot import RolloutLevel, RuleLevel, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
     from gateway.control.figures import Figures
+    from gateway.control.history import History
+    from gateway.control.notices import Notices
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
+    from gateway.control.standing import RolloutState
     from gateway.control.tracing import Exports
 
+_NUMBERS: Final = {Verdict.BROKEN: -1, Verdict.UNKNOWN: 0, Verdict.OK: 1}
 
-def take_snapshot(
-    configuration: Configuration, roster: Roster, rollouts: Rollouts, figures: Figures, exports: Exports
-) -> Snapshot:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The parts that know something to show."""
+
+    configuration: Configuration
+    roster: Roster
+    rollouts: Rollouts
+    rules: Callable[[str], Sequence[RuleState]]
+    """What each rule of a rollout said last."""
+    figures: Figures
+    history: History
+    exports: Exports
+    notices: Notices
+
+
+def take_snapshot(sources: Sources) -> Snapshot:
     """What there is to see now. To be called on the loop that changes it."""
-    seats = roster.seats.values()
-    dropped = roster.dropped()
-    dropped["spans"] = dropped.get("spans", 0) + exports.dropped
+    configuration, roster, figures = sources.configuration, sources.roster, sources.figures
+    states, seats = sources.rollouts.states(), roster.seats.values()
     return Snapshot(
         totals=figures.totals,
-        table=rollouts.table,
-        rollouts=[RolloutLevel(rollout.name, rollout.percent, rollout.state) for rollout in rollouts.states()],
+        table=sources.rollouts.table,
+        rollouts=[_level(state) for state in states],
+        rules=[level for state in states for level in _list_rules(state.name, sources.rules(state.name))],
+        rollbacks=dict(sources.history.rollbacks),
         reloads=dict(configuration.reloads),
         last_reload_ok=configuration.last_reload_ok,
         revision=roster.revision,
@@ -36,7 +60,26 @@ def take_snapshot(
         in_flight=sum(seat.in_flight for seat in seats),
         workers=roster.states(),
         endpoints=roster.health(),
-        dropped=dropped,
+        dropped=_count_losses(sources),
         version=__version__,
         started_at=figures.started_at,
     )
+
+
+def _level(state: RolloutState) -> RolloutLevel:
+    stage = state.progress.stage + 1 if state.rollout.plan.stages else 0
+    return RolloutLevel(state.name, state.percent, state.state, stage)
+
+
+def _list_rules(rollout: str, rules: Sequence[RuleState]) -> Iterator[RuleLevel]:
+    for rule in rules:
+        judgement = rule.judgement
+        number = _NUMBERS[judgement.verdict]
+        yield RuleLevel(rollout, rule.id, number, judgement.value, judgement.bound, rule.kind == "guard")
+
+
+def _count_losses(sources: Sources) -> dict[str, int]:
+    dropped = sources.roster.dropped()
+    dropped["spans"] = dropped.get("spans", 0) + sources.exports.dropped
+    dropped["notices"] = sources.notices.lost
+    return dropped

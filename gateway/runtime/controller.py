@@ -23,7 +23,7 @@ from gateway.control.gates import ExternalGates
 from gateway.control.history import History
 from gateway.control.incidents import Incidents
 from gateway.control.notices import Notices, Target
-from gateway.control.overview import take_snapshot
+from gateway.control.overview import Sources, take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.samples import Samples
@@ -129,7 +129,18 @@ class Controller:
         )
 
     def _take_snapshot(self) -> Snapshot:
-        return take_snapshot(self._configuration, self._roster, self._rollouts, self._recorder.figures, self._exports)
+        return take_snapshot(
+            Sources(
+                configuration=self._configuration,
+                roster=self._roster,
+                rollouts=self._rollouts,
+                rules=self._conductor.rules,
+                figures=self._recorder.figures,
+                history=self._history,
+                exports=self._exports,
+                notices=self._notices,
+            )
+        )
 
     async def reload(self) -> bool:
         """Read the file now; whether what it says is in force."""

@@ -17,7 +17,9 @@ from jsonschema import Draft202012Validator
 from gateway.admin import api
 from gateway.control.configuration import Configuration
 from gateway.control.figures import Batch, Figures
-from gateway.control.overview import take_snapshot
+from gateway.control.history import History
+from gateway.control.notices import Notices
+from gateway.control.overview import Sources, take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.tracing import Exports
@@ -56,11 +58,26 @@ class Desk:
             configuration=self.configuration,
             roster=self.roster,
             rollouts=self.rollouts,
+            rules=lambda _name: [],
             figures=self.figures,
             store=self.store,
             reload=self.reload,
-            snapshot=lambda: take_snapshot(self.configuration, self.roster, self.rollouts, self.figures, Exports()),
+            snapshot=lambda: take_snapshot(self.sources),
             now=lambda: self.now,
+        )
+
+    @property
+    def sources(self) -> Sources:
+        """What the metrics are made from."""
+        return Sources(
+            configuration=self.configuration,
+            roster=self.roster,
+            rollouts=self.rollouts,
+            rules=lambda _name: [],
+            figures=self.figures,
+            history=History(),
+            exports=Exports(),
+            notices=Notices(self.url),
         )
 
     async def reload(self) -> bool:

@@ -20,9 +20,17 @@ GET /api/v1/rollouts
 GET /api/v1/rollouts/{name}
 PUT /api/v1/rollouts/{name}/percent
 DELETE /api/v1/rollouts/{name}/percent
+POST /api/v1/rollouts/{name}/start
+POST /api/v1/rollouts/{name}/pause
+POST /api/v1/rollouts/{name}/resume
+POST /api/v1/rollouts/{name}/promote
+POST /api/v1/rollouts/{name}/step-back
+POST /api/v1/rollouts/{name}/rollback
 GET /api/v1/paths
 GET /api/v1/series
 GET /api/v1/events
+GET /api/v1/incidents
+GET /api/v1/incidents/{id}
 GET /api/v1/config
 POST /api/v1/config/reload
 POST /api/v1/config/validate

@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.control.conductor import RuleState
 from gateway.control.configuration import Configuration
 from gateway.control.figures import Batch, Figures
-from gateway.control.overview import take_snapshot
+from gateway.control.history import History
+from gateway.control.notices import Notices
+from gateway.control.overview import Sources, take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.tracing import Exports
 from gateway.core.figures import UNROUTED, Counted, PathFigures
 from gateway.store.sqlite import SqliteStore
+from gateway.telemetry.snapshot import RuleLevel
+from tests.control.rollbacks import JUDGEMENT, happened
 from tests.control.texts import GOOD, source
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -32,15 +37,36 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     roster.lost(seat, {"link": 4})
     figures.record(Batch(1, 1, 100.0, (Counted(UNROUTED, PathFigures(client_errors=1)),)))
 
-    snapshot = take_snapshot(configuration, roster, rollouts, figures, Exports())
+    history = History()
+    history.hear(happened("rollback", rollout="shop"))
+    guard = RuleState("error_rate > 5% for 10m", "guard", "error_rate > 5% for 10m", "rollback", JUDGEMENT)
+
+    snapshot = take_snapshot(
+        Sources(
+            configuration=configuration,
+            roster=roster,
+            rollouts=rollouts,
+            rules=lambda name: [guard] if name == "shop" else [],
+            figures=figures,
+            history=history,
+            exports=Exports(),
+            notices=Notices("http://127.0.0.1:9900"),
+        )
+    )
 
     assert snapshot.totals == figures.totals
     assert [(level.name, level.percent, level.state) for level in snapshot.rollouts] == [("shop", 5, "running")]
+    assert [level.stage for level in snapshot.rollouts] == [0]
+    assert snapshot.rules == [RuleLevel("shop", "error_rate > 5% for 10m", -1, 0.24, 0.05, is_guard=True)]
+    assert snapshot.rollbacks == {("shop", "operator"): 1}
     assert (snapshot.reloads, snapshot.last_reload_ok) == ({"success": 1, "failure": 0}, True)
     assert snapshot.revision == roster.revision != ""
     assert (snapshot.connections, snapshot.in_flight) == ({"client": 3, "backend": 2}, 1)
     assert snapshot.workers == {"ready": 1, "lagging": 0, "draining": 0, "missing": 1}
-    assert (snapshot.endpoints, snapshot.dropped) == ({"new": {"http://a": False}}, {"link": 4, "spans": 0})
+    assert (snapshot.endpoints, snapshot.dropped) == (
+        {"new": {"http://a": False}},
+        {"link": 4, "spans": 0, "notices": 0},
+    )
     assert snapshot.started_at == 100.0
     await rollouts.close()
     await store.close()
