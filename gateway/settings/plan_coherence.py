@@ -82,19 +82,12 @@ def _find_idle(planned: Planned) -> Iterator[Fault]:
     """What is written but never asked."""
     rollout = planned.rollout
     if not rollout.stages:
-        for field in sorted({"start", "gates", "retry"} & rollout.model_fields_set):
-            if field != "retry":
-                yield Fault(
-                    (*planned.loc, field),
-                    f"says nothing without `stages`: `percent: {format_number(rollout.percent)}` is fixed",
-                    at_key=True,
-                )
-        return
-    *_, (loc, last) = planned.stages()
-    if last.approval:
-        yield Fault((*loc, "approval"), "says nothing on the last stage: there is no next one to be promoted to")
-    if rollout.retry and not rollout.cooldown:
-        yield Fault((*planned.loc, "retry"), "starts again right after each rollback, as `cooldown` is 0")
+        fixed = f"`percent: {format_number(rollout.percent)}` is fixed"
+        for field in sorted({"start", "gates"} & rollout.model_fields_set):
+            yield Fault((*planned.loc, field), f"says nothing without `stages`: {fixed}", at_key=True)
+    elif rollout.stages[-1].approval:
+        loc = (*planned.loc, "stages", len(rollout.stages) - 1, "approval")
+        yield Fault(loc, "says nothing on the last stage: there is no next one to be promoted to")
 
 
 def _find_blind(planned: Planned) -> Iterator[Fault]:
@@ -126,8 +119,11 @@ def _find_unknown_paths(planned: Planned) -> Iterator[Fault]:
 
 
 def _find_hasty(planned: Planned) -> Iterator[Fault]:
-    stages = list(planned.stages())
-    for loc, stage in stages[:-1]:
+    """What happens sooner than anybody could look."""
+    rollout = planned.rollout
+    if rollout.retry and not rollout.cooldown:
+        yield Fault((*planned.loc, "retry"), "starts again right after each rollback, as `cooldown` is 0")
+    for loc, stage in list(planned.stages())[:-1]:
         if not (stage.hold or stage.approval or planned.gates_of(stage)):
             yield Fault(loc, "is over as soon as it begins: it has no `hold`, no gate and no approval")
 

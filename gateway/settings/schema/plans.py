@@ -9,8 +9,20 @@ from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
 
 from gateway.core.plans import Metric, Op, Rule
 from gateway.core.rules import parse_comparison, parse_rule
-from gateway.settings.fields import Duration, Json, Kind, Many, Name, Patience, Pattern, Percent, Secret, Section, text
-from gateway.settings.fields import Text as Filled
+from gateway.settings.fields import (
+    Duration,
+    Json,
+    Kind,
+    Many,
+    Name,
+    Patience,
+    Pattern,
+    Percent,
+    Secret,
+    Section,
+    Text,
+    text,
+)
 from gateway.settings.quantities import parse_percent, show
 
 LEAST_CONFIDENCE: Final = 50.0
@@ -123,7 +135,7 @@ class WebhookGate(Section):
     form: ClassVar[str] = "webhook"
 
     webhook: WebhookUrl
-    """Where to ask, when all rules are ok."""
+    """Where to ask, when all rules are ok. The URL names the gate in events and figures: it is no place for secrets."""
     timeout: Duration = 10.0
     """Who does not answer in time has not said yes."""
     interval: Duration = 30.0
@@ -139,7 +151,7 @@ class _Asked(Section):
 
     prometheus: ServerUrl
     """The address of a Prometheus server."""
-    query: Filled
+    query: Text
     """In PromQL; its answer must be one number."""
     when: Comparison
     """What the answer is compared with: `"< 0.8"`."""
