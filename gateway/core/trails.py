@@ -5,7 +5,7 @@ nothing. It adds what is new and takes away what has left the window. Slots are 
 of ten seconds up to an hour, of a minute beyond; a window ends with the slot under way and is never longer than asked
 for. Finished slots are packed into bytes: a trail with windows of 5 s, 1 min and 5 min takes about 20 KiB.
 
-Time is seconds since the trail began, passed in; a trail never looks behind its beginning.
+Time is seconds since the first of a row of trails began, passed in; a trail never looks behind its own beginning.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Since(NamedTuple):
     """What was counted from one beginning up to now."""
 
     start: int
-    """The number of the beginning, from 0 at the trail's own."""
+    """The number of the beginning, from 0 at second 0."""
     cell: Cell
 
 
@@ -71,10 +71,11 @@ class _Sum:
 class _Lane:
     """The slots of one width, and the windows that are made of them."""
 
-    __slots__ = ("number", "packed", "running", "sums", "width")
+    __slots__ = ("begins", "number", "packed", "running", "sums", "width")
 
-    def __init__(self, width: int, windows: Iterable[float]) -> None:
+    def __init__(self, width: int, windows: Iterable[float], begins: float) -> None:
         self.width = width
+        self.begins = begins
         self.number = 0
         self.running = Cell()
         self.packed: dict[int, bytes] = {}
@@ -113,10 +114,13 @@ class _Lane:
     def blocks(self, window: _Sum) -> Iterator[tuple[int, Cell]]:
         """What was counted from each beginning in the window up to the next, the latest first."""
         start = self.number // window.step
+        earliest = ceil(max(window.tail, self.begins / self.width) / window.step)
+        if start < earliest:
+            return
         cell = self._add_up(start * window.step, self.number)
         cell.add(self.running)
         yield start, cell
-        for former in range(start - 1, ceil(window.tail / window.step) - 1, -1):
+        for former in range(start - 1, earliest - 1, -1):
             yield former, self._finished(window, former)
 
     def _finished(self, window: _Sum, start: int) -> Cell:
@@ -140,15 +144,15 @@ class _Lane:
 
 
 class Trail:
-    """See the module. ``windows`` are the lengths, in seconds, that will be asked for."""
+    """See the module. ``windows`` are the lengths, in seconds, that will be asked for; it begins at ``begins``."""
 
     __slots__ = ("_lanes", "stage")
 
-    def __init__(self, windows: Iterable[float]) -> None:
+    def __init__(self, windows: Iterable[float], begins: float = 0.0) -> None:
         by_width: dict[int, list[float]] = {}
         for window in dict.fromkeys(windows):
             by_width.setdefault(slot_width(window), []).append(window)
-        self._lanes = {width: _Lane(width, lengths) for width, lengths in by_width.items()}
+        self._lanes = {width: _Lane(width, lengths, begins) for width, lengths in by_width.items()}
         self.stage = Cell()
         """Everything since the stage began."""
 
@@ -172,7 +176,7 @@ class Trail:
     def sinces(self, window: float) -> Iterator[Since]:
         """What was counted from each beginning in the window up to now, the latest beginning first.
 
-        Beginnings are `start_step` apart, counted from the trail's own, whatever the window: so what is counted from
+        Beginnings are `start_step` apart, counted from second 0, whatever the window: so what is counted from
         one only ever grows. The cell is the same object from one to the next, to be read before the next is asked for.
         """
         lane = self._lanes[slot_width(window)]

@@ -9,6 +9,10 @@ start or resume to the next, split equally over them, then over the paths; each 
 will be nobody knows when the first is judged: so the first 64 that appear get the same part of one half, and so on
 (`part_of`). A gate over all paths needs no split: it passes wrongly only if one certain path does, the one that is bad.
 
+When the share changes, the windows of all rules that need evidence begin anew. Else a fault of both arms that begins
+near the change is taken for the candidate's: of what the window holds, most of the candidate's requests came after
+the change and most of the baseline's before (Simpson's paradox). Counts go on.
+
 What was kept away from the candidate, by its health or an open breaker, counts as its error, though the baseline
 answered it. Time is seconds of a clock that never goes back, passed in.
 """
@@ -39,6 +43,9 @@ from gateway.core.windows import Cell
 Group = tuple[str | None, str | None]
 """Route and path that a rule looks at; None: all."""
 
+_Key = tuple[Group, bool]
+"""A group, and whether its windows begin anew when the share changes."""
+
 Waiting = Mapping[Subject, Buckets]
 """The ages of requests that wait for their answer's header, where they are over a second."""
 
@@ -52,13 +59,18 @@ _SEVERITY: Final = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.BROKEN: 2}
 class _Pair:
     """The trails of both arms of one group."""
 
-    __slots__ = ("baseline", "baseline_waiting", "candidate", "candidate_waiting")
+    __slots__ = ("_windows", "baseline", "baseline_waiting", "candidate", "candidate_waiting")
 
     def __init__(self, windows: Collection[float]) -> None:
-        self.candidate = Trail(windows)
-        self.baseline = Trail(windows)
+        self._windows = windows
+        self.begin(0.0)
         self.candidate_waiting: Buckets = {}
         self.baseline_waiting: Buckets = {}
+
+    def begin(self, since: float) -> None:
+        """Forget what was before."""
+        self.candidate = Trail(self._windows, since)
+        self.baseline = Trail(self._windows, since)
 
     def window(self, window: float, second: float) -> tuple[Cell, Cell]:
         """Both arms in the trailing window, those who still wait included."""
@@ -110,15 +122,15 @@ class Watch:
         gating = [gate for stage in plan.stages for gate in stage.gates if isinstance(gate, Rule)]
         self._rules = tuple(dict.fromkeys((*guarding, *gating)))
         self._names = {rule: _name(rule) for rule in self._rules}
-        self._windows: dict[Group | None, set[float]] = {}
+        self._windows: dict[tuple[Group | None, bool], set[float]] = {}
         for rule in self._rules:
-            self._windows.setdefault(_group_of(rule), set()).add(rule.window_seconds)
+            self._windows.setdefault((_group_of(rule), needs_evidence(rule)), set()).add(rule.window_seconds)
         spending = sum(needs_evidence(rule) for rule in guarding)
         confidence = plan.confidence
         self._alpha = None if confidence is None else 1 - confidence
         self._guard_alpha = 0.0 if confidence is None else (1 - confidence) / max(spending, 1)
         self._began = self._stage_began = 0.0
-        self._pairs: dict[Group, _Pair] = {}
+        self._pairs: dict[_Key, _Pair] = {}
         self._groups: dict[Subject, tuple[_Pair, ...]] = {}
         self._paths: dict[Group, int] = {}
         """How many were there before each."""
@@ -129,15 +141,20 @@ class Watch:
     def restart(self, second: float) -> None:
         """Forget everything: windows and evidence begin anew."""
         self._began = self._stage_began = second
-        self._pairs = {group: _Pair(windows) for group, windows in self._windows.items() if group is not None}
+        self._pairs = {
+            (group, anew): _Pair(windows) for (group, anew), windows in self._windows.items() if group is not None
+        }
         self._groups = {}
         self._paths = {}
 
     def begin_stage(self, second: float) -> None:
-        """A new stage: what gates rest on begins anew, windows go on."""
+        """A new stage, or another share: what rules rest on begins anew, the windows of counts go on."""
         self._stage_began = second
-        for pair in self._pairs.values():
-            pair.begin_stage()
+        for (_, anew), pair in self._pairs.items():
+            if anew:
+                pair.begin(second - self._began)
+            else:
+                pair.begin_stage()
 
     def take(self, second: float, cells: Mapping[Subject, Cell], waiting: Waiting | None = None) -> None:
         """Add what was counted since the last call, and how long the requests under way have waited.
@@ -168,12 +185,14 @@ class Watch:
         if subject.route not in self._routes or subject.is_forced:
             return
         group = (subject.route, subject.path)
-        if None in self._windows:
-            self._paths.setdefault(group, len(self._paths))
-            self._pairs.setdefault(group, _Pair(self._windows[None] | self._windows.get(group, set())))
-        for wanted in {(None, None), (subject.route, None), (None, subject.path), group}:
-            if wanted in self._pairs:
-                yield self._pairs[wanted]
+        for anew in (False, True):
+            if (None, anew) in self._windows:
+                self._paths.setdefault(group, len(self._paths))
+                windows = self._windows[None, anew] | self._windows.get((group, anew), set())
+                self._pairs.setdefault((group, anew), _Pair(windows))
+            for wanted in {(None, None), (subject.route, None), (None, subject.path), group}:
+                if (wanted, anew) in self._pairs:
+                    yield self._pairs[wanted, anew]
 
     # What the rules say.
 
@@ -207,9 +226,12 @@ class Watch:
         return [self._look(rule, group, second - self._began) for group in groups]
 
     def _look(self, rule: Rule, group: Group, since: float) -> _Sight:
-        candidate, baseline = self._pairs[group].window(rule.window_seconds, since)
+        candidate, baseline = self._pair(rule, group).window(rule.window_seconds, since)
         other = value_of(rule.metric, baseline)
         return _Sight(group, candidate, baseline, value_of(rule.metric, candidate), other, bound_of(rule, other))
+
+    def _pair(self, rule: Rule, group: Group) -> _Pair:
+        return self._pairs[group, needs_evidence(rule)]
 
     def _judge_guard(self, rule: Rule, sight: _Sight) -> Judgement:
         lacking = self._find_lack(rule, sight)
@@ -258,12 +280,12 @@ class Watch:
 
     def _has_no_baseline(self, rule: Rule, group: Group) -> bool:
         """Whether the baseline has had next to nothing in the whole stage, as at 100 %."""
-        return trials_of(rule.metric, self._pairs[group].baseline.stage) < self._plan.min_requests
+        return trials_of(rule.metric, self._pair(rule, group).baseline.stage) < self._plan.min_requests
 
     def _is_proven(self, rule: Rule, group: Group) -> bool:
         """Whether the evidence from some beginning in the window on supports what a guard fears."""
         alpha = self._guard_alpha * (part_of(self._paths[group]) if rule.per_path else 1)
-        for start, candidate, baseline in self._pairs[group].sinces(rule.window_seconds):
+        for start, candidate, baseline in self._pair(rule, group).sinces(rule.window_seconds):
             needed = log_needed(alpha, start)
             if trials_of(rule.metric, candidate) and log_wealth_of(rule, candidate, baseline, needed) >= needed:
                 return True
@@ -272,7 +294,7 @@ class Watch:
     def _is_supported(self, rule: Rule, group: Group, alpha: float) -> bool:
         """Whether the evidence of the whole stage supports what a gate asks for."""
         needed = log_needed(alpha)
-        return log_wealth_of(rule, *self._pairs[group].stage(), needed) >= needed
+        return log_wealth_of(rule, *self._pair(rule, group).stage(), needed) >= needed
 
     def _worst(self, rule: Rule, judged: list[Judgement]) -> Judgement:
         """The one that matters: broken before unknown before ok, then the furthest beyond its bound."""

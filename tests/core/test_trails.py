@@ -127,6 +127,22 @@ def test_a_window_is_never_longer_than_asked_for(window: float, now: float) -> N
     assert start_step(window) % slot_width(window) == 0
 
 
+@given(histories, st.floats(0, 1000))
+def test_a_trail_that_begins_later_has_only_whole_bets(history: Moments, begins: float) -> None:
+    """A bet that began before the trail did would be made twice: the first is the next that is due."""
+    trail, moments = Trail(WINDOWS, begins), [(begins + at, cell) for at, cell in moments_of(history)]
+    for at, cell in moments:
+        trail.take(at, cell)
+    now = moments[-1][0]
+
+    for window in WINDOWS:
+        step, width = start_step(window), slot_width(window)
+        assert plain(trail.window(window, now)) == add_up(moments, first_slot(window, now), now, width)
+        for start, total in trail.sinces(window):
+            assert start * step >= begins
+            assert plain(total) == add_up(moments, start * step, now, width)
+
+
 def test_what_has_errors_but_no_requests_leaves_its_window_again() -> None:
     """Whatever a slot holds is taken out when its time is over."""
     trail = Trail([5.0])

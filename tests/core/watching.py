@@ -60,6 +60,17 @@ class Service:
         return replace(self, **changes)
 
 
+WELL = Service(per_second=10, errors=0.002)
+BUSY = Service(per_second=40, errors=0.002)
+DEFAULT_GUARD = (
+    "error_rate > 20% for 5s",
+    "error_rate > 5% for 1m",
+    "error_rate > baseline + 1% for 1m",
+    "client_error_rate > baseline + 10% for 5m",
+    "p99 > 2x baseline for 5m",
+)
+MINUTE = 60
+
 Services = Mapping[Subject, Service]
 
 
