@@ -1,0 +1,265 @@
+"""The conductor brings the parts together: counts come in, transitions go out, and people are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.control.conductor import Clocks, Conductor
+from gateway.control.figures import Batch, Figures
+from gateway.control.gates import ExternalGates
+from gateway.control.rollouts import Rollouts
+from gateway.core.figures import Answer, Counted, PathFigures, Subject
+from gateway.core.lifecycle import Action, State, Transition
+from gateway.core.plans import Do, Guard, Plan, Stage
+from gateway.core.rules import parse_rule
+from gateway.core.types import KeyKind, KeySource, Match, Route, Table
+from gateway.store.records import Actor, Event
+from gateway.store.sqlite import SqliteStore
+from tests.core.asking import rollout
+from tests.proxy.wiring import table
+
+ADA = Actor("operator", "ada")
+STAGES = (Stage(5, hold_seconds=10), Stage(50, hold_seconds=10), Stage(100, hold_seconds=10))
+
+
+class Gateway:
+    """A controller without its processes: time and counts are the test's."""
+
+    def __init__(self, folder: Path, *rules: tuple[str, Do], stages: tuple[Stage, ...] = STAGES) -> None:
+        self.second = 1000.0
+        self.wall = 1_700_000_000.0
+        self.store = SqliteStore(str(folder / "state.db"))
+        self.published: list[Table] = []
+        self.heard: list[tuple[Event, Transition]] = []
+        guards = tuple(Guard(parse_rule(text), do) for text, do in rules)
+        self.plan = Plan(stages=stages, starts_by_itself=True, guards=guards)
+        self.figures = Figures(self.wall)
+        self.sequence = 0
+        self.start()
+
+    def start(self) -> None:
+        """A controller begins, with the figures and the store that there are."""
+        self.rollouts = Rollouts(self.store, self.published.append, self.now)
+        self.rollouts.listeners.append(lambda event, transition: self.heard.append((event, transition)))
+        clocks = Clocks(lambda: self.second, lambda: self.wall, self.now)
+        gates = ExternalGates(lambda: self.second, lambda: self.wall)
+        self.conductor = Conductor(self.figures, self.rollouts, gates, dict, clocks)
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return datetime.fromtimestamp(self.wall, UTC)
+
+    async def begin(self) -> None:
+        """Read the store and the file."""
+        await self.rollouts.begin()
+        about = rollout(name="shop", key=((KeySource(KeyKind.CLIENT_IP),),), plan=self.plan)
+        routes = (Route("orders", Match(), "legacy", "new", "shop"),)
+        self.rollouts.publish(table(rollouts=(about,), routes=routes))
+
+    async def live(self, seconds: int, errors: int = 0, *, wall_step: float = 1.0) -> None:
+        """So many seconds in each of which both arms had 100 requests; of the candidate's so many failed."""
+        for _ in range(seconds):
+            self.second += 1
+            self.wall += wall_step
+            self.count(errors)
+            await self.conductor.tick()
+
+    def count(self, errors: int) -> None:
+        """What workers report in a second."""
+        self.sequence += 1
+        counted = tuple(
+            Counted(
+                Subject("orders", "/a", arm, is_forced=False),
+                PathFigures(answers={Answer(arm, "GET", 200, "split"): 100}, errors={"5xx": failed} if failed else {}),
+            )
+            for arm, failed in (("candidate", errors), ("baseline", 0))
+        )
+        self.figures.record(Batch(1, self.sequence, self.wall, counted))
+
+    @property
+    def share(self) -> float:
+        """What workers were told last."""
+        return self.published[-1].rollouts[0].percent
+
+    @property
+    def kinds(self) -> list[str]:
+        """What happened."""
+        return [event.kind for event, _ in self.heard]
+
+    async def end(self) -> None:
+        """As a controller ends."""
+        await self.rollouts.close()
+        await self.store.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the store is."""
+    return tmp_path
+
+
+async def test_a_plan_goes_through_its_stages(folder: Path) -> None:
+    """Each is in force in the workers as long as it holds, and in the audit log when it is over."""
+    gateway = Gateway(folder)
+    await gateway.begin()
+
+    shares = []
+    for _ in range(4):
+        await gateway.live(1)
+        shares.append(gateway.share)
+        await gateway.live(9)
+
+    assert shares == [5, 50, 100, 100]
+    assert gateway.kinds == ["stage", "stage", "complete"]
+    await gateway.end()
+
+
+async def test_a_broken_guard_takes_everybody_back(folder: Path) -> None:
+    """At once, with what the rule saw in the event."""
+    gateway = Gateway(folder, ("error_rate > 20% for 5s", Do.ROLLBACK))
+    await gateway.begin()
+    await gateway.live(5)
+
+    await gateway.live(3, errors=100)
+
+    assert gateway.share == 0
+    event = gateway.heard[-1][0]
+    assert (event.kind, event.actor.type, event.before and event.before.percent) == ("rollback", "rule", 5)
+    assert event.inputs["value"] > event.inputs["bound"]  # type: ignore[operator]
+    await gateway.live(30, errors=100)
+    assert gateway.kinds == ["rollback"]
+    await gateway.end()
+
+
+async def test_who_begins_anew_is_not_judged_by_what_was(folder: Path) -> None:
+    """Windows do not reach behind a resume."""
+    gateway = Gateway(folder, ("errors > 150 for 1m", Do.ROLLBACK))
+    await gateway.begin()
+    await gateway.live(2, errors=100)
+    assert gateway.kinds == ["rollback"]
+
+    await gateway.rollouts.act("shop", Action.RESUME, reason="mended", actor=ADA, force=True)
+    await gateway.live(5, errors=1)
+
+    assert gateway.kinds == ["rollback", "resume"]
+    assert gateway.share == 5
+    await gateway.end()
+
+
+async def test_a_step_back_is_taken_once_and_then_pauses(folder: Path) -> None:
+    """A guard's second from one stage: somebody has to look."""
+    stages = (Stage(5, hold_seconds=2), Stage(50, hold_seconds=100))
+    gateway = Gateway(folder, ("error_rate > 20% for 5s", Do.STEP_BACK), stages=stages)
+    await gateway.begin()
+    await gateway.live(3)
+
+    await gateway.live(2, errors=100)
+    await gateway.live(5)
+    await gateway.live(2, errors=100)
+
+    assert gateway.kinds == ["stage", "step_back", "stage", "step_back"]
+    assert gateway.rollouts.state("shop").progress.state is State.PAUSED
+    assert gateway.share == 5
+    await gateway.end()
+
+
+async def test_people_are_told_once(folder: Path) -> None:
+    """And again when it was well in between."""
+    gateway = Gateway(folder, ("errors > 10 for 5s", Do.NOTIFY))
+    await gateway.begin()
+
+    await gateway.live(4, errors=50)
+    assert gateway.kinds == ["notify"]
+    await gateway.live(6)
+    await gateway.live(2, errors=50)
+
+    assert gateway.kinds == ["notify", "stage", "notify"]
+    await gateway.end()
+
+
+async def test_rules_are_shown_with_their_numbers(folder: Path) -> None:
+    """Each with a name of its own, also where two have the same text."""
+    gateway = Gateway(folder, ("errors > 10 for 5s", Do.NOTIFY), ("errors > 10 for 5s", Do.PAUSE))
+    await gateway.begin()
+    assert gateway.conductor.rules("shop") == []
+
+    await gateway.live(1, errors=3)
+
+    rules = gateway.conductor.rules("shop")
+    assert [(rule.id, rule.do) for rule in rules] == [
+        ("errors > 10 for 5s", "notify"),
+        ("errors > 10 for 5s (2)", "pause"),
+    ]
+    assert rules[0].judgement.value == 3
+    assert gateway.conductor.rules("nobody") == []
+    await gateway.end()
+
+
+async def test_a_clock_that_is_set_moves_no_hold(folder: Path) -> None:
+    """An hour forward or back: what passed is what passed."""
+    gateway = Gateway(folder, stages=(Stage(5, hold_seconds=100), Stage(50, hold_seconds=100)))
+    await gateway.begin()
+    await gateway.live(50)
+    await gateway.live(1, wall_step=3600)
+    await gateway.live(1, wall_step=-7200)
+
+    await gateway.live(47)
+    assert gateway.kinds == []
+    await gateway.live(2)
+    assert gateway.kinds == ["stage"]
+    await gateway.end()
+
+
+async def test_a_new_controller_goes_on_where_the_last_one_was(folder: Path) -> None:
+    """With the state and the hold from the store, and the windows from the figures."""
+    gateway = Gateway(folder, ("errors > 150 for 1m", Do.ROLLBACK), stages=(Stage(5, hold_seconds=5), Stage(50)))
+    await gateway.begin()
+    await gateway.live(3, errors=40)
+    assert gateway.kinds == []
+
+    await gateway.rollouts.close()
+    gateway.start()
+    await gateway.begin()
+    await gateway.live(1, errors=40)
+
+    assert gateway.kinds == ["rollback"]
+    await gateway.rollouts.close()
+    gateway.start()
+    await gateway.begin()
+    assert gateway.rollouts.state("shop").state == "rolled_back"
+    assert gateway.share == 0
+    await gateway.end()
+
+
+async def test_a_rollback_does_not_wait_for_a_store_that_is_away(tmp_path: Path) -> None:
+    """It is in force, and stored as soon as it can be."""
+    folder = tmp_path / "later"
+    gateway = Gateway(folder, ("error_rate > 20% for 5s", Do.ROLLBACK))
+    await gateway.begin()
+
+    await gateway.live(3, errors=100)
+    assert gateway.share == 0
+
+    folder.mkdir()
+    await gateway.rollouts.retry()
+    assert (await gateway.store.progresses())["shop"].state is State.ROLLED_BACK
+    assert [event.kind for event in await gateway.store.events()] == ["rollback"]
+    await gateway.end()
+
+
+async def test_a_plan_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
+    """Nobody is moved forward on what a restart would not know."""
+    folder = tmp_path / "later"
+    gateway = Gateway(folder)
+    await gateway.begin()
+
+    await gateway.live(15)
+    assert (gateway.share, gateway.kinds) == (5, [])
+
+    folder.mkdir()
+    await gateway.live(1)
+    assert (gateway.share, gateway.kinds) == (50, ["stage"])
+    await gateway.end()
