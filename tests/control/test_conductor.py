@@ -156,9 +156,9 @@ async def test_a_step_back_is_taken_once_and_then_pauses(folder: Path) -> None:
     await gateway.begin()
     await gateway.live(3)
 
-    await gateway.live(2, errors=100)
+    await gateway.live(1, errors=100)
     await gateway.live(5)
-    await gateway.live(2, errors=100)
+    await gateway.live(1, errors=100)
 
     assert gateway.kinds == ["stage", "step_back", "stage", "step_back"]
     assert gateway.rollouts.state("shop").progress.state is State.PAUSED
