@@ -1,7 +1,6 @@
 """Where traced requests go: to the collector that the configuration names, or nowhere.
 
-OpenTelemetry's SDK is loaded when a configuration asks for tracing, in a thread; what comes meanwhile is lost, and
-counted.
+OpenTelemetry's SDK is loaded when a configuration asks for tracing, in a thread; what comes meanwhile waits for it.
 """
 
 from __future__ import annotations
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 2.0
 """How long a controller that stops waits for the collector to take the last spans."""
 
+WAITING_REQUESTS = 1000
+"""So many may wait while the SDK is loaded; what comes on top is lost, and counted."""
+
 log = structlog.get_logger()
 
 
@@ -33,6 +35,7 @@ class Exports:
         self._endpoint: str | None = None
         """Where they go, or will as soon as the SDK is loaded; None also after it could not be."""
         self._spans: Spans | None = None
+        self._waiting: tuple[TracedRequest, ...] = ()
         self._leaving: list[Spans] = []
         self._dropped = 0
         """Without those that are known to ``_spans`` and ``_leaving``."""
@@ -60,7 +63,9 @@ class Exports:
             self._leaving.append(self._spans)
             self._run(self._leave(self._spans))
             self._spans = None
-        if endpoint is not None:
+        if endpoint is None:
+            self._give_up()
+        else:
             self._run(self._load(endpoint))
 
     def record(self, requests: tuple[TracedRequest, ...]) -> None:
@@ -68,8 +73,20 @@ class Exports:
         if self._spans is not None:
             for request in requests:
                 self._spans.record(request)
+        elif self._endpoint is not None:
+            together = self._waiting + requests
+            self._waiting = together[:WAITING_REQUESTS]
+            self._lose(together[WAITING_REQUESTS:])
         elif self._is_wanted:
-            self._dropped += sum(2 if request.sent_at else 1 for request in requests)
+            self._lose(requests)
+
+    def _give_up(self) -> None:
+        """Nobody comes for those that wait."""
+        self._lose(self._waiting)
+        self._waiting = ()
+
+    def _lose(self, requests: tuple[TracedRequest, ...]) -> None:
+        self._dropped += sum(2 if request.sent_at else 1 for request in requests)
 
     async def close(self) -> None:
         """Export what waits, for at most `CLOSE_SECONDS`."""
@@ -89,9 +106,12 @@ class Exports:
             log.exception("tracing_unavailable")
             if self._endpoint == endpoint:
                 self._endpoint = None
+                self._give_up()
             return
         if self._endpoint == endpoint and self._spans is None:
             self._spans = spans
+            waiting, self._waiting = self._waiting, ()
+            self.record(waiting)
         else:  # the next configuration was quicker
             await asyncio.to_thread(spans.close)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.control import tracing
 from gateway.control.tracing import Exports
 from gateway.core.types import Tracing
 from tests.e2e.collector import Collector, collect
@@ -37,7 +38,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_nothing_is_exported_unless_the_configuration_says_so(collector: Collector) -> None:
-    """And a request that comes before the exporter is ready is lost, not waited for."""
+    """And then nothing is lost, either."""
     exports = Exports()
     exports.record((traced_request(),))
     exports.adopt(None)
@@ -81,15 +82,20 @@ def absent() -> str:
     return f"http://127.0.0.1:{port}/v1/traces"
 
 
-async def test_what_comes_before_the_exporter_is_ready_is_counted_as_lost(collector: Collector) -> None:
-    """Two spans for a request that was sent on, one for one that was not."""
+async def test_what_comes_before_the_exporter_is_ready_waits_for_it(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to a bound: two spans for a request that was sent on, one for one that was not; the others are counted."""
+    monkeypatch.setattr(tracing, "WAITING_REQUESTS", 2)
     exports = Exports()
     exports.adopt(to(collector))
-    exports.record((traced_request(), traced_request(sent_at=0.0)))
-
+    exports.record((traced_request(),))
+    exports.record((traced_request(sent_at=0.0), traced_request(), traced_request(sent_at=0.0)))
     assert exports.dropped == 3
+    await until(lambda: exports.is_ready)
     await exports.close()
-    assert exports.dropped == 3
+
+    assert (exports.dropped, len(collector.spans)) == (3, 3)
 
 
 async def test_what_was_lost_stays_counted_while_the_exporter_changes(collector: Collector, absent: str) -> None:
@@ -118,6 +124,7 @@ async def test_an_exporter_that_can_not_be_made_is_told_and_tried_again(
     with monkeypatch.context() as without, capture_logs() as logs:
         without.setitem(sys.modules, "gateway.telemetry.spans", None)
         exports.adopt(to(collector))
+        exports.record((traced_request(),))
         await until(lambda: logs)
         exports.record((traced_request(),))
     assert [record["event"] for record in logs] == ["tracing_unavailable"]
@@ -126,14 +133,14 @@ async def test_an_exporter_that_can_not_be_made_is_told_and_tried_again(
     exports.record((traced_request(),))
     await exports.close()
 
-    assert (exports.dropped, len(collector.spans)) == (2, 2)
+    assert (exports.dropped, len(collector.spans)) == (4, 2)
 
 
 async def test_a_configuration_that_comes_and_goes_leaves_one_exporter(collector: Collector) -> None:
     """However quickly reloads follow each other, each span is sent once."""
     exports = Exports()
-    for tracing in (to(collector), None, to(collector), None, to(collector)):
-        exports.adopt(tracing)
+    for asked in (to(collector), None, to(collector), None, to(collector)):
+        exports.adopt(asked)
     await until(lambda: exports.is_ready)
     exports.record((traced_request(),))
     await exports.close()
