@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
 
 from gateway.admin.events import EventList
 from gateway.cli.admin import Admin, admin_options, read, show
-from gateway.cli.grid import draw_table, show_percent
+from gateway.cli.grid import UNKNOWN, draw_table, show_percent
+from gateway.cli.set import path_of
 from gateway.errors import CommandError
 from gateway.store.records import Event, Standing
 
@@ -19,6 +20,8 @@ FOLLOW_SECONDS = 1.0
 PAGE = 1000
 
 _COLUMNS = ("time", "rollout", "event", "change", "by", "reason")
+_WIDTHS = (24, 16, 9, 16, 20)
+"""Of the columns while they are followed, before something longer comes; the last needs none."""
 
 
 @click.command(name="events")
@@ -29,12 +32,14 @@ _COLUMNS = ("time", "rollout", "event", "change", "by", "reason")
 def command(admin: Admin, as_json: bool, follow: bool, rollout: str, limit: int) -> None:
     """Show who or what changed what, when and why, the newest last."""
     events = list(deque(read_all(admin, 0, rollout), maxlen=limit))
-    if as_json and not follow:
-        click.echo(msgspec.json.encode(EventList(events, None)))
-        return
-    draw(events, as_json=as_json)
+    if rollout and not events:
+        admin.get(path_of(rollout))  # which says so when there is none of this name
     if follow:
-        follow_on(admin, events[-1].id if events else 0, rollout, as_json=as_json)
+        follow_on(admin, events, rollout, as_json=as_json)
+    elif as_json:
+        click.echo(msgspec.json.encode(EventList(events, None)))
+    else:
+        draw_table(_COLUMNS, map(list_cells, events))
 
 
 def read_all(admin: Admin, after: int, rollout: str) -> Iterator[Event]:
@@ -47,37 +52,47 @@ def read_all(admin: Admin, after: int, rollout: str) -> Iterator[Event]:
         where = page.next
 
 
-def follow_on(admin: Admin, after: int, rollout: str, *, as_json: bool) -> None:
-    """Show events as they come, for ever. A gateway that is away for a while is waited for."""
-    is_away = False
+def follow_on(admin: Admin, events: Sequence[Event], rollout: str, *, as_json: bool) -> None:
+    """Show ``events`` and those that come, for ever. A gateway that is away for a while is waited for."""
+    tell = tell_program if as_json else Columns().tell
+    after, is_away = 0, False
     try:
         while True:
+            tell(events)
+            after = events[-1].id if events else after
             time.sleep(FOLLOW_SECONDS)
             try:
-                events = list(read_all(admin, after, rollout))
+                events, is_away = list(read_all(admin, after, rollout)), False
             except CommandError as error:
                 if not is_away:
                     click.echo(f"{error}; waiting", err=True)
-                is_away = True
-                continue
-            is_away = False
-            if events:
-                after = events[-1].id
-                draw(events, as_json=as_json, with_head=False)
+                events, is_away = [], True
     except KeyboardInterrupt:
         return
 
 
-def draw(events: list[Event], *, as_json: bool, with_head: bool = True) -> None:
-    """A row, or a line of JSON, for each."""
-    if as_json:
-        for event in events:
-            click.echo(msgspec.json.encode(event))
-    elif with_head:
-        draw_table(_COLUMNS, map(list_cells, events))
-    else:
-        for event in events:
-            click.echo("  ".join(show(cell) for cell in list_cells(event) if cell))
+def tell_program(events: Sequence[Event]) -> None:
+    """A line of JSON for each."""
+    for event in events:
+        click.echo(msgspec.json.encode(event))
+
+
+class Columns:
+    """A table that grows: what comes later stands below what was there. A longer text widens its column for good."""
+
+    def __init__(self) -> None:
+        self._widths = list(_WIDTHS)
+        self._has_head = False
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """A row for each, and a head above the first."""
+        rows = [[show(cell) if cell else UNKNOWN for cell in list_cells(event)] for event in events]
+        for row in rows:
+            self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=False)]
+        for row in rows if self._has_head else [_COLUMNS, *rows]:
+            places = (f"{cell:<{width}}" for cell, width in zip(row, self._widths, strict=False))
+            click.echo("  ".join([*places, row[-1]]))
+        self._has_head = True
 
 
 def list_cells(event: Event) -> tuple[object, ...]:
