@@ -44,8 +44,10 @@ def command(  # noqa: PLR0913 - what a person may say
     URL is a path (/api/orders/81) or a whole URL; its host then counts for routes that name hosts.
     """
     lines = [split_header(header) for header in headers]
-    if (path is None) == (url is None):
+    if path is None and url is None:
         raise click.UsageError("say whom to ask: a configuration with -c FILE, or a running gateway with --admin URL")
+    if path is not None and url is not None:
+        raise click.UsageError("-c FILE and --admin URL are both given, but only one is asked; leave one out")
     if url is not None:
         asked = {"method": method, "url": target, "headers": lines, "client_ip": peer}
         content = Admin(url, token).send("POST", "/api/v1/explain", asked)

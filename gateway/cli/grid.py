@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 import click
 from rich.console import Console
@@ -33,12 +34,17 @@ def draw_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def show_percent(percent: float | None) -> str | None:
     """``5 %``, ``0.01 %``, ``99.999 %``: what somebody wrote, so as it was written."""
-    return None if percent is None else f"{percent:.10g} %"
+    return None if percent is None else f"{_write_out(percent, 10)} %"
 
 
 def show_rate(rate: float | None) -> str | None:
     """A rate from 0 to 1 as a percentage: what somebody measured, so no more figures than count."""
-    return None if rate is None else f"{rate * 100:.3g} %"
+    return None if rate is None else f"{_write_out(rate * 100, 3)} %"
+
+
+def _write_out(number: float, figures: int) -> str:
+    """So many figures that count, and never a power of ten: ``0.00001``."""
+    return f"{Decimal(f'{number:.{figures}g}'):f}"
 
 
 def show_milliseconds(milliseconds: float | None) -> str | None:

@@ -91,12 +91,18 @@ def test_a_key_that_is_no_plain_text_is_shown_and_not_obeyed() -> None:
     assert all(line.isprintable() for line in lines)
 
 
-@pytest.mark.parametrize("whom", [(), ("-c", "gateway.yaml", "--admin", "http://127.0.0.1:1")])
-def test_one_of_a_file_and_a_gateway_is_asked(whom: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither or both is wrong usage."""
+@pytest.mark.parametrize(
+    ("whom", "words"),
+    [((), "say whom to ask"), (("-c", "gateway.yaml", "--admin", "http://127.0.0.1:1"), "are both given")],
+)
+def test_one_of_a_file_and_a_gateway_is_asked(
+    whom: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither or both is wrong usage, and it says which."""
     status, _, err = run(capsys, *whom, "GET", "/")
 
     assert status == 2
+    assert words in err
     assert "-c FILE" in err
     assert "--admin URL" in err
 

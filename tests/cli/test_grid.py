@@ -17,7 +17,8 @@ def test_a_latency_has_three_figures_that_count(milliseconds: float | None, show
 
 
 @pytest.mark.parametrize(
-    ("percent", "shown"), [(None, None), (5.0, "5 %"), (0.01, "0.01 %"), (33.333, "33.333 %"), (99.999, "99.999 %")]
+    ("percent", "shown"),
+    [(None, None), (5.0, "5 %"), (0.01, "0.01 %"), (33.333, "33.333 %"), (99.999, "99.999 %"), (0.00001, "0.00001 %")],
 )
 def test_a_percentage_is_short(percent: float | None, shown: str | None) -> None:
     """And exact where it can be."""
@@ -28,6 +29,8 @@ def test_a_rate_is_shown_as_a_percentage() -> None:
     """Unknown stays unknown."""
     assert show_rate(0.005) == "0.5 %"
     assert show_rate(1 / 3) == "33.3 %"
+    assert show_rate(1e-7) == "0.00001 %"
+    assert show_rate(1.0) == "100 %"
     assert show_rate(None) is None
 
 
