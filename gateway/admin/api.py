@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from gateway.admin.control import Call, Control
+from gateway.admin.control import ADMIN_HEADER, API_VERSION, Call, Control
 from gateway.admin.guard import refusal
 from gateway.admin.openapi import EVERYTHING
 from gateway.admin.problems import make_problem, tell_http_error, tell_problem
@@ -46,6 +46,7 @@ def build(control: Control) -> web.Application:
     app = web.Application(middlewares=[_guard], client_max_size=TEXT_LIMIT_BYTES)
     viewers = Viewers()
     app[CONTROL], app[VIEWERS_KEY] = control, viewers
+    app.on_response_prepare.append(_sign)
     app.on_shutdown.append(viewers.close)
     for operation in EVERYTHING:
         _add(app.router, operation)
@@ -75,6 +76,12 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.exception("admin_call_failed", method=request.method, path=request.path)
             return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the gateway's; its log says more")
         return problem
+
+
+async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
+    """Say that it is this API that answers, and not with whose library."""
+    response.headers[ADMIN_HEADER] = API_VERSION
+    response.headers.pop("Server", None)
 
 
 def _refuse(request: web.Request) -> web.Response | None:

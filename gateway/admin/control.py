@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 OPERATOR_HEADER: Final = "X-Crossfade-Operator"
 """By which a caller says who it acts for; the audit log shows it."""
 
+ADMIN_HEADER: Final = "X-Crossfade-Admin"
+"""On each answer, with the API's version: by it a client knows that it has not asked another server."""
+
+API_VERSION: Final = "v1"
+
 METRICS_PATH: Final = "/metrics"
 
 APPLY_SECONDS: Final = 10.0

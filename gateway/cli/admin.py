@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from gateway.errors import CommandError
 DEFAULT_ADMIN = "http://127.0.0.1:9900"
 TOKEN_VARIABLE = "CROSSFADE_ADMIN_TOKEN"  # noqa: S105 - the name of the variable, not a token
 OPERATOR_HEADER = "X-Crossfade-Operator"
+ADMIN_HEADER = "X-Crossfade-Admin"
+"""On each answer of the admin API, and on nobody else's."""
 
 CALL_SECONDS = 30.0
 """A change is answered when it is in force in every worker, which may take ten."""
@@ -27,6 +30,9 @@ CONNECT_SECONDS = 5.0
 
 _FIRST_ERROR = 400
 _UNAUTHORIZED = 401
+_UNPROCESSABLE = 422
+
+_ADDRESS = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 
 Shape = TypeVar("Shape")
 
@@ -49,22 +55,26 @@ class Admin:
 
     def _call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
         try:
-            status, kind, content = asyncio.run(self._fetch(method, path, query, body))
+            is_ours, status, kind, content = asyncio.run(self._fetch(method, path, query, body))
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise CommandError(
-                f"--admin {show(self.url)} is not a URL of http or https; write {DEFAULT_ADMIN}"
+                f"--admin {show(self.url)} is not a URL of http or https; write {advise_url(self.url)}"
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise CommandError(
                 f"no gateway answers at {self.url} ({_reason_of(error)}); choose another with --admin URL"
             ) from None
-        if status >= _FIRST_ERROR or "json" not in kind:
-            raise CommandError(self._explain(status, kind, content))
+        if not is_ours or "json" not in kind:
+            raise CommandError(
+                f"what answers at {self.url} is not Crossfade's admin API; choose another with --admin URL"
+            )
+        if status >= _FIRST_ERROR:
+            raise CommandError(self._explain(status, content))
         return content
 
     async def _fetch(
         self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
-    ) -> tuple[int, str, bytes]:
+    ) -> tuple[bool, int, str, bytes]:
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
         url = self.url.rstrip("/") + path
         # The API redirects nobody, so whoever does is not it, and gets no second call with the token.
@@ -72,7 +82,8 @@ class Admin:
             aiohttp.ClientSession(timeout=timeout, headers=self._headers(body)) as session,
             session.request(method, url, params=query, data=body, allow_redirects=False) as response,
         ):
-            return response.status, response.content_type, await response.read()
+            content = await response.read()
+            return ADMIN_HEADER in response.headers, response.status, response.content_type, content
 
     def _headers(self, body: bytes | None) -> dict[str, str]:
         headers = {OPERATOR_HEADER: _user()}
@@ -84,16 +95,19 @@ class Admin:
             headers["Content-Type"] = "application/json"
         return headers
 
-    def _explain(self, status: int, kind: str, content: bytes) -> str:
+    def _explain(self, status: int, content: bytes) -> str:
         """What went wrong, in one line."""
         if status == _UNAUTHORIZED:
             said = "is wrong" if self.token else "is missing"
             return f"the token {said}; give it with --token or {TOKEN_VARIABLE}"
-        if "json" not in kind:
-            return f"what answers at {self.url} is not Crossfade's admin API; choose another with --admin URL"
         problem = _read_problem(content)
-        field = f"{problem.field}: " if problem.field else ""
+        field = f"{problem.field}: " if problem.field and status == _UNPROCESSABLE else ""
         return field + show(problem.detail or problem.title or f"the gateway answers {status}")
+
+
+def advise_url(written: str) -> str:
+    """What to write in place of something that is no URL: the same with ``http://``, if that makes it one."""
+    return f"http://{written}" if _ADDRESS.fullmatch(written) else DEFAULT_ADMIN
 
 
 def _encode(asked: object) -> bytes:

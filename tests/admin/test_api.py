@@ -31,6 +31,17 @@ async def test_a_token_is_asked_for(tmp_path: Path) -> None:
         assert shown.status == 200
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/status", "/api/v1/stream", "/metrics", "/nowhere"])
+async def test_each_answer_says_that_it_is_the_admin_apis(tmp_path: Path, path: str) -> None:
+    """Refusals, too; and nothing says with which library it was made."""
+    async with desk(tmp_path, TOKEN="secret") as (_, client):
+        for headers in ({}, {"Authorization": "Bearer secret"}):
+            answer = await client.ask("HEAD", path, headers=headers)
+
+            assert answer.headers["X-Crossfade-Admin"] == "v1"
+            assert "Server" not in answer.headers
+
+
 async def test_a_token_that_is_not_text_is_a_wrong_one(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 get the answer that any other wrong token gets."""
     async with desk(tmp_path, TOKEN="secret") as (made, _):

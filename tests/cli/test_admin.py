@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from gateway.cli.admin import OPERATOR_HEADER, Admin, read, show
+from gateway.cli.admin import ADMIN_HEADER, OPERATOR_HEADER, Admin, read, show
 from gateway.errors import CommandError
 
 Seen = list[tuple[str, str, dict[str, str], bytes]]
 
 
 @contextmanager
-def answering(status: int, kind: str, body: bytes) -> Iterator[tuple[str, Seen]]:
-    """A server with one answer for all; what it was asked."""
+def answering(status: int, kind: str, body: bytes, *, is_ours: bool = True) -> Iterator[tuple[str, Seen]]:
+    """A server with one answer for all; what it was asked. ``is_ours``: it says that it is an admin API."""
     seen: Seen = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -26,6 +26,8 @@ def answering(status: int, kind: str, body: bytes) -> Iterator[tuple[str, Seen]]
             seen.append((self.command, self.path, dict(self.headers), asked))
             self.send_response(status)
             self.send_header("Content-Type", kind)
+            if is_ours:
+                self.send_header(ADMIN_HEADER, "v1")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -79,6 +81,7 @@ def test_a_query_is_encoded() -> None:
         ("x", 401, "application/problem+json", b"{}", "the token is wrong; give it with"),
         ("", 404, "application/problem+json", b'{"detail": "there is no rollout `a`"}', "there is no rollout `a`"),
         ("", 422, "application/problem+json", b'{"detail": "too much", "field": "percent"}', "percent: too much"),
+        ("", 404, "application/problem+json", b'{"detail": "no route `a`", "field": "route"}', "no route `a`"),
         ("", 500, "application/problem+json", b"not json", "the gateway answers 500"),
         ("", 409, "application/problem+json", b'{"detail": "\\u001b[31m"}', r"\x1b[31m"),
         ("", 200, "text/html", b"<html>", "is not Crossfade's admin API; choose another with --admin URL"),
@@ -96,11 +99,29 @@ def test_what_is_refused_is_one_line(token: str, status: int, kind: str, body: b
 
 
 @pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (404, "application/problem+json", b'{"title": "Not Found", "detail": "no route matches this request"}'),
+        (401, "application/problem+json", b'{"title": "Unauthorized"}'),
+        (200, "application/json", b"{}"),
+    ],
+)
+def test_whoever_is_not_the_admin_api_is_not_believed(status: int, kind: str, body: bytes) -> None:
+    """The port that users' requests come in by answers with problems, too; they say nothing of rollouts or tokens."""
+    with answering(status, kind, body, is_ours=False) as (url, _), pytest.raises(CommandError) as caught:
+        Admin(url).get("/api/v1/status")
+
+    assert str(caught.value) == f"what answers at {url} is not Crossfade's admin API; choose another with --admin URL"
+
+
+@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("http://127.0.0.1:1", "no gateway answers at http://127.0.0.1:1 (Connection refused); choose another"),
         ("nonsense", "--admin nonsense is not a URL of http or https; write http://127.0.0.1:9900"),
-        ("localhost:9900", "--admin localhost:9900 is not a URL of http or https"),
+        ("localhost:9900", "--admin localhost:9900 is not a URL of http or https; write http://localhost:9900"),
+        ("127.0.0.1:38190", "write http://127.0.0.1:38190"),
+        ("[::1]:9900", "write http://[::1]:9900"),
     ],
 )
 def test_nobody_there_is_one_line(url: str, words: str) -> None:
