@@ -10,6 +10,7 @@ from gateway.admin.control import compute
 from gateway.admin.problems import Declined
 from gateway.admin.questions import DEFAULT_WINDOW, Question, Window, read_window
 from gateway.control.paths import PathView, view_paths
+from gateway.settings.names import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ def choose_routes(table: Table, name: str) -> Sequence[Route]:
         return table.routes
     chosen = [route for route in table.routes if route.name == name]
     if not chosen:
-        raise Declined(404, f"there is no route {name!r}", "route")
+        raise Declined(404, f"there is no route `{name}`{suggest(name, [each.name for each in table.routes])}", "route")
     return chosen
 
 

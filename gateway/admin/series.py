@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -13,14 +14,13 @@ from gateway.admin.questions import DEFAULT_WINDOW, Question, Window, read_windo
 from gateway.control.paths import show_ms
 from gateway.core.histogram import quantile
 from gateway.core.types import Arm
-from gateway.core.windows import Cell
+from gateway.core.windows import Cell, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gateway.admin.control import Call
     from gateway.core.figures import Subject
-    from gateway.core.windows import Steps
 
 Metric = Literal["requests", "errors", "error_rate", "client_error_rate", "p50", "p90", "p95", "p99"]
 Unit = Literal["count", "ratio", "ms"]
@@ -65,7 +65,14 @@ async def show_series(call: Call, asked: SeriesQuery) -> SeriesView:
     routes = choose_routes(control.table, asked.route)
     now = control.now().timestamp()
     wanted = want({route.name for route in routes}, asked.path)
-    return await compute(lambda: view_series(asked.metric, control.figures.windows.steps(now - seconds, now, wanted)))
+    steps = await compute(control.figures.windows.steps, now - seconds, now, wanted)
+    return await compute(view_series, asked.metric, cut_steps(steps, seconds))
+
+
+def cut_steps(steps: Steps, seconds: float) -> Steps:
+    """The newest, as many as ``seconds`` have: the one under way counts, the one that is cut through does not."""
+    newest = slice(-math.ceil(seconds / steps.step_seconds), None)
+    return Steps(steps.step_seconds, steps.times[newest], steps.cells[newest])
 
 
 def view_series(metric: Metric, steps: Steps) -> SeriesView:

@@ -115,6 +115,8 @@ async def test_one_route_can_be_asked_for(tmp_path: Path) -> None:
         assert [row["path"] for row in await rows(client, "?route=rest")] == ["/about"]
         assert len(await rows(client)) == 3
         assert (await client.get("/api/v1/paths?route=gone")).status == 404
+        mistyped = (await client.get("/api/v1/paths?route=shpo")).json
+        assert (mistyped["detail"], mistyped["field"]) == ("there is no route `shpo`; did you mean `shop`?", "route")
 
 
 async def test_a_window_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,17 @@ async def test_longer_windows_have_longer_steps(tmp_path: Path, window: str, sec
         assert sum(found["baseline"]) == 3
 
 
+@pytest.mark.parametrize(("window", "points"), [("1s", 1), ("5s", 5), ("10m", 600), ("1h", 360), ("1.5s", 2)])
+async def test_a_window_has_as_many_points_as_steps(tmp_path: Path, window: str, points: int) -> None:
+    """The newest is that under way."""
+    async with desk(tmp_path, ROUTES) as (made, client):
+        made.count(counted("/a", latencies_ms=[1] * 3))
+        found = await series(client, f"window={window}")
+
+        assert len(found["times"]) == points
+        assert found["baseline"][-1] == 3
+
+
 async def test_a_metric_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> None:
     """422 that names the field and what is allowed."""
     async with desk(tmp_path, ROUTES) as (_, client):
@@ -94,4 +106,4 @@ async def test_a_metric_that_is_none_is_refused_with_those_there_are(tmp_path: P
 
         assert (refused.status, refused.json["field"]) == (422, "metric")
         for metric in METRICS:
-            assert metric in refused.json["detail"]
+            assert re.findall(rf"\b{metric}\b", refused.json["detail"]) == [metric]
