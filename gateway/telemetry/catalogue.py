@@ -152,11 +152,13 @@ CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
 }
 """All of them, by what they are about."""
 
+_UNROUTED: Final = "; empty for requests that no route served"
+
 LABELS: Final[dict[str, str]] = {
-    "route": "the route's name; empty for requests that no route served",
-    "path": "a template, never a raw path: at most 100 per route, the rest is `{other}`",
-    "arm": "the decision's: `baseline` or `candidate`; `baseline` for a route without a rollout",
-    "backend": "the backend's name; of a request, the one that answered",
+    "route": "the route's name" + _UNROUTED,
+    "path": "a template, never a raw path: at most 100 per route, the rest is `{other}`" + _UNROUTED,
+    "arm": "the decision's: `baseline` or `candidate`; `baseline` for a route without a rollout" + _UNROUTED,
+    "backend": "the backend's name; of a request, the one that answered" + _UNROUTED,
     "method": "the request's",
     "code": "the status that the client got",
     "kind": "`connect`, `timeout`, `reset`, `protocol` or `5xx`",
