@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 import structlog
 
+from gateway.control.decisions import describe_decision
 from gateway.control.recall import Newcomer, recall
 from gateway.core.conducting import Moment, Outcome, broken_quietly, conduct
 from gateway.core.lifecycle import Transition
@@ -174,9 +175,9 @@ class Conductor:
 
     def _inputs(self, name: str) -> dict[str, object]:
         """What a decision rests on, for whoever is asked outside."""
-        progress = self._rollouts.progress(name)
-        rules = [describe(state) for state in self.rules(name)]
-        return {"rollout": name, "state": str(progress.state), "stage": progress.stage + 1, "rules": rules}
+        rollout, progress = self._rollouts.plans()[name], self._rollouts.progress(name)
+        table = self._rollouts.table
+        return describe_decision(rollout, progress, self.rules(name), table.revision if table is not None else "")
 
     async def _act(self, name: str, seat: _Seat) -> None:
         """What has to happen happens; else people are told what is broken without consequences."""
@@ -205,7 +206,7 @@ class Conductor:
         second = self._clocks.monotonic()
         if transition.kind in RESTARTING:
             seat.watch.restart(second)
-            self._gates.forget(event.rollout or "")
+            self._gates.restart(event.rollout or "")
         elif transition.kind in STAGING:
             seat.watch.begin_stage(second)
             self._gates.forget(event.rollout or "")
@@ -222,21 +223,6 @@ def _notification(progress: Progress, judgement: Judgement) -> Transition:
         judgement=judgement,
         inputs={},
     )
-
-
-def describe(state: RuleState) -> dict[str, object]:
-    """A rule's state as plain values, for whoever is asked or told outside."""
-    judgement = state.judgement
-    return {
-        "id": state.id,
-        "kind": state.kind,
-        "verdict": str(judgement.verdict),
-        "reason": judgement.reason,
-        "value": judgement.value,
-        "bound": judgement.bound,
-        "baseline": judgement.baseline,
-        "requests": {"candidate": judgement.candidate_requests, "baseline": judgement.baseline_requests},
-    }
 
 
 _Each = TypeVar("_Each")

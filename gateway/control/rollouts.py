@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from gateway.control.deposits import Deposit, Deposits
+from gateway.control.readings import list_values
 from gateway.control.standing import RolloutState, check_percent
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Action, Progress, State, Transition
@@ -249,6 +250,8 @@ class Rollouts:
         """Store it, put it in force, announce it: in this order, so a crash leaves one side of it or the other."""
         rollout, event = self._rollouts[name], self._tell(name, transition)
         incident = await self._record_incident(name, transition) if transition.kind == "rollback" else None
+        if incident is not None:
+            event = msgspec.structs.replace(event, inputs=event.inputs | {"incident": incident.id})
         deposit = Deposit(name, transition.after, event, incident)
         is_urgent = transition.kind == "rollback" or (transition.actor == "rule" and transition.kind != "notify")
         stored = await (self._deposits.put_soon(deposit) if is_urgent else self._deposits.put(deposit))
@@ -315,7 +318,7 @@ def _inputs(transition: Transition) -> dict[str, object]:
     """What a transition rests on: what was asked, and what the rule saw."""
     inputs = dict(transition.inputs)
     if transition.judgement is not None:
-        said = msgspec.to_builtins(transition.judgement)
+        said = {"rule": transition.judgement.rule, **list_values(transition.judgement)}
         inputs |= {key: value for key, value in said.items() if value is not None}
     return inputs
 
