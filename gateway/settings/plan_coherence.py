@@ -15,6 +15,9 @@ from gateway.settings.schema.plans import Gate, Guard, RuleGate, RuleGuard, Stag
 FEW_REQUESTS: Final = 20
 """With fewer, and compared plainly, one error among some requests of a quiet hour is a verdict."""
 
+TAKING_BACK: Final = frozenset({"step_back", "shadow", "rollback"})
+"""What a guard may do that leaves fewer users on the candidate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -99,7 +102,7 @@ def _find_blind(planned: Planned) -> Iterator[Fault]:
             "no gate is asked before a stage ends: the plan goes on by time alone",
             at_key=True,
         )
-    if not any(guard.do in {"rollback", "shadow"} for guard in rollout.guard):
+    if not any(guard.do in TAKING_BACK for guard in rollout.guard):
         yield Fault((*planned.loc, "guard"), "no guard takes the candidate back", at_key=True)
     if rollout.confidence is None and rollout.min_requests < FEW_REQUESTS:
         yield Fault(
