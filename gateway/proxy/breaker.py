@@ -16,7 +16,8 @@ Three states::
 - A failure is what SPEC section 7 calls an error: a 5xx, a refused or broken connection, a time-out, an answer that is
   not HTTP. What the client did wrong, and a client that left, say nothing.
 - A success is an answer that reached its end. A head alone is none: a candidate that breaks off each of its answers
-  would begin every one well.
+  would begin every one well. Neither is a success that was asked for before the row of failures began: the candidate
+  has turned bad since, and under load a few good answers from before are always still under way.
 - While it is open, what was under way when it opened may end either way: that says nothing new.
 - Half-open, one request at a time is the probe: a real one, since only those show whether the candidate serves real
   ones. Its answer's head closes the breaker, since a stream may have no end; but on trial: until one answer was whole,
@@ -28,12 +29,12 @@ they outlive reloads that do not change them (`gateway.proxy.generation`).
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway.core.types import Breaker as Policy
     from gateway.proxy.exchange import Exchange
-    from gateway.proxy.wheel import TimerWheel
 
 _FIRST_SERVER_ERROR: Final = 500
 
@@ -41,11 +42,12 @@ _FIRST_SERVER_ERROR: Final = 500
 class Breaker:
     """See the module. ``who`` is a request, by identity."""
 
-    __slots__ = ("_failures", "_probe", "_rests_until", "policy")
+    __slots__ = ("_failures", "_probe", "_rests_until", "_row_since", "policy")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._failures = 0
+        self._row_since = 0.0
         self._rests_until: float | None = None
         self._probe: object | None = None
 
@@ -71,6 +73,8 @@ class Breaker:
     def note_failure(self, who: object, now: float) -> None:
         """The candidate failed ``who``."""
         if self._rests_until is None:
+            if not self._failures:
+                self._row_since = now
             self._failures += 1
             if self._failures < self.policy.consecutive_failures:
                 return
@@ -85,9 +89,9 @@ class Breaker:
             self._probe = self._rests_until = None
             self._failures = self.policy.consecutive_failures - 1
 
-    def note_success(self) -> None:
-        """The candidate gave a whole and good answer."""
-        if self._rests_until is None:
+    def note_success(self, began: float) -> None:
+        """The candidate gave a whole and good answer to a request that ``began`` then."""
+        if self._rests_until is None and began >= self._row_since:
             self._failures = 0
 
     def note_end(self, who: object) -> None:
@@ -102,12 +106,12 @@ class Breakers:
     Whoever serves a request looks at ``troubled`` first: mostly it is empty, and that is all that a breaker costs.
     """
 
-    __slots__ = ("_by_route", "_wheel", "troubled")
+    __slots__ = ("_by_route", "clock", "troubled")
 
-    def __init__(self, by_route: dict[str, Breaker], troubled: set[Breaker], wheel: TimerWheel) -> None:
+    def __init__(self, by_route: dict[str, Breaker], troubled: set[Breaker]) -> None:
         self._by_route = by_route
         self.troubled = troubled
-        self._wheel = wheel
+        self.clock = monotonic
 
     def find(self, route: str) -> Breaker | None:
         """The route's; None when it has none."""
@@ -123,7 +127,7 @@ class Breakers:
         decision = exchange.decision
         assert decision is not None
         breaker = self._breaker_of(exchange) if decision.side is not decision.entry.baseline else None
-        return breaker is None or breaker.admits(exchange, self._wheel.now)
+        return breaker is None or breaker.admits(exchange, self.clock())
 
     def is_open(self, exchange: Exchange) -> bool:
         """Whether the breaker of the request's route is open or half-open."""
@@ -134,7 +138,7 @@ class Breakers:
         """The candidate has just failed ``exchange``."""
         breaker = self._breaker_of(exchange)
         if breaker is not None:
-            breaker.note_failure(exchange, self._wheel.now)
+            breaker.note_failure(exchange, self.clock())
             self.troubled.add(breaker)
 
     def note_beginning(self, exchange: Exchange) -> None:
@@ -151,7 +155,7 @@ class Breakers:
         breaker.note_end(exchange)
         is_whole = exchange.error is None and not exchange.is_client_gone
         if is_whole and exchange.failed is None and exchange.status < _FIRST_SERVER_ERROR:
-            breaker.note_success()
+            breaker.note_success(exchange.started_at)
             if breaker.is_calm:
                 self.troubled.discard(breaker)
 

@@ -182,8 +182,8 @@ class Budget(Timed):
         self.arm(1)
 
     def allows(self, route: str, percent: float) -> bool:
-        """Whether one more request may fail over, when ``percent`` of the candidate's may."""
-        candidates, failovers = self.candidates.get(route, 0), self._failovers.get(route, 0)
+        """Whether one more request may fail over, when ``percent`` of the candidate's, it included, may."""
+        candidates, failovers = self.candidates.get(route, 0) + 1, self._failovers.get(route, 0)
         for candidates_then, failovers_then in self._before:
             candidates += candidates_then.get(route, 0)
             failovers += failovers_then.get(route, 0)

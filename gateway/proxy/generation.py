@@ -67,7 +67,7 @@ class Generation:
         self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
         self.budget: Budget = Budget(wheel) if former is None else former.budget
         self.troubled: set[Breaker] = set() if former is None else former.troubled
-        self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled, wheel)
+        self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:
         """Serve from now on; access log lines go to ``write_line``."""
@@ -117,7 +117,7 @@ class Generation:
         else:
             seconds = exchange.settled_at - exchange.started_at
             self.counters.count_unrouted(exchange.request.method, exchange.status, seconds)
-        if self._logs_requests and (self._logs_all or exchange.status >= _ERROR_STATUS or exchange.error is not None):
+        if self._logs_requests and (self._logs_all or _has_failed(exchange)):
             self._write_line(access_line(exchange))
 
     def note_refusal(self, error: ProxyError, request_id: bytes) -> None:
@@ -125,6 +125,11 @@ class Generation:
         self.counters.count_unrouted(b"", error.status, 0.0)
         if self._logs_requests:
             self._write_line(refusal_line(error, request_id))
+
+
+def _has_failed(exchange: Exchange) -> bool:
+    """Whether anything went wrong on either side, even if the client did not notice."""
+    return exchange.status >= _ERROR_STATUS or exchange.error is not None or exchange.failed is not None
 
 
 def _breakers(table: Table, former: Generation | None) -> dict[str, Breaker]:

@@ -31,6 +31,8 @@ SCRIPTS: dict[str, list[bytes | str]] = {
     "/garbage": [b"garbage\r\n\r\n"],
     "/both": [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
     "/early": [b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"],
+    "/fails": [b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noops"],
+    "/fails-cut": [b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noo", CLOSE],
     "/nothing": [CLOSE],
     "/silence": [],
     "/cut": [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", CLOSE],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -44,6 +45,8 @@ class Pair(Wires):
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(pair_table(**fields))
+        self._passed_seconds = 0.0
+        self._set_clock()
         self.clients: list[ClientConnection] = []
         self.candidate, self.to_candidate = self.connection("new")
         self.baseline, self.to_baseline = self.connection("legacy")
@@ -96,6 +99,15 @@ class Pair(Wires):
         """What was counted since the last call."""
         return {each.subject: each.figures for each in self.plane.counters.take()}
 
+    def pass_time(self, seconds: float) -> None:
+        """Breakers read a clock of their own."""
+        super().pass_time(seconds)
+        self._passed_seconds += seconds
+
+    def _set_clock(self) -> None:
+        self.plane.generation.breakers.clock = lambda: monotonic() + self._passed_seconds
+
     def adopt(self, rules: Table) -> None:
         """Serve by other rules from now on."""
         self.plane.adopt(self.plane.prepare(rules))
+        self._set_clock()

@@ -26,10 +26,10 @@ def opened(now: float = 0.0) -> Breaker:
 def test_failures_in_a_row_open_it_and_a_whole_answer_between_them_does_not() -> None:
     """The row begins anew with each success."""
     breaker = Breaker(POLICY)
-    for _ in range(5):
-        breaker.note_failure("a", 0)
-        breaker.note_failure("a", 0)
-        breaker.note_success()
+    for now in range(5):
+        breaker.note_failure("a", now)
+        breaker.note_failure("a", now)
+        breaker.note_success(11)
     assert breaker.is_calm
 
     for _ in range(3):
@@ -39,10 +39,21 @@ def test_failures_in_a_row_open_it_and_a_whole_answer_between_them_does_not() ->
     assert not breaker.admits("a", 0)
 
 
+def test_a_success_from_before_the_row_does_not_end_it() -> None:
+    """It says how the candidate was, not how it is; one that was asked for since says that it is well."""
+    breaker = Breaker(POLICY)
+    breaker.note_failure("a", 5)
+    breaker.note_success(4.9)
+    assert not breaker.is_calm
+
+    breaker.note_success(5.1)
+    assert breaker.is_calm
+
+
 def test_what_was_under_way_when_it_opened_says_nothing() -> None:
     """Neither does a late success close it, nor does a late failure prolong the rest."""
     breaker = opened()
-    breaker.note_success()
+    breaker.note_success(11)
     breaker.note_failure("late", 9)
 
     assert breaker.is_open
@@ -88,7 +99,7 @@ def test_after_a_trial_it_takes_a_whole_row_again() -> None:
     breaker = opened()
     breaker.admits("probe", 10)
     breaker.note_beginning("probe")
-    breaker.note_success()
+    breaker.note_success(11)
     assert breaker.is_calm
 
     breaker.note_failure("a", 11)
@@ -142,7 +153,7 @@ class Life(RuleBasedStateMachine):
             self.breaker.note_failure(who, self.now)
         elif ending == "succeed":
             self.breaker.note_beginning(who)
-            self.breaker.note_success()
+            self.breaker.note_success(self.now)
         self.breaker.note_end(who)
         if ending == "fail" and self.row >= POLICY.consecutive_failures:
             assert was_open or self.breaker.is_open

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateway.core.types import AccessLog, Hash, KeyKind, KeySource, Match, MissingKey, Mode, Rollout, Route
+from tests.proxy.pair import ERROR, FAILOVER, Pair
 from tests.proxy.wiring import OK, Wires, backend, table
 
 SHOP = Rollout(
@@ -69,3 +70,17 @@ async def test_errors_alone_are_logged_where_only_they_are_wanted(
     written = capfd.readouterr().out
     assert bool(written) is is_logged
     assert not written or json.loads(written)["error"] == "5xx"
+
+
+async def test_a_failover_is_logged_with_what_the_candidate_did(capfd: pytest.CaptureFixture[str]) -> None:
+    """Also where only errors are wanted: the arm and the reason are the decision's, the rest is the baseline's."""
+    pair = Pair(failover=FAILOVER, access_log=AccessLog.ERRORS)
+    pair.ask()
+    pair.candidate.data_received(ERROR)
+    pair.baseline.data_received(OK)
+    await pair.plane.drain(0)
+
+    line = json.loads(capfd.readouterr().out)
+    assert (line["arm"], line["reason"], line["backend"]) == ("candidate", "split", "legacy")
+    assert line["endpoint"] == pair.pool_of("legacy").endpoints[0].endpoint.url
+    assert (line["status"], line["error"], line["failover"]) == (200, None, "503")
