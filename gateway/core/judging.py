@@ -21,7 +21,7 @@ from gateway.core.evidence import (
     log_wealth_of_relative_quantile,
     log_wealth_of_share,
 )
-from gateway.core.histogram import quantile
+from gateway.core.histogram import bucket_of, quantile
 from gateway.core.plans import COUNTS, QUANTILES, RATES, Bound, Metric, Op, Rule
 from gateway.core.windows import Cell
 
@@ -131,6 +131,25 @@ def log_wealth_of(rule: Rule, candidate: Cell, baseline: Cell, needed: float) ->
         bends=_bends_of(rule.bound),
         needed=needed,
     )
+
+
+def log_wealth_of_difference(rule: Rule, candidate: Cell, baseline: Cell, needed: float) -> float:
+    """The evidence that the candidate goes beyond the bound of an absolute rule more often than the baseline does."""
+    return log_wealth_of_share(
+        _count_beyond(rule, candidate),
+        _count_beyond(rule, baseline),
+        float,
+        is_above=claims_above(rule),
+        bends=(),
+        needed=needed,
+    )
+
+
+def _count_beyond(rule: Rule, cell: Cell) -> Counts:
+    """Errors of a rate; of a quantile the latencies above its bound."""
+    if rule.metric in QUANTILES:
+        return Latencies(cell.latencies).count_above(bucket_of(rule.bound.value))
+    return counts_of(rule.metric, cell)
 
 
 def _log_wealth_of_latency(rule: Rule, candidate: Cell, baseline: Cell, needed: float) -> float:

@@ -30,6 +30,7 @@ from gateway.core.judging import (
     bound_of,
     is_met,
     log_wealth_of,
+    log_wealth_of_difference,
     needs_evidence,
     trials_of,
     value_of,
@@ -239,11 +240,8 @@ class Watch:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
         if not _is_so(rule, sight):
             return self._say(rule, sight, Verdict.OK, Reason.QUIET)
-        if self._is_shared(rule, sight):
-            return self._say(rule, sight, Verdict.UNKNOWN, Reason.BOTH_ARMS)
-        if self._alpha is not None and needs_evidence(rule) and not self._is_proven(rule, sight.group):
-            return self._say(rule, sight, Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
-        return self._say(rule, sight, Verdict.BROKEN, Reason.BROKEN)
+        reason = self._weigh(rule, sight)
+        return self._say(rule, sight, Verdict.BROKEN if reason is Reason.BROKEN else Verdict.UNKNOWN, reason)
 
     def _judge_sight(self, rule: Rule, sight: _Sight, age: float) -> Judgement:
         lacking = self._find_lack(rule, sight)
@@ -265,31 +263,55 @@ class Watch:
             return Reason.NOT_COMPARED
         if not needs_evidence(rule):
             return None
-        if trials_of(rule.metric, sight.candidate) < self._plan.min_requests:
+        if not self._has_enough(rule, sight.candidate):
             return Reason.FEW_REQUESTS
-        if rule.bound.is_relative and trials_of(rule.metric, sight.baseline) < self._plan.min_requests:
+        if rule.bound.is_relative and not self._has_enough(rule, sight.baseline):
             return Reason.NO_BASELINE
         return None
 
-    def _is_shared(self, rule: Rule, sight: _Sight) -> bool:
+    def _weigh(self, rule: Rule, sight: _Sight) -> Reason:
+        """Whether what a guard fears is the candidate's fault, and the evidence from some beginning on supports it."""
+        if self._is_shared(rule, sight.baseline):
+            return Reason.BOTH_ARMS
+        if self._alpha is None or not needs_evidence(rule):
+            return Reason.BROKEN
+        alpha = self._guard_alpha * (part_of(self._paths[sight.group]) if rule.per_path else 1)
+        reason = Reason.LITTLE_EVIDENCE
+        for start, candidate, baseline in self._pair(rule, sight.group).sinces(rule.window_seconds):
+            needed = log_needed(alpha, start)
+            if not trials_of(rule.metric, candidate) or log_wealth_of(rule, candidate, baseline, needed) < needed:
+                continue
+            if not self._may_be_shared(rule, sight.baseline) or self._is_different(rule, candidate, baseline):
+                return Reason.BROKEN
+            if self._is_shared(rule, baseline):
+                reason = Reason.BOTH_ARMS
+        return reason
+
+    def _may_be_shared(self, rule: Rule, baseline: Cell) -> bool:
+        """Whether a baseline is there that may have the same fault. One without requests can't excuse the candidate."""
+        is_absolute = not rule.bound.is_relative and needs_evidence(rule)
+        return is_absolute and not rule.acts_on_shared and self._has_enough(rule, baseline)
+
+    def _is_different(self, rule: Rule, candidate: Cell, baseline: Cell) -> bool:
+        """Whether the candidate is beyond the bound more often than the baseline.
+
+        A fault of both is in the candidate's window a moment before the baseline's as often as a moment after; and of
+        few requests fewer may have failed by chance.
+        """
+        needed = log_needed(self._guard_alpha)
+        return log_wealth_of_difference(rule, candidate, baseline, needed) >= needed
+
+    def _is_shared(self, rule: Rule, baseline: Cell) -> bool:
         """Whether the baseline breaks the same bound: then the fault is not the candidate's."""
-        if rule.acts_on_shared or rule.bound.is_relative or not needs_evidence(rule) or sight.other is None:
-            return False
-        is_known = trials_of(rule.metric, sight.baseline) >= self._plan.min_requests
-        return is_known and is_met(rule, sight.other, rule.bound.value)
+        value = value_of(rule.metric, baseline)
+        return self._may_be_shared(rule, baseline) and value is not None and is_met(rule, value, rule.bound.value)
+
+    def _has_enough(self, rule: Rule, cell: Cell) -> bool:
+        return trials_of(rule.metric, cell) >= self._plan.min_requests
 
     def _has_no_baseline(self, rule: Rule, group: Group) -> bool:
         """Whether the baseline has had next to nothing in the whole stage, as at 100 %."""
-        return trials_of(rule.metric, self._pair(rule, group).baseline.stage) < self._plan.min_requests
-
-    def _is_proven(self, rule: Rule, group: Group) -> bool:
-        """Whether the evidence from some beginning in the window on supports what a guard fears."""
-        alpha = self._guard_alpha * (part_of(self._paths[group]) if rule.per_path else 1)
-        for start, candidate, baseline in self._pair(rule, group).sinces(rule.window_seconds):
-            needed = log_needed(alpha, start)
-            if trials_of(rule.metric, candidate) and log_wealth_of(rule, candidate, baseline, needed) >= needed:
-                return True
-        return False
+        return not self._has_enough(rule, self._pair(rule, group).baseline.stage)
 
     def _is_supported(self, rule: Rule, group: Group, alpha: float) -> bool:
         """Whether the evidence of the whole stage supports what a gate asks for."""

@@ -17,6 +17,7 @@ from gateway.core.judging import (
     is_met,
     limit_of,
     log_wealth_of,
+    log_wealth_of_difference,
     needs_evidence,
     trials_of,
     value_of,
@@ -169,6 +170,18 @@ def test_an_improvement_is_believed_where_there_is_one() -> None:
     assert log_wealth_of(asked, arm(2000, 0, 0.4), arm(2000, 0, 0.9), 5.0) >= 5
     assert log_wealth_of(asked, BAD, BAD, 5.0) < 0
     assert log_wealth_of(asked, GOOD, Cell(), 5.0) < 5
+
+
+@pytest.mark.parametrize("text", ["error_rate > 5%", "p99 > 300ms", "p50 > 60ms"])
+def test_who_is_beyond_a_bound_alone_is_told_from_who_is_so_in_company(text: str) -> None:
+    """The arms are compared at the rule's own bound: a few dozen requests do, for p99 as well."""
+    asked = rule(text)
+
+    assert log_wealth_of_difference(asked, BAD, GOOD, 5.0) >= 5
+    assert log_wealth_of_difference(asked, arm(40, 30, 0.9), arm(40, 0, 0.05), 5.0) >= 5
+    assert log_wealth_of_difference(asked, BAD, BAD, 5.0) < 1
+    assert log_wealth_of_difference(asked, GOOD, BAD, 5.0) < 0
+    assert log_wealth_of_difference(asked, BAD, Cell(), 5.0) < 1
 
 
 def test_what_is_written_beyond_everything_is_no_error() -> None:

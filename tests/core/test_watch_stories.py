@@ -131,6 +131,33 @@ def test_a_candidate_that_fails_as_its_share_grows_is_found_in_seconds() -> None
     assert found <= 3
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("rates", [(10, 40), (40, 10), (95, 5)])
+def test_a_fault_of_both_arms_that_comes_and_goes_is_never_the_candidates(
+    seed: int, rates: tuple[float, float]
+) -> None:
+    """By chance the candidate is over the bound a second before the baseline is: that proves nothing."""
+    scene = Scene(DEFAULT_GUARD, seed=seed)
+    candidate, baseline = (Service(each, errors=0.002) for each in rates)
+
+    for share in (0.002, 0.3, 0.002, 0.6, 0.002, 0.1):
+        assert scene.run_until_broken(70, both(candidate.but(errors=share), baseline.but(errors=share))) is None
+
+
+@pytest.mark.parametrize(("rates", "seconds"), [((95, 5), 5), ((100, 0), 3), ((20, 1), 20)])
+def test_a_candidate_that_fails_with_most_of_the_traffic_is_found_as_well(
+    rates: tuple[float, float], seconds: int
+) -> None:
+    """Few requests of the baseline, or none, tell that it does better."""
+    scene = Scene(["error_rate > 20% for 5s", "error_rate > 5% for 1m"])
+    candidate, baseline = (Service(each, errors=0.002) for each in rates)
+    scene.run(2 * MINUTE, both(candidate, baseline))
+
+    found = scene.run_until_broken(seconds, both(candidate.but(errors=0.5), baseline))
+
+    assert found is not None
+
+
 def test_who_wants_to_may_act_on_a_shared_fault() -> None:
     """`shared: act` is for those whose candidate makes the baseline fail."""
     scene = Scene([rule("error_rate > 20% for 5s", acts_on_shared=True)])
