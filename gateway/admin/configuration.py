@@ -13,6 +13,7 @@ from gateway.admin.control import Call, compute
 from gateway.admin.problems import Declined
 from gateway.admin.questions import TEXT_LIMIT_BYTES, read_bytes
 from gateway.errors import ConfigError
+from gateway.settings.redaction import strike_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class ConfigView(msgspec.Struct, frozen=True):
     """RFC 3339, UTC."""
     file: str
     yaml: str
-    """As it was read, environment references unexpanded."""
+    """As it was read, environment references unexpanded, and `"***"` for each secret that is written in it."""
     last_reload_ok: bool
     problems: list[ProblemView]
     """Of the text that was last refused."""
@@ -65,7 +66,8 @@ async def show_config(call: Call) -> ConfigView:
 async def reload_config(call: Call) -> web.Response:
     """Read the configuration's file now.
 
-    200 when it is in force in every worker, 422 when it is refused, 503 when a worker lags.
+    200 when it is in force in every worker, 503 when a worker lags. 422 when it is refused: with what stays in force,
+    and under `problems` what is wrong with the new text.
     """
     control = call.control
     is_good = await control.reload()
@@ -104,7 +106,7 @@ def view_config(configuration: Configuration) -> ConfigView:
         revision=accepted.loaded.revision,
         loaded_at=show_time(accepted.loaded_at),
         file=str(configuration.source.path),
-        yaml=accepted.loaded.text,
+        yaml=strike_secrets(accepted.loaded.text),
         last_reload_ok=configuration.last_reload_ok,
         problems=view_problems(configuration.problems),
         waits_for_restart=configuration.waits_for_restart,

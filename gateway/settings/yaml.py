@@ -7,7 +7,7 @@ What is refused beside broken syntax: duplicate keys, several documents, tags ot
 not scalars, more than `DEEPEST` levels, and aliases that would blow a small file up (`LARGEST_ALIASED`).
 
 What is accepted beyond YAML: ``[/orders/{id}, ${URL}]``. Braces end a plain scalar inside brackets, so YAML wants
-quotes there; but nothing else can be meant, and people write patterns in lists. See `_shield`.
+quotes there; but nothing else can be meant, and people write patterns in lists. See `shield`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _refuse_control_characters(text: str) -> None:
         raise Syntax((line, column), f"YAML allows no control character such as U+{ord(found[0]):04X} here")
 
 
-def _shield(text: str) -> str:
+def shield(text: str) -> str:
     """``/{name}`` and ``${NAME}`` with braces that YAML does not see.
 
     In valid YAML both stand only inside scalars and comments, so nothing that has a meaning of its own is touched.
@@ -122,7 +122,7 @@ class _Composer:
         self._root: Node | None = None
 
     def compose(self, text: str) -> Node | None:
-        loader = yaml.CSafeLoader(_shield(text))
+        loader = yaml.CSafeLoader(shield(text))
         while True:
             event = loader.get_event()
             if isinstance(event, yaml.ScalarEvent):

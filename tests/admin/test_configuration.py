@@ -49,6 +49,14 @@ async def test_what_is_in_force_is_shown(tmp_path: Path) -> None:
         assert view["file"] == str(tmp_path / "gateway.yaml")
 
 
+async def test_a_secret_that_the_file_holds_is_not_shown(tmp_path: Path) -> None:
+    """Not when it is asked for, and not in the answer to a reload."""
+    text = GOOD + "notify: [{url: json://hooks/hunter2}]\n"
+    async with desk(tmp_path, text) as (_, client):
+        for view in (await client.get("/api/v1/config"), await client.post("/api/v1/config/reload")):
+            assert view.json["yaml"] == GOOD + 'notify: [{url: "***"}]\n'
+
+
 async def test_reload_answers_with_what_is_in_force(tmp_path: Path) -> None:
     """200 and the view; then it is ready."""
     async with desk(tmp_path, None) as (made, client):

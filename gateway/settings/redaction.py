@@ -1,0 +1,102 @@
+"""A configuration's text as others may read it: line by line as it was written, its secrets struck out.
+
+Secrets belong into the environment, and ``${NAME}`` is shown as it stands. But whoever writes one into the file should
+not find it in every answer of the API, on a dashboard, or in a bug report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import yaml
+
+from gateway.settings.yaml import shield
+
+STRUCK: Final = '"***"'
+"""In quotes: a bare star would be an alias, and what is shown is to be YAML still."""
+
+_TOKENS: Final = {("admin", "token"), ("server", "override", "token")}
+_CREDENTIAL: Final = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
+_URL_WITH_PASSWORD: Final = re.compile(r"://[^/?#\s]*@")
+_REFERENCE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-)?\}")
+
+Span = tuple[int, int]
+"""Where a value begins in the text, and where it ends."""
+
+
+def strike_secrets(text: str) -> str:
+    """``text``, a valid configuration, with `STRUCK` for each secret; empty when it is no YAML at all.
+
+    Struck out are tokens, secrets that sign, the URLs of ``notify``, headers with credentials that are set, and URLs
+    with a password; not what is taken from the environment. Each line keeps its number.
+    """
+    try:
+        spans = sorted(set(_find_secrets(text)), reverse=True)
+    except yaml.YAMLError:
+        return ""
+    for start, end in spans:
+        text = text[:start] + STRUCK + "\n" * text.count("\n", start, end) + text[end:]
+    return text
+
+
+def is_secret(path: tuple[str, ...], value: str) -> bool:
+    """Whether the value under these keys, those of lists left out, is nobody's business."""
+    if not value or _REFERENCE.fullmatch(value):
+        return False
+    if path in _TOKENS or _URL_WITH_PASSWORD.search(value):
+        return True
+    if path[:1] == ("notify",):
+        return path[-1] != "events"
+    is_signing = path[-1:] == ("secret",) and len(path) > 2  # noqa: PLR2004 - with two, it is something's name
+    return is_signing or (path[-2:-1] == ("set",) and _CREDENTIAL.search(path[-1]) is not None)
+
+
+class _Place:
+    """A mapping or list that is being read; ``key`` is None in a list, and where a mapping's next key comes."""
+
+    __slots__ = ("is_mapping", "key")
+
+    def __init__(self, *, is_mapping: bool) -> None:
+        self.is_mapping = is_mapping
+        self.key: str | None = None
+
+
+def _find_secrets(text: str) -> Iterator[Span]:
+    loader = yaml.CSafeLoader(shield(text))
+    shielded: dict[str, tuple[str, Span]] = {}
+    places: list[_Place] = []
+    while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+        if isinstance(event, yaml.CollectionStartEvent):
+            places.append(_Place(is_mapping=isinstance(event, yaml.MappingStartEvent)))
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            places.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            value, span = _read_scalar(event, text)
+            if places and places[-1].is_mapping and places[-1].key is None:
+                places[-1].key = value
+                continue
+            shielded[event.anchor or ""] = value, span
+            if is_secret(_path_of(places), value):
+                yield span
+        elif isinstance(event, yaml.AliasEvent) and event.anchor in shielded:
+            value, span = shielded[event.anchor]
+            if is_secret(_path_of(places), value):
+                yield span
+        if places:
+            places[-1].key = None
+
+
+def _path_of(places: list[_Place]) -> tuple[str, ...]:
+    return tuple(place.key for place in places if place.key is not None)
+
+
+def _read_scalar(event: yaml.ScalarEvent, text: str) -> tuple[str, Span]:
+    start, end = event.start_mark, event.end_mark
+    assert start is not None  # noqa: S101 - only events made by hand lack it
+    assert end is not None  # noqa: S101 - likewise
+    written = text[start.index : end.index]
+    # What was shielded has another value than text; references and URLs are recognized as they were written.
+    return (written.strip("'\"") if "{" in written else event.value), (start.index, end.index)
