@@ -10,7 +10,7 @@ from gateway import __version__
 
 if TYPE_CHECKING:
     from gateway.admin.control import Call, Control
-    from gateway.core.types import Route, Table
+    from gateway.core.types import Backend, Route, Table
 
 
 class WorkerView(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class EndpointView(msgspec.Struct, frozen=True):
 
     url: str
     healthy: bool | None
-    """Whether all workers find it so; null until one has reported."""
+    """Whether all workers find it so, and none has ejected it; null while nobody has checked it."""
 
 
 class BackendView(msgspec.Struct, frozen=True):
@@ -46,6 +46,9 @@ class StoreView(msgspec.Struct, frozen=True):
     kind: str
     ok: bool
     """Whether it took what was last written."""
+    file: str
+    reason: str | None
+    """Why it did not; null when it did."""
 
 
 class RolloutLine(msgspec.Struct, frozen=True):
@@ -113,7 +116,7 @@ async def list_routes(call: Call) -> RouteList:
 
 def view_status(control: Control) -> StatusView:
     """The gateway now."""
-    roster, table = control.roster, control.rollouts.table
+    roster, table, store = control.roster, control.rollouts.table, control.store
     seats = (seat for _, seat in sorted(roster.seats.items()))
     return StatusView(
         version=__version__,
@@ -122,7 +125,7 @@ def view_status(control: Control) -> StatusView:
         ready=not roster.lagging(),
         workers=[WorkerView(seat.pid, seat.revision, seat.connections, seat.in_flight) for seat in seats],
         backends=[] if table is None else view_backends(table, roster.health()),
-        store=StoreView(control.store.kind, control.store.is_ok),
+        store=StoreView(store.kind, store.is_ok, store.file, store.fault),
         rollouts=[RolloutLine(each.name, each.state, each.percent) for each in control.rollouts.states()],
     )
 
@@ -132,10 +135,18 @@ def view_backends(table: Table, health: dict[str, dict[str, bool]]) -> list[Back
     return [
         BackendView(
             backend.name,
-            [EndpointView(each.url, health.get(backend.name, {}).get(each.url)) for each in backend.endpoints],
+            [
+                EndpointView(each.url, _judge(backend, health.get(backend.name, {}).get(each.url)))
+                for each in backend.endpoints
+            ],
         )
         for backend in table.backends
     ]
+
+
+def _judge(backend: Backend, is_used: bool | None) -> bool | None:
+    """Where nothing is checked, workers use an endpoint without knowing whether it is well."""
+    return None if is_used and backend.health is None else is_used
 
 
 def view_route(route: Route) -> RouteView:

@@ -12,7 +12,7 @@ from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_percent, show_span
 from gateway.control.readings import say_value, unit_of
 
-_HEALTH = {True: "healthy", False: "unhealthy", None: "not known yet"}
+_HEALTH = {True: "healthy", False: "unhealthy", None: "not checked"}
 
 
 @click.command(name="status")
@@ -37,8 +37,12 @@ def draw_head(status: StatusView) -> None:
     ready = "ready" if status.ready else "not ready"
     revision = show(status.revision or "none yet")
     click.echo(f"crossfade {show(status.version)}, {ready}, up {show_span(status.uptime_s)}, revision {revision}")
-    if not status.store.ok:
-        click.echo(f"the store ({show(status.store.kind)}) can't be used: nothing can be set until it can")
+    store = f"store {show(status.store.kind)}, {show(status.store.file)}"
+    if status.store.ok:
+        click.echo(f"{store}, ok")
+    else:
+        reason = show(status.store.reason or "not used yet")
+        click.echo(f"{store}, can't be used ({reason}): nothing can be set until it can")
 
 
 def draw_rollouts(rollouts: RolloutList) -> None:

@@ -170,7 +170,7 @@ class DataPlane:
             "log_dropped": self._access_log.dropped,
             "in_flight": self.generation.in_flight + sum(old.in_flight for old in self._retired),
             "endpoints": {
-                name: {state.endpoint.url: state.is_healthy for state in pool.endpoints}
+                name: {state.endpoint.url: state.is_available(pool.wheel.now) for state in pool.endpoints}
                 for name, pool in self.generation.pools.items()
             },
         }

@@ -19,9 +19,16 @@ class Store(Protocol):
     kind: str
     """``sqlite``."""
 
+    file: str
+    """Where it is, for people."""
+
     @property
     def is_ok(self) -> bool:
         """Whether the last call succeeded."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last call failed; None when it did not, and before the first."""
 
     async def open(self) -> None:
         """Make it ready, and bring what an older version left up to date."""

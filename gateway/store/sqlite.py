@@ -11,6 +11,7 @@ import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
@@ -43,11 +44,18 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._connection = Connection(path)
         self._is_ok = False
+        self._fault: str | None = None
+        self.file = str(Path(path).absolute())
 
     @property
     def is_ok(self) -> bool:
         """Whether the last call succeeded."""
         return self._is_ok
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last call failed."""
+        return self._fault
 
     async def open(self) -> None:
         """Open or create the file, and bring it up to date."""
@@ -110,9 +118,9 @@ class SqliteStore:
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._thread, run)
         except (sqlite3.Error, OSError, StoreUnavailable) as error:
-            self._is_ok = False
+            self._is_ok, self._fault = False, getattr(error, "strerror", None) or str(error)
             raise StoreUnavailable(f"the store {self._path} can't be used: {error}") from error
-        self._is_ok = True
+        self._is_ok, self._fault = True, None
         return found
 
 

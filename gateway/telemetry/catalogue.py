@@ -117,7 +117,7 @@ BACKEND_HEALTHY: Final = Metric(
     "crossfade_backend_healthy",
     "gauge",
     ("backend", "endpoint"),
-    "1 for an endpoint that is used, 0 for one that failed its checks.",
+    "1 for an endpoint that is used, 0 for one that failed its checks or is ejected.",
 )
 BUILD_INFO: Final = Metric("crossfade_build_info", "info", ("version",), "1, with the version of Crossfade.")
 START_TIME: Final = Metric(

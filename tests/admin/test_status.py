@@ -10,7 +10,9 @@ from tests.control.texts import GOOD
 
 ROUTES = """\
 version: 1
-backends: {legacy: [http://127.0.0.1:1, http://127.0.0.1:2], new: http://127.0.0.1:3}
+backends:
+  legacy: {endpoints: [http://127.0.0.1:1, http://127.0.0.1:2], health: {path: /healthz}}
+  new: [http://127.0.0.1:3, http://127.0.0.1:4]
 rollouts: {shop: {key: client_ip, percent: 5}}
 routes:
   - {name: orders, match: {host: "*.example.com", path: /orders/**, methods: [GET], headers: {X-Beta: ["1", "2"]}},
@@ -36,18 +38,23 @@ async def test_the_status_has_the_fields_of_the_contract(tmp_path: Path) -> None
                 {"name": "legacy", "endpoints": [{"url": "http://127.0.0.1:1", "healthy": None}]},
                 {"name": "new", "endpoints": [{"url": "http://127.0.0.1:2", "healthy": None}]},
             ],
-            "store": {"kind": "sqlite", "ok": True},
+            "store": {"kind": "sqlite", "ok": True, "file": str(tmp_path / "crossfade.db"), "reason": None},
             "rollouts": [{"name": "shop", "state": "running", "percent": 5}],
         }
 
 
 async def test_an_endpoint_is_healthy_when_every_worker_finds_it_so(tmp_path: Path) -> None:
-    """Before anybody has looked it is unknown."""
+    """Before anybody has looked it is unknown, and where nothing is checked as well; but not when it was ejected."""
     async with desk(tmp_path, ROUTES) as (made, client):
-        made.seat.endpoints = {"legacy": {"http://127.0.0.1:1": True, "http://127.0.0.1:2": False}}
+        unknown = (await client.get("/api/v1/status")).json["backends"]
+        assert {each["healthy"] for backend in unknown for each in backend["endpoints"]} == {None}
+        made.seat.endpoints = {
+            "legacy": {"http://127.0.0.1:1": True, "http://127.0.0.1:2": False},
+            "new": {"http://127.0.0.1:3": True, "http://127.0.0.1:4": False},
+        }
         backends = (await client.get("/api/v1/status")).json["backends"]
 
-        assert [each["healthy"] for backend in backends for each in backend["endpoints"]] == [True, False, None]
+        assert [each["healthy"] for backend in backends for each in backend["endpoints"]] == [True, False, None, False]
 
 
 async def test_before_the_first_configuration_there_is_a_status_too(tmp_path: Path) -> None:
@@ -81,4 +88,7 @@ async def test_a_store_that_can_not_be_used_is_said(tmp_path: Path) -> None:
     """The gateway serves on; its operators should know."""
     (tmp_path / "crossfade.db").mkdir()
     async with desk(tmp_path, GOOD) as (_, client):
-        assert (await client.get("/api/v1/status")).json["store"] == {"kind": "sqlite", "ok": False}
+        store = (await client.get("/api/v1/status")).json["store"]
+
+        assert (store["kind"], store["ok"], store["file"]) == ("sqlite", False, str(tmp_path / "crossfade.db"))
+        assert store["reason"] == "Is a directory"

@@ -104,3 +104,13 @@ async def test_figures_tell_of_connections_and_endpoints(wires: Wires) -> None:
 
     assert (figures["connections"], figures["in_flight"]) == (1, 0)
     assert figures["endpoints"] == {"legacy": {"http://127.0.0.1:9001": True}}
+
+
+async def test_an_endpoint_that_was_ejected_is_told_of_as_not_used(wires: Wires) -> None:
+    """For as long as it is."""
+    (endpoint,) = wires.pool.endpoints
+    told = wires.plane.figures()["endpoints"]
+    endpoint.ejected_until = wires.pool.wheel.now + 30
+
+    assert list(told["legacy"].values()) == [True]
+    assert list(wires.plane.figures()["endpoints"]["legacy"].values()) == [False]
