@@ -158,7 +158,7 @@ class ClientConnection(Timed, asyncio.Protocol):
             request = repeat_request(head, self._known) if self._known is not None else None
             request = request or parse_request(head, count_limit=limits.header_count)
         except ProxyError as error:
-            self._refuse(error, received[end:])
+            self._refuse(error, received[:end], received[end:])
             return
         self._buffer = received[end:]
         self._begin(generation, request)
@@ -188,7 +188,7 @@ class ClientConnection(Timed, asyncio.Protocol):
             return
         bound = generation.limits.header_bytes
         if len(received) > bound:
-            self._refuse(HeadTooLarge(f"the request's head is over {bound} bytes"), b"")
+            self._refuse(HeadTooLarge(f"the request's head is over {bound} bytes"), received, b"")
             return
         if received and not self._searched:
             self.arm(generation.timeouts.header)
@@ -228,12 +228,13 @@ class ClientConnection(Timed, asyncio.Protocol):
             if payload:
                 exchange.on_request_body(payload, is_done=False)
 
-    def _refuse(self, error: ProxyError, rest: bytes) -> None:
-        """Answer what could not be made a request, and end."""
+    def _refuse(self, error: ProxyError, head: bytes, rest: bytes) -> None:
+        """Answer what could not be made a request, and end. ``rest`` came behind what there is of the head."""
         self._buffer = rest
         request_id = new_request_id()
-        self.plane.generation.note_refusal(error, request_id)
-        self.write(problem_response(error, request_id, method=b"GET", ours=b"", keep_alive=False))
+        answer = problem_response(error, request_id, method=b"GET", ours=b"", keep_alive=False)
+        self.plane.generation.note_refusal(error, request_id, head, answer)
+        self.write(answer)
         self._linger()
 
     # Back-pressure.
@@ -386,7 +387,7 @@ class ClientConnection(Timed, asyncio.Protocol):
         elif self.exchange is not None:
             self._judge_body(self.exchange)
         elif self._buffer:
-            self._refuse(RequestTimeout("the request's head did not arrive in time"), b"")
+            self._refuse(RequestTimeout("the request's head did not arrive in time"), self._buffer, b"")
         else:
             self._close()
 

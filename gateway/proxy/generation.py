@@ -120,11 +120,11 @@ class Generation:
         if self._logs_requests and (self._logs_all or _has_failed(exchange)):
             self._write_line(access_line(exchange))
 
-    def note_refusal(self, error: ProxyError, request_id: bytes) -> None:
-        """Count and log bytes that never became a request."""
+    def note_refusal(self, error: ProxyError, request_id: bytes, head: bytes, answer: bytes) -> None:
+        """Count and log bytes that never became a request: as much of ``head`` as had come, and what was answered."""
         self.counters.count_unrouted(b"", error.status, 0.0)
         if self._logs_requests:
-            self._write_line(refusal_line(error, request_id))
+            self._write_line(refusal_line(error, request_id, head, answer))
 
 
 def _has_failed(exchange: Exchange) -> bool:

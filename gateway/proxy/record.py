@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.core.figures import CLIENT_GONE
+from gateway.core.heads import END
 from gateway.core.trace_context import trace_id_of
 from gateway.core.types import Arm
 
@@ -30,6 +31,9 @@ _NULL: Final = b"null"
 
 # What may stand between quotes in JSON as it is.
 _PLAIN: Final = re.compile(rb"[ !#-\[\]-~]*")
+
+# Printable, so that nothing in it could be another line; the query is not wanted.
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,32}) (/[!-~]*?)(?:\?[!-~]*)? HTTP/1\.[01]\r\n")
 
 # Between the words of a class's name.
 _WORD_ENDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -84,11 +88,19 @@ def access_line(exchange: Exchange) -> bytes:
     return line if exchange.failed is None else line[:-1] + b',"failover":"%b"}' % exchange.failed.reason.encode()
 
 
-def refusal_line(error: ProxyError, request_id: bytes) -> bytes:
+def refusal_line(error: ProxyError, request_id: bytes, head: bytes, answer: bytes) -> bytes:
     """What is written about bytes that were answered, but never became a request."""
-    shared = b'"route":null,"path":null,"method":null,"arm":null,"reason":null,"backend":null,"endpoint":null'
+    method, target = _read_request_line(head)
+    shared = b'"route":null,"path":null,"method":%b,"arm":null,"reason":null,"backend":null,"endpoint":null' % method
     name = b'"%b"' % _name(error).encode()
-    return _LINE % (_clock.now(), request_id, _NULL, shared, _NULL, error.status, _NULL, 0, _NULL, 0, name)
+    body_bytes = len(answer) - answer.index(END) - len(END)
+    return _LINE % (_clock.now(), request_id, _NULL, shared, target, error.status, _NULL, 0, _NULL, body_bytes, name)
+
+
+def _read_request_line(head: bytes) -> tuple[bytes, bytes]:
+    """Method and path in JSON, where the head begins with a plain request line; nothing is guessed from another."""
+    found = _REQUEST_LINE.match(head)
+    return (_quote(found[1]), _quote(found[2][:_LONGEST_TARGET])) if found else (_NULL, _NULL)
 
 
 def _share(exchange: Exchange) -> bytes:

@@ -84,3 +84,30 @@ async def test_a_failover_is_logged_with_what_the_candidate_did(capfd: pytest.Ca
     assert (line["arm"], line["reason"], line["backend"]) == ("candidate", "split", "legacy")
     assert line["endpoint"] == pair.pool_of("legacy").endpoints[0].endpoint.url
     assert (line["status"], line["error"], line["failover"]) == (200, None, "503")
+
+
+@pytest.mark.parametrize(
+    ("head", "method", "target"),
+    [
+        (b"GET /orders/81?token=x HTTP/1.1\r\n\r\n", "GET", "/orders/81"),
+        (b'GET /"\\ HTTP/1.1\r\n\r\n', "GET", '/"\\'),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET", "/"),
+        (b"GET /\x1b HTTP/1.1\r\nHost: a\r\n\r\n", None, None),
+        (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", None, None),
+        (b"\x16\x03\x01\r\n\r\n", None, None),
+    ],
+)
+async def test_a_refusal_is_logged_with_what_can_be_told(
+    capfd: pytest.CaptureFixture[str], head: bytes, method: str | None, target: str | None
+) -> None:
+    """The bytes of the answer's body; method and path where the request line is a plain one, and never a query."""
+    wires = Wires(table(access_log=AccessLog.ERRORS))
+    client, sent = wires.client()
+
+    client.data_received(head)
+    await wires.plane.drain(0)
+
+    line = json.loads(capfd.readouterr().out)
+    assert (line["status"], line["error"]) == (400, "bad_request")
+    assert (line["method"], line["target"]) == (method, target)
+    assert line["bytes"] == len(sent.written.partition(b"\r\n\r\n")[2]) > 0
