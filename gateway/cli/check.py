@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from gateway.errors import ConfigError, Problem
 from gateway.settings.load import Loaded, load_file
+from gateway.settings.schema import Config
 from gateway.settings.switches import Switches
 
 
@@ -31,11 +33,18 @@ def command(path: Path, as_json: bool) -> None:
             raise
         click.echo(json.dumps({"ok": False, "file": str(path), "problems": _list(error.problems), "warnings": []}))
         sys.exit(1)
-    switches = Switches.from_env(os.environ).unknown(loaded.config)
-    click.echo(_as_json(path, loaded, switches) if as_json else _summarize(path, loaded, switches))
+    beside = [*Switches.from_env(os.environ).unknown(loaded.config), *find_homeless_store(loaded.config)]
+    click.echo(_as_json(path, loaded, beside) if as_json else _summarize(path, loaded, beside))
 
 
-def _summarize(path: Path, loaded: Loaded, switches: list[str]) -> str:
+def find_homeless_store(config: Config) -> Iterator[str]:
+    """Whether the store's folder is missing, here at least: the gateway may run elsewhere."""
+    folder = Path(config.store.removeprefix("sqlite:").removeprefix("//")).parent
+    if not folder.is_dir():
+        yield f"store: there is no folder `{folder}` here; where the gateway runs, nothing is kept or set without it"
+
+
+def _summarize(path: Path, loaded: Loaded, beside: list[str]) -> str:
     config = loaded.config
     counts = (
         (len(config.routes), "route"),
@@ -43,11 +52,11 @@ def _summarize(path: Path, loaded: Loaded, switches: list[str]) -> str:
         (len(config.backends), "backend"),
     )
     summary = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
-    warnings = [f"warning: {line}" for line in (*ConfigError(str(path), loaded.warnings).lines(), *switches)]
+    warnings = [f"warning: {line}" for line in (*ConfigError(str(path), loaded.warnings).lines(), *beside)]
     return "\n".join([*warnings, f"{path}: OK: {summary}; revision {loaded.revision}"])
 
 
-def _as_json(path: Path, loaded: Loaded, switches: list[str]) -> str:
+def _as_json(path: Path, loaded: Loaded, beside: list[str]) -> str:
     config = loaded.config
     return json.dumps(
         {
@@ -58,7 +67,7 @@ def _as_json(path: Path, loaded: Loaded, switches: list[str]) -> str:
             "rollouts": len(config.rollouts_in_use()),
             "backends": len(config.backends),
             "problems": [],
-            "warnings": [*_list(loaded.warnings), *_list([Problem(0, 0, "", switch) for switch in switches])],
+            "warnings": [*_list(loaded.warnings), *_list([Problem(0, 0, "", line) for line in beside])],
         }
     )
 

@@ -81,3 +81,15 @@ def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     """The reason is the operating system's."""
     assert check(str(tmp_path / "none.yaml")) == 1
     assert capsys.readouterr().err == f"{tmp_path / 'none.yaml'}:0:0: can't be read: No such file or directory\n"
+
+
+def test_a_store_whose_folder_is_missing_is_a_warning(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The gateway would serve, and could keep nothing."""
+    missing = path.parent / "missing"
+    path.write_text(GOOD.replace("sqlite:crossfade.db", f"sqlite:{missing}/crossfade.db"))
+
+    assert check(str(path)) == 0
+    assert capsys.readouterr().out.startswith(f"warning: store: there is no folder `{missing}` here; ")
+    missing.mkdir()
+    assert check(str(path)) == 0
+    assert "warning" not in capsys.readouterr().out
