@@ -86,7 +86,9 @@ class Columns:
 
     def tell(self, events: Sequence[Event]) -> None:
         """A row for each, and a head above the first."""
-        rows = [[show(cell) if cell else UNKNOWN for cell in list_cells(event)] for event in events]
+        rows: list[Sequence[str]] = [
+            [show(cell) if cell else UNKNOWN for cell in list_cells(event)] for event in events
+        ]
         for row in rows:
             self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=False)]
         for row in rows if self._has_head else [_COLUMNS, *rows]:
