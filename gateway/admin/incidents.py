@@ -50,7 +50,7 @@ class IncidentRow(msgspec.Struct, frozen=True):
     """From 1; null for a fixed percentage."""
     percent_before: float
     values: dict[str, object]
-    """What the rule said and the numbers that it rests on; of an operator's rollback the `reason`."""
+    """What the rule said and the numbers that it rests on; of an operator's rollback `by` and `reason`."""
     paths: list[PathView]
     """Those that the candidate served, the worst first, over the rule's window and at least five minutes."""
 

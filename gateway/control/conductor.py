@@ -41,8 +41,8 @@ TICK_SECONDS: Final = 1.0
 RESTARTING: Final = frozenset({"start", "resume", "retry", "step_back", "rollback"})
 """The transitions behind which no window reaches."""
 
-STAGING: Final = frozenset({"stage", "edit", "unset"})
-"""Those after which gates have a stage's evidence to wait for anew."""
+STAGING: Final = frozenset({"stage", "edit", "percent", "unset"})
+"""Those that change the share: a stage's evidence begins anew with them."""
 
 log = structlog.get_logger()
 
@@ -198,10 +198,10 @@ class Conductor:
             await self._rollouts.commit(name, _notification(self._rollouts.progress(name), broken[rule]))
         seat.told = set(broken)
 
-    def _follow(self, event: Event, transition: Transition) -> None:
+    def _follow(self, event: Event, transition: Transition | None) -> None:
         """Something happened, whoever did it: windows and evidence begin where they must."""
         seat = self._seats.get(event.rollout or "")
-        if seat is None:
+        if seat is None or transition is None:
             return
         second = self._clocks.monotonic()
         if transition.kind in RESTARTING:

@@ -115,7 +115,9 @@ def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Se
         time=show_epoch(now),
         stage=transition.before.stage + 1 if rollout.plan.stages else None,
         percent_before=share_of(rollout, transition.before),
-        values=list_values(judgement) if judgement is not None else {"reason": transition.reason},
+        values=list_values(judgement)
+        if judgement is not None
+        else {"by": transition.name, "reason": transition.reason},
         paths=[msgspec.to_builtins(row) for row in rank(seen.rows, rule)],
         samples=[describe(request) for request in seen.failed],
         events=[msgspec.to_builtins(event) for event in seen.events],

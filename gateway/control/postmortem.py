@@ -32,8 +32,9 @@ class _Requests(msgspec.Struct):
 
 
 class _Values(msgspec.Struct):
-    """What a rule rests on; an operator's rollback has a reason only."""
+    """What a rule rests on; or who went back, and why."""
 
+    by: str = ""
     reason: str = ""
     route: str | None = None
     path: str | None = None
@@ -71,7 +72,8 @@ def _say_head(incident: Incident) -> Iterator[str]:
     yield f"# {incident.rollout} was rolled back"
     yield ""
     stage = f", in stage {incident.stage}" if incident.stage is not None else ""
-    cause = f"The guard `{incident.rule}` was broken." if incident.rule else "A person went back."
+    person = _line(msgspec.convert(incident.values, _Values).by) or "A person"
+    cause = f"The guard `{incident.rule}` was broken." if incident.rule else f"{person} went back."
     yield f"{incident.time}, from {incident.percent_before:.10g} %{stage} to 0 %. {cause}"
     yield ""
     yield f"Incident `{incident.id}`."
@@ -79,10 +81,10 @@ def _say_head(incident: Incident) -> Iterator[str]:
 
 def _say_cause(incident: Incident) -> Iterator[str]:
     values = msgspec.convert(incident.values, _Values)
-    yield "## What fired"
+    yield "## What fired" if incident.rule else "## Why"
     yield ""
     if incident.rule is None:
-        yield _cell(values.reason) or "No reason was given."
+        yield _line(values.reason) or "No reason was given."
         return
     where = " ".join(part for part in (values.route, values.path) if part)
     yield f"`{incident.rule}`" + (f", on {_code(where)}" if where else "") + ":"
@@ -142,7 +144,7 @@ def _draw_timeline(incident: Incident) -> Iterator[str]:
         change = f" ({before.percent:.10g} % → {after.percent:.10g} %)" if before and after else ""
         who = f"{event.actor.type} {event.actor.name}".strip()
         reason = f": {event.reason}" if event.reason else ""
-        yield f"- {event.time} **{event.kind}**{change} by {_cell(who + reason)}"
+        yield f"- {event.time} **{event.kind}**{change} by {_line(who + reason)}"
     yield f"- {incident.time} **rollback** ({incident.percent_before:.10g} % → 0 %)"
 
 
@@ -169,5 +171,10 @@ def _code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """On one line, and without what would end a cell of a table or begin a tag."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """A line without what would end a cell of a table."""
+    return _line(text).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    """On one line, and without what would begin a tag."""
+    return " ".join(text.split()).replace("<", "&lt;")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gateway.store import Store
 
-Listener = Callable[[Event, Transition], None]
+Listener = Callable[[Event, Transition | None], None]
 Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
 KEEP_SECONDS: Final = 5.0
@@ -104,10 +104,12 @@ class Rollouts:
         self._is_known = True
 
     async def close(self) -> None:
-        """Wait for what is being recorded, and write what passed."""
-        if self._passed:
-            self._spawn(self._deposits.keep(self._passed))
+        """Wait for what is being recorded, and write what passed and what is owed."""
         await asyncio.gather(*self._tasks)
+        async with self._one_at_a_time:
+            with contextlib.suppress(StoreUnavailable):
+                await self._deposits.pay()
+        await self._keep()
 
     # What the file says.
 
@@ -115,7 +117,8 @@ class Rollouts:
         """Put a table that was compiled from the file in force, as far as its rollouts are. Raises what that raises."""
         edits = self._adopt(table)
         self._put_in_force(table)
-        self._spawn(self._record_file(table, edits))
+        told = [(name, edit, self._tell(name, edit)) for name, edit in edits]
+        self._spawn(self._record_file(table, told))
 
     def _adopt(self, table: Table) -> list[tuple[str, Transition]]:
         """Find each rollout's place in what the file says now; what moved by that."""
@@ -139,16 +142,21 @@ class Rollouts:
         self._publish(laid_over)
         self._file, self.table = table, laid_over
 
-    async def _record_file(self, table: Table, edits: list[tuple[str, Transition]]) -> None:
+    async def _record_file(self, table: Table, edits: list[tuple[str, Transition, NewEvent]]) -> None:
         """Tell the audit log, unless it is what the log was told last: a new controller reads the same file again."""
         event = self._event("config", Actor("file", self._file_name), "the file's content was put in force")
         inputs: dict[str, object] = {"routes": len(table.routes), "rollouts": len(table.rollouts)}
         try:
             newest = await self._store.newest(event.kind)
             if newest is None or newest.revision != table.revision:
-                await self._store.record(msgspec.structs.replace(event, revision=table.revision, inputs=inputs))
-            for name, edit in edits:
-                stored = await self._store.commit(name, edit.after, self._tell(name, edit))
+                stored = await self._store.record(
+                    msgspec.structs.replace(event, revision=table.revision, inputs=inputs)
+                )
+                self._announce(stored, None)
+            for name, edit, told in edits:
+                # Who acted meanwhile must not be overwritten: stored is what is in force now.
+                async with self._one_at_a_time:
+                    stored = await self._deposits.put(Deposit(name, self._progresses[name], told))
                 self._announce(stored, edit)
         except StoreUnavailable as error:
             log.warning("event_lost", kind=event.kind, reason=str(error))
@@ -240,11 +248,15 @@ class Rollouts:
         self._progresses.update(changed)
         self._passed.update(changed)
         loop_time = asyncio.get_running_loop().time()
-        # While a transition is on its way to the store, what was before it must not get there behind it.
-        if self._passed and loop_time - self._kept_at >= KEEP_SECONDS and not self._one_at_a_time.locked():
+        if self._passed and loop_time - self._kept_at >= KEEP_SECONDS:
             self._kept_at = loop_time
-            self._spawn(self._deposits.keep(self._passed))
-            self._passed = {}
+            self._spawn(self._keep())
+
+    async def _keep(self) -> None:
+        """Write what passed, unless a transition is on its way: what was before it must not get there behind it."""
+        if not self._one_at_a_time.locked():
+            passed, self._passed = self._passed, {}
+            await self._deposits.keep({name: self._progresses[name] for name in passed})
 
     async def _carry_out(self, name: str, transition: Transition) -> Event:
         """Store it, put it in force, announce it: in this order, so a crash leaves one side of it or the other."""
@@ -273,7 +285,7 @@ class Rollouts:
             log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
             return None
 
-    def _announce(self, event: Event, transition: Transition) -> None:
+    def _announce(self, event: Event, transition: Transition | None) -> None:
         for listener in self.listeners:
             try:
                 listener(event, transition)

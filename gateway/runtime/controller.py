@@ -110,7 +110,7 @@ class Controller:
         self._rollouts.record = incidents.record
         self._rollouts.listeners += [
             lambda event, _: self._history.hear(event),
-            lambda event, transition: self._notices.offer(event, transition.judgement),
+            lambda event, transition: self._notices.offer(event, transition.judgement if transition else None),
         ]
         clocks = Clocks(time.monotonic, clock.now, _now)
         return Conductor(figures, self._rollouts, self._gates, self._roster.waiting, clocks)

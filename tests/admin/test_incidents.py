@@ -80,7 +80,11 @@ async def test_a_persons_rollback_fits_the_shape(tmp_path: Path) -> None:
         await made.store.commit("checkout", PROGRESS, new(happened("rollback")), bare)
         answer = (await client.get(f"/api/v1/incidents/{NAMES[0]}")).json
 
-    assert (answer["rule"], answer["stage"], answer["values"]) == (None, None, {"reason": "customers complain"})
+    assert (answer["rule"], answer["stage"], answer["values"]) == (
+        None,
+        None,
+        {"by": "ada", "reason": "customers complain"},
+    )
 
 
 @pytest.mark.parametrize("name", ["nope", "%00", "a%2Fb"])

@@ -43,10 +43,15 @@ class Gateway:
     def start(self) -> None:
         """A controller begins, with the figures and the store that there are."""
         self.rollouts = Rollouts(self.store, self.published.append, self.now)
-        self.rollouts.listeners.append(lambda event, transition: self.heard.append((event, transition)))
+        self.rollouts.listeners.append(self.hear)
         clocks = Clocks(lambda: self.second, lambda: self.wall, self.now)
         gates = ExternalGates(lambda: self.second, lambda: self.wall)
         self.conductor = Conductor(self.figures, self.rollouts, gates, dict, clocks)
+
+    def hear(self, event: Event, transition: Transition | None) -> None:
+        """Something happened to a rollout."""
+        if transition is not None:
+            self.heard.append((event, transition))
 
     def now(self) -> datetime:
         """The time of day."""

@@ -86,7 +86,7 @@ async def test_a_persons_rollback_is_an_incident_without_a_rule() -> None:
     """It says why instead."""
     recorded = await Scene().incidents.record(checkout(), ROUTES, rollback(None))
 
-    assert (recorded.rule, recorded.values) == (None, {"reason": "customers complain"})
+    assert (recorded.rule, recorded.values) == (None, {"by": "ada", "reason": "customers complain"})
 
 
 async def test_two_incidents_of_one_second_have_different_names() -> None:

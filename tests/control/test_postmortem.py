@@ -64,8 +64,8 @@ def test_a_persons_rollback_says_why() -> None:
     """There is no rule to show."""
     page = render_incident(incident(transition=rollback(None)))
 
-    assert "A person went back." in page
-    assert "## What fired\n\ncustomers complain\n" in page
+    assert "ada went back." in page
+    assert "## Why\n\ncustomers complain\n" in page
 
 
 def test_a_bare_record_is_a_page_too() -> None:

@@ -26,7 +26,7 @@ TOLD = (
     HEAD
     + """\
 notify:
-  - {{url: "json://{receiver.address}/told", events: [rollback]}}
+  - {{url: "json://{receiver.address}/told", events: [rollback, config]}}
   - {{url: "json://ada:t0ken@127.0.0.1:1/nobody", events: [rollback]}}
 rollouts: {{shop: {{key: client_ip, percent: 50}}}}
 """
@@ -64,10 +64,11 @@ def test_a_rollback_is_told_with_its_percentages_and_a_link(start_gateway: Start
         gateway = start_gateway(TOLD.format(server=aiohttp, receiver=server))
         headers = {"Content-Type": "application/json"}
         gateway.ask("/api/v1/rollouts/shop/rollback", "POST", '{"reason": "customers call"}', headers)
-        gateway.wait_until(lambda: server.posted)
+        gateway.wait_until(lambda: len(server.posted) == 2)
         gateway.wait_until(lambda: gateway.events("notice_failed"))
 
-    (posted,) = server.posted
+    first, posted = server.posted
+    assert json.loads(first.body)["title"] == "Crossfade: a configuration was put in force"
     sent = json.loads(posted.body)
     (incident,) = gateway.ask("/api/v1/incidents")[1]["items"]
     assert posted.path == "/told"
