@@ -36,11 +36,12 @@ class Deposit(NamedTuple):
 
 
 class Deposits:
-    """See the module. Calls must not overlap, but for `keep`."""
+    """See the module."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._owed: list[Deposit] = []
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def owed(self) -> frozenset[str]:
@@ -49,28 +50,35 @@ class Deposits:
 
     async def put(self, deposit: Deposit) -> Event:
         """Store it after all that is owed. Raises `StoreUnavailable`."""
-        await self.pay()
-        return await self._store.commit(*deposit)
+        async with self._one_at_a_time:
+            await self._settle()
+            return await self._store.commit(*deposit)
 
     async def put_soon(self, deposit: Deposit) -> Event:
         """Give the store a moment. What it can't take in by then is owed to it, and its event has no number yet."""
-        writing = asyncio.ensure_future(self.put(deposit))
+        writing = asyncio.ensure_future(self._put_or_owe(deposit))
         done, _ = await asyncio.wait({writing}, timeout=PATIENCE_SECONDS)
-        if done and writing.exception() is None:
-            return writing.result()
+        event = writing.result() if done else None
+        if event is not None:
+            return event
         log.error("store_late", rollout=deposit.rollout, kind=deposit.event.kind, effect="in force, but not stored yet")
-        if done:
-            self._owed.append(deposit)
-        else:
-            writing.add_done_callback(lambda late: self._note(late, deposit))
         return Event(id=0, **{name: getattr(deposit.event, name) for name in deposit.event.__struct_fields__})
 
-    def _note(self, writing: asyncio.Future[Event], deposit: Deposit) -> None:
-        if writing.cancelled() or writing.exception() is not None:
-            self._owed.append(deposit)
+    async def _put_or_owe(self, deposit: Deposit) -> Event | None:
+        async with self._one_at_a_time:
+            try:
+                await self._settle()
+                return await self._store.commit(*deposit)
+            except StoreUnavailable:
+                self._owed.append(deposit)  # before anybody else's turn, so that what is owed stays in order
+                return None
 
     async def pay(self) -> None:
         """Store what is owed, in order. Raises `StoreUnavailable`."""
+        async with self._one_at_a_time:
+            await self._settle()
+
+    async def _settle(self) -> None:
         while self._owed:
             await self._store.commit(*self._owed[0])
             del self._owed[0]

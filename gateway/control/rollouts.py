@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gateway.store import Store
 
-Listener = Callable[[Event, Transition | None], None]
+Listener = Callable[[Event, Transition], None]
 Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
 KEEP_SECONDS: Final = 5.0
@@ -149,10 +149,7 @@ class Rollouts:
         try:
             newest = await self._store.newest(event.kind)
             if newest is None or newest.revision != table.revision:
-                stored = await self._store.record(
-                    msgspec.structs.replace(event, revision=table.revision, inputs=inputs)
-                )
-                self._announce(stored, None)
+                await self._store.record(msgspec.structs.replace(event, revision=table.revision, inputs=inputs))
             for name, edit, told in edits:
                 # Who acted meanwhile must not be overwritten: stored is what is in force now.
                 async with self._one_at_a_time:
@@ -285,7 +282,7 @@ class Rollouts:
             log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
             return None
 
-    def _announce(self, event: Event, transition: Transition | None) -> None:
+    def _announce(self, event: Event, transition: Transition) -> None:
         for listener in self.listeners:
             try:
                 listener(event, transition)
