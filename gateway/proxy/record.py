@@ -32,8 +32,9 @@ _NULL: Final = b"null"
 # What may stand between quotes in JSON as it is.
 _PLAIN: Final = re.compile(rb"[ !#-\[\]-~]*")
 
-# Printable, so that nothing in it could be another line; the query is not wanted.
-_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,32}) (/[!-~]*?)(?:\?[!-~]*)? HTTP/1\.[01]\r\n")
+# Printable, so that nothing in it could be another line; the query is not wanted. No two parts can take the same byte:
+# whatever a client sends is looked at once.
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,32}) (/[!->@-~]*)(?:\?[!-~]*)? HTTP/1\.[01]\r\n")
 
 # Between the words of a class's name.
 _WORD_ENDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
