@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gateway.store import Store
 
-Listener = Callable[[Event, Transition], None]
+Listener = Callable[[Event, Transition | None], None]
 Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
 KEEP_SECONDS: Final = 5.0
@@ -149,7 +149,10 @@ class Rollouts:
         try:
             newest = await self._store.newest(event.kind)
             if newest is None or newest.revision != table.revision:
-                await self._store.record(msgspec.structs.replace(event, revision=table.revision, inputs=inputs))
+                stored = await self._store.record(
+                    msgspec.structs.replace(event, revision=table.revision, inputs=inputs)
+                )
+                self._announce(stored, None)
             for name, edit, told in edits:
                 # Who acted meanwhile must not be overwritten: stored is what is in force now.
                 async with self._one_at_a_time:
@@ -282,7 +285,7 @@ class Rollouts:
             log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
             return None
 
-    def _announce(self, event: Event, transition: Transition) -> None:
+    def _announce(self, event: Event, transition: Transition | None) -> None:
         for listener in self.listeners:
             try:
                 listener(event, transition)
