@@ -24,9 +24,17 @@ COMMANDS = {
     "diff": "What a configuration change does.",
     "status": "A running gateway at a glance.",
     "paths": "Requests, errors and latencies per path and arm.",
+    "start": "A plan begins with its first stage.",
+    "pause": "A plan stops where it is; guards go on.",
+    "resume": "A plan goes on, or begins anew after a rollback.",
+    "promote": "The next stage is approved.",
+    "step-back": "Back to the stage before.",
+    "rollback": "Everybody back to the baseline, at once.",
     "set": "Give a rollout an operator's percentage.",
-    "unset": "Give a rollout back to the file.",
+    "unset": "Give a rollout back to the file or its plan.",
     "events": "Who or what changed what, when and why.",
+    "incidents": "The records of rollbacks.",
+    "simulate": "What a rollout's plan and guard would do, on synthetic traffic.",
     "schema": "Print the JSON Schema of the configuration.",
     "demo": "Watch a rollout between two demo backends.",
 }
@@ -48,7 +56,7 @@ class Commands(click.Group):
         """The command, imported now; None for a name that is none."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"gateway.cli.{cmd_name}").command
+        command = importlib.import_module(f"gateway.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 - the agreement between this module and the commands
         return command
 
