@@ -32,15 +32,23 @@ version: 1
 server: {{listen: 127.0.0.1:0, workers: 2, access_log: off}}
 admin: {{listen: 127.0.0.1:0}}
 backends: {{legacy: http://127.0.0.1:{baseline}, new: http://127.0.0.1:{candidate}}}
-rollouts: {{shop: {{key: [header:X-User-ID], percent: {percent}, salt: {salt}}}}}
+rollouts: {{shop: {{key: [header:X-User-ID], percent: {percent}, salt: {salt}, guard: []}}}}
 routes:
   - name: orders
     match: /api/orders/**
     baseline: legacy
     candidate: new
     rollout: shop
+    failover: off
+    breaker: off
     paths: [/api/orders/{{number}}, /api/orders/{{number}}/items]
-  - {{name: search, match: /api/search/**, baseline: legacy, candidate: new, rollout: shop}}
+  - name: search
+    match: /api/search/**
+    baseline: legacy
+    candidate: new
+    rollout: shop
+    failover: off
+    breaker: off
   - {{name: rest, match: /static/**, backend: legacy}}
 """
 

@@ -31,8 +31,9 @@ version: 1
 server: {{listen: 127.0.0.1:0, workers: 2}}
 admin: {{listen: 127.0.0.1:0}}
 backends: {{legacy: http://127.0.0.1:{baseline}, new: http://127.0.0.1:{candidate}}}
-rollouts: {{shop: {{key: [header:X-User-ID], percent: 50}}}}
-routes: [{{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop}}]
+rollouts: {{shop: {{key: [header:X-User-ID], percent: 50, guard: []}}}}
+routes:
+  - {{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop, failover: off, breaker: off}}
 """
 
 ARMS = ("baseline", "candidate")

@@ -38,9 +38,16 @@ admin: {{listen: 127.0.0.1:0, token: {TOKEN}, metrics: {metrics}}}
 backends:
   legacy: {server.url}
   new: {{endpoints: {server.url}, health: {{path: /status/200, interval: 200ms}}}}
-rollouts: {{shop: {{key: [header:X-User-ID, client_ip], percent: 50}}}}
+rollouts: {{shop: {{key: [header:X-User-ID, client_ip], percent: 50, guard: []}}}}
 routes:
-  - {{name: status, match: /status/**, baseline: legacy, candidate: new, rollout: shop, paths: [/status/404]}}
+  - name: status
+    match: /status/**
+    baseline: legacy
+    candidate: new
+    rollout: shop
+    paths: [/status/404]
+    failover: off
+    breaker: off
   - {{name: bytes, match: /bytes/**, baseline: legacy, candidate: new, rollout: shop}}
 """
 
