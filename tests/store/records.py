@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.store.records import Actor, NewEvent, Standing
+from gateway.core.progress import Progress, State
+from gateway.store.records import Actor, Incident, NewEvent, Standing
 
 
 def event(**changes: Any) -> NewEvent:
@@ -21,3 +22,25 @@ def event(**changes: Any) -> NewEvent:
         "revision": "r1",
     }
     return NewEvent(**fields | changes)
+
+
+def progress(percent: float | None = None, **changes: Any) -> Progress:
+    """How far a rollout is."""
+    return Progress(**{"state": State.RUNNING, "percent": percent} | changes)
+
+
+def incident(name: str = "20260101-120000-checkout", **changes: Any) -> Incident:
+    """A guard was broken."""
+    fields: dict[str, Any] = {
+        "id": name,
+        "rollout": "checkout",
+        "rule": "error_rate > 5% for 1m",
+        "time": "2026-01-01T12:00:00.000Z",
+        "stage": 2,
+        "percent_before": 25.0,
+        "values": {"value": 0.12, "bound": 0.05},
+        "paths": [{"path": "/a", "candidate": {"errors": 3}}],
+        "samples": [{"request_id": "r-1"}],
+        "events": [{"id": 7}],
+    }
+    return Incident(**fields | changes)

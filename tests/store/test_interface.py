@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gateway.store import Store, open_store
-from gateway.store.records import Event
-from tests.store.records import event
+from gateway.store.records import Event, Incident
+from tests.store.records import event, incident, progress
 
 
 @pytest.fixture(params=["sqlite"])
@@ -25,19 +25,57 @@ async def store(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
 async def test_it_is_empty_at_first(store: Store) -> None:
     """And in order."""
     assert store.is_ok
-    assert await store.percents() == {}
+    assert await store.progresses() == {}
     assert await store.events() == []
+    assert await store.incidents() == []
 
 
-async def test_a_percentage_stays_until_it_is_given_back(store: Store) -> None:
-    """One for each rollout."""
-    await store.set_percent("checkout", 5, event())
-    await store.set_percent("search", 0.01, event())
-    await store.set_percent("checkout", 20, event())
-    assert await store.percents() == {"checkout": 20, "search": 0.01}
+async def test_what_was_committed_last_is_how_far_a_rollout_is(store: Store) -> None:
+    """As it was, for each of them."""
+    await store.commit("checkout", progress(5), event())
+    await store.commit("search", progress(0.01, stepped_back_from=(1, 2), stage_cohorts=("a", "b")), event())
+    await store.commit("checkout", progress(20), event())
 
-    await store.set_percent("checkout", None, event())
-    assert await store.percents() == {"search": 0.01}
+    assert await store.progresses() == {
+        "checkout": progress(20),
+        "search": progress(0.01, stepped_back_from=(1, 2), stage_cohorts=("a", "b")),
+    }
+
+
+async def test_time_that_passed_is_kept_without_an_event(store: Store) -> None:
+    """Of many rollouts at once."""
+    await store.commit("checkout", progress(), event())
+    await store.keep({name: progress(held_seconds=7.0) for name in ("checkout", "search")})
+
+    assert {name: each.held_seconds for name, each in (await store.progresses()).items()} == {
+        "checkout": 7,
+        "search": 7,
+    }
+    assert len(await store.events()) == 1
+
+
+async def test_a_rollback_comes_with_its_incident(store: Store) -> None:
+    """Progress, event and incident together."""
+    recorded = await store.commit("checkout", progress(), event(kind="rollback"), incident())
+
+    assert await store.events() == [recorded]
+    assert await store.incidents() == [incident()]
+    assert await store.incident(incident().id) == incident()
+    assert await store.incident("nowhere") is None
+
+
+async def test_incidents_come_the_newest_first_and_page_by_page(store: Store) -> None:
+    """Of all rollouts, or of one."""
+    for number in range(5):
+        name = "even" if number % 2 == 0 else "odd"
+        await store.commit(name, progress(), event(), incident(f"2026010{number}", rollout=name))
+
+    def ids(found: list[Incident]) -> list[str]:
+        return [each.id[-1] for each in found]
+
+    assert ids(await store.incidents(limit=2)) == ["4", "3"]
+    assert ids(await store.incidents(before="20260103", limit=2)) == ["2", "1"]
+    assert ids(await store.incidents(rollout="odd")) == ["3", "1"]
 
 
 async def test_an_event_comes_back_as_it_was_recorded(store: Store) -> None:
@@ -57,13 +95,6 @@ async def test_events_come_in_their_order_after_what_is_known(store: Store) -> N
     assert [each.id for each in await store.events(limit=2)] == [1, 2]
     assert [each.id for each in await store.events(after=2)] == [3, 4, 5]
     assert [each.id for each in await store.events(after=1, rollout="odd")] == [2, 4]
-
-
-async def test_setting_a_percentage_records_its_event(store: Store) -> None:
-    """Both are there, or neither."""
-    recorded = await store.set_percent("checkout", 20, event())
-
-    assert await store.events() == [recorded]
 
 
 async def test_the_newest_of_a_kind_is_found(store: Store) -> None:

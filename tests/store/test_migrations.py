@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.store import migrations
 from gateway.store.migrations import STEPS, migrate
+from gateway.store.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -50,14 +51,34 @@ def test_a_step_that_fails_leaves_the_version_before(
 def test_an_older_file_keeps_what_it_holds(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the steps that are missing are taken."""
     migrate(connection)
-    connection.execute("INSERT INTO percents VALUES ('checkout', 5)")
-    monkeypatch.setattr(migrations, "STEPS", (*STEPS, ("ALTER TABLE percents ADD COLUMN note TEXT",)))
+    connection.execute("INSERT INTO progress VALUES ('checkout', x'7b7d')")
+    monkeypatch.setattr(migrations, "STEPS", (*STEPS, ("ALTER TABLE progress ADD COLUMN note TEXT",)))
 
     migrate(connection)
 
-    assert connection.execute("SELECT * FROM percents").fetchall() == [("checkout", 5.0, None)]
+    assert connection.execute("SELECT * FROM progress").fetchall() == [("checkout", b"{}", None)]
     assert version_of(connection) == len(STEPS) + 1
     connection.close()
+
+
+async def test_what_operators_had_set_before_there_were_plans_still_holds(
+    tmp_path: Path, connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a percentage over the file's."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "STEPS", STEPS[:1])
+        migrate(connection)
+    connection.execute("INSERT INTO percents VALUES ('checkout', 0.01), ('a \"name\"', 20)")
+    connection.close()
+
+    store = SqliteStore(str(tmp_path / "state.db"))
+    found = await store.progresses()
+    await store.close()
+
+    assert {name: (each.state, each.percent) for name, each in found.items()} == {
+        "checkout": ("running", 0.01),
+        'a "name"': ("running", 20),
+    }
 
 
 def test_a_newer_file_is_refused_and_not_touched(connection: sqlite3.Connection) -> None:

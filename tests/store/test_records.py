@@ -1,11 +1,11 @@
-"""Events have the API's shape from the beginning."""
+"""Events and incidents have the API's shape from the beginning."""
 
 from __future__ import annotations
 
 import msgspec
 
-from gateway.store.records import Event
-from tests.store.records import event
+from gateway.store.records import Event, Incident
+from tests.store.records import event, incident
 
 
 def test_an_event_is_told_with_from_and_to() -> None:
@@ -17,3 +17,13 @@ def test_an_event_is_told_with_from_and_to() -> None:
     }  # fmt: skip
     assert document["from"] == {"state": "running", "percent": 5}
     assert document["actor"] == {"type": "operator", "name": "ada"}
+
+
+def test_an_incident_has_the_fields_of_the_contract() -> None:
+    """And comes back from JSON as it was."""
+    encoded = msgspec.json.encode(incident())
+
+    assert list(msgspec.json.decode(encoded)) == [
+        "id", "rollout", "rule", "time", "stage", "percent_before", "values", "paths", "samples", "events"
+    ]  # fmt: skip
+    assert msgspec.json.decode(encoded, type=Incident) == incident()

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.store import open_store, sqlite
 from gateway.store.sqlite import SqliteStore
-from tests.store.records import event
+from tests.store.records import event, incident, progress
 
 
 async def test_the_file_is_nobody_elses_to_read(tmp_path: Path) -> None:
@@ -40,12 +40,12 @@ async def test_a_store_that_cannot_be_used_says_why_and_is_tried_again(tmp_path:
     """A folder that is mounted late is found."""
     store = SqliteStore(str(tmp_path / "late" / "state.db"))
     with pytest.raises(StoreUnavailable, match=r"late/state\.db can't be used: .*No such file"):
-        await store.percents()
+        await store.progresses()
     assert not store.is_ok
 
     (tmp_path / "late").mkdir()
 
-    assert await store.percents() == {}
+    assert await store.progresses() == {}
     assert store.is_ok
     await store.close()
 
@@ -113,39 +113,51 @@ async def test_of_events_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest
     await store.close()
 
 
+async def test_of_incidents_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is some 20 KiB."""
+    monkeypatch.setattr(sqlite, "INCIDENTS_KEPT", 2)
+    store = SqliteStore(str(tmp_path / "state.db"))
+    for number in range(4):
+        await store.commit("checkout", progress(), event(), incident(f"2026010{number}"))
+
+    assert [each.id for each in await store.incidents()] == ["20260103", "20260102"]
+    await store.close()
+
+
 async def test_a_second_controller_on_the_same_file_works(tmp_path: Path) -> None:
     """A predecessor that is about to end may still have it open."""
     first, second = (SqliteStore(str(tmp_path / "state.db")) for _ in range(2))
     await asyncio.gather(
-        *(store.set_percent(f"r{number}", 5, event()) for number, store in enumerate((first, second) * 10))
+        *(store.commit(f"r{number}", progress(5), event()) for number, store in enumerate((first, second) * 10))
     )
 
-    assert len(await first.percents()) == 20
+    assert len(await first.progresses()) == 20
     assert [each.id for each in await second.events()] == list(range(1, 21))
     await first.close()
     await second.close()
 
 
-async def test_a_percentage_and_its_event_are_written_both_or_neither(tmp_path: Path) -> None:
-    """Wherever a kill comes: there are as many events as percentages were set."""
+async def test_progress_event_and_incident_are_written_all_or_none(tmp_path: Path) -> None:
+    """Wherever a kill comes: there are as many of each."""
     path = tmp_path / "state.db"
     program = (
         "import asyncio, sys\n"
         "from gateway.store.sqlite import SqliteStore\n"
-        "from tests.store.records import event\n"
+        "from tests.store.records import event, incident, progress\n"
         "async def main():\n"
         "    store = SqliteStore(sys.argv[1])\n"
         "    for number in range(100_000):\n"
-        "        await store.set_percent(f'r{number}', 5, event())\n"
+        "        await store.commit(f'r{number}', progress(5), event(), incident(f'{number}'))\n"
         "        print(number, flush=True)\n"
         "asyncio.run(main())\n"
     )
     answered = await asyncio.to_thread(write_until_killed, program, path)
 
     store = SqliteStore(str(path))
-    percents, events = await store.percents(), await store.events(limit=100_000)
+    found = await store.progresses(), await store.events(limit=100_000), await store.incidents(limit=100_000)
     await store.close()
-    assert len(percents) == len(events) > answered
+    assert len({len(each) for each in found}) == 1
+    assert len(found[0]) > answered
 
 
 def write_until_killed(program: str, path: Path) -> int:

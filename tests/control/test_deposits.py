@@ -1,0 +1,96 @@
+"""What can't be stored in time is stored later, once, and in its order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.control import deposits
+from gateway.control.deposits import Deposit, Deposits
+from gateway.core.progress import Progress, State
+from gateway.errors import StoreUnavailable
+from tests.control.shops import Disk
+from tests.store.records import event
+
+
+@pytest.fixture
+async def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Disk]:
+    """A store that nobody waits for."""
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 0.0)
+    made = Disk(str(tmp_path / "state.db"))
+    yield made
+    made.turns.set()
+    await made.close()
+
+
+def deposit(number: int) -> Deposit:
+    """The transition with this number."""
+    return Deposit("shop", Progress(state=State.RUNNING, stage=number), event(inputs={"number": number}))
+
+
+async def numbers(disk: Disk) -> list[object]:
+    """Of the transitions that were stored, in their order."""
+    return [each.inputs["number"] for each in await disk.events()]
+
+
+async def test_what_is_stored_in_time_has_its_number(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is owed then."""
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
+    kept = Deposits(disk)
+
+    assert (await kept.put(deposit(1))).id == 1
+    assert (await kept.put_soon(deposit(2))).id == 2
+    assert kept.owed == frozenset()
+
+
+async def test_a_failing_disk_is_owed_what_is_urgent(disk: Disk) -> None:
+    """And gets it before anything else, once."""
+    kept = Deposits(disk)
+    disk.fails = True
+    with capture_logs() as logs:
+        assert (await kept.put_soon(deposit(1))).id == 0
+        assert (await kept.put_soon(deposit(2))).id == 0
+    with pytest.raises(StoreUnavailable):
+        await kept.put(deposit(3))
+    assert kept.owed == {"shop"}
+
+    disk.fails = False
+    await kept.put(deposit(4))
+    await kept.pay()
+
+    assert [each["event"] for each in logs] == ["store_late"] * 2
+    assert await numbers(disk) == [1, 2, 4]
+    assert (kept.owed, (await disk.progresses())["shop"].stage) == (frozenset(), 4)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_disk_that_stands_still_gets_all_in_order(disk: Disk, fails: bool) -> None:
+    """Whether it goes on in the end, or fails and is asked again."""
+    kept = Deposits(disk)
+    disk.turns.clear()
+    for number in (1, 2, 3):
+        await kept.put_soon(deposit(number))
+
+    disk.fails = fails
+    disk.turns.set()
+    with pytest.raises(StoreUnavailable) if fails else contextlib.nullcontext():
+        await kept.put(deposit(4))
+    disk.fails = False
+    await kept.pay()
+
+    assert await numbers(disk) == ([1, 2, 3] if fails else [1, 2, 3, 4])
+
+
+async def test_time_that_cannot_be_kept_is_no_failure(tmp_path: Path) -> None:
+    """The next one that is covers it."""
+    (tmp_path / "state.db").mkdir()
+    store = Disk(str(tmp_path / "state.db"))
+
+    await Deposits(store).keep({"shop": Progress(state=State.RUNNING)})
+
+    assert not store.is_ok
+    await store.close()

@@ -1,0 +1,50 @@
+"""Which percentages a rollout can have, and who set the one that it has."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.control.standing import RolloutState, check_percent
+from gateway.core.progress import Action
+from gateway.core.types import Hash, Rollout
+from gateway.errors import BadValue
+from tests.core.lives import act, fixed, planned, started
+
+
+@pytest.mark.parametrize("percent", [-1, 100.01, float("nan"), float("inf")])
+def test_what_is_no_percentage_is_refused(percent: float) -> None:
+    """By the field's name."""
+    with pytest.raises(BadValue, match="from 0 to 100") as caught:
+        check_percent(fixed(), percent)
+
+    assert caught.value.field == "percent"
+
+
+def test_a_hash_of_a_hundred_places_takes_whole_percentages() -> None:
+    """As in the file."""
+    with pytest.raises(BadValue, match="whole percentages"):
+        check_percent(fixed(hash=Hash.UNLEASH), 0.5)
+
+    check_percent(fixed(hash=Hash.UNLEASH), 7)
+    check_percent(fixed(), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "wanted", "share", "source"),
+    [
+        (fixed(), None, 5, "file"),
+        (planned(), None, 5, "plan"),
+        (planned(), 7.0, 7, "operator"),
+        (msgspec.structs.replace(planned(), cap=1.0), None, 1, "switch"),
+        (msgspec.structs.replace(planned(), killed=True), 7.0, 0, "switch"),
+    ],
+)
+def test_a_share_has_one_who_set_it(rollout: Rollout, wanted: float | None, share: float, source: str) -> None:
+    """Whoever has the last word."""
+    progress = started(rollout, 1 if rollout.plan.stages else 0)
+    if wanted is not None:
+        progress = act(rollout, progress, Action.SET, percent=wanted)
+    state = RolloutState(rollout, progress, ("orders",), "r1")
+
+    assert (state.name, state.state, state.percent, state.source) == ("shop", "running", share, source)
