@@ -152,8 +152,13 @@ class Conductor:
         """A seat for each rollout of the configuration; one whose plan or routes changed watches anew."""
         fresh = {}
         for name, rollout in plans.items():
-            routes, seat = self._rollouts.routes(name), self._seats.get(name)
-            if seat is None or seat.rollout.plan != rollout.plan or seat.routes != routes:
+            seat = self._seats.get(name)
+            if seat is not None and seat.rollout is rollout:
+                continue
+            routes = frozenset(route.name for route in self._rollouts.routes(name))
+            if seat is not None and seat.rollout.plan == rollout.plan and seat.routes == routes:
+                seat.rollout = rollout
+            else:
                 fresh[name] = _Seat(rollout, routes)
         self._seats = {name: fresh.get(name) or self._seats[name] for name in plans}
         newcomers = [

@@ -64,6 +64,8 @@ class Rollouts:
         self._file_name = file
         self._file: Table | None = None
         self._rollouts: dict[str, Rollout] = {}
+        self._shared: dict[str, tuple[Route, ...]] = {}
+        """The routes of each rollout."""
         self._progresses: dict[str, Progress] = {}
         self._is_known = False
         self._one_at_a_time = asyncio.Lock()
@@ -115,14 +117,20 @@ class Rollouts:
 
     def publish(self, table: Table) -> None:
         """Put a table that was compiled from the file in force, as far as its rollouts are. Raises what that raises."""
+        former = self._rollouts, self._progresses, self._shared
         edits = self._adopt(table)
-        self._put_in_force(table)
+        try:
+            self._put_in_force(table)
+        except BaseException:
+            self._rollouts, self._progresses, self._shared = former
+            raise
         told = [(name, edit, self._tell(name, edit)) for name, edit in edits]
         self._spawn(self._record_file(table, told))
 
     def _adopt(self, table: Table) -> list[tuple[str, Transition]]:
         """Find each rollout's place in what the file says now; what moved by that."""
         now = self._now().timestamp()
+        self._progresses = dict(self._progresses)
         edits = []
         for rollout in table.rollouts:
             before = self._progresses.get(rollout.name)
@@ -134,6 +142,7 @@ class Rollouts:
             if _stands(before) != _stands(after):
                 edits.append((rollout.name, _edit(before, after)))
         self._rollouts = {rollout.name: rollout for rollout in table.rollouts}
+        self._shared = _share(table)
         return edits
 
     def _put_in_force(self, table: Table) -> None:
@@ -179,12 +188,9 @@ class Rollouts:
         """How far a rollout of the file is."""
         return self._progresses[name]
 
-    def routes(self, name: str) -> frozenset[str]:
+    def routes(self, name: str) -> tuple[Route, ...]:
         """The routes that share a rollout."""
-        return frozenset(route.name for route in self._routes() if route.rollout == name)
-
-    def _routes(self) -> tuple[Route, ...]:
-        return self._file.routes if self._file is not None else ()
+        return self._shared.get(name, ())
 
     def _find(self, name: str) -> Rollout:
         if self._file is None or name not in self._rollouts:
@@ -192,7 +198,7 @@ class Rollouts:
         return self._rollouts[name]
 
     def _describe(self, rollout: Rollout) -> RolloutState:
-        routes = tuple(route.name for route in self._routes() if route.rollout == rollout.name)
+        routes = tuple(route.name for route in self.routes(rollout.name))
         revision = self._file.revision if self._file is not None else ""
         return RolloutState(rollout, self._progresses[rollout.name], routes, revision)
 
@@ -278,9 +284,8 @@ class Rollouts:
         return stored
 
     async def _record_incident(self, name: str, transition: Transition) -> Incident | None:
-        routes = [route for route in self._routes() if route.rollout == name]
         try:
-            return await self.record(self._rollouts[name], routes, transition)
+            return await self.record(self._rollouts[name], self.routes(name), transition)
         except Exception:
             log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
             return None
@@ -324,6 +329,14 @@ class Rollouts:
 
 async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:
     """Until somebody records incidents."""
+
+
+def _share(table: Table) -> dict[str, tuple[Route, ...]]:
+    shared: dict[str, list[Route]] = {}
+    for route in table.routes:
+        if route.rollout is not None:
+            shared.setdefault(route.rollout, []).append(route)
+    return {name: tuple(routes) for name, routes in shared.items()}
 
 
 def _inputs(transition: Transition) -> dict[str, object]:
