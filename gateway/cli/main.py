@@ -40,6 +40,9 @@ COMMANDS = {
 }
 """In the order of ``--help``. ``name`` is the module ``gateway.cli.name``, whose ``command`` it is."""
 
+STEERING = frozenset({"start", "pause", "resume", "promote", "step-back", "rollback"})
+"""These are alike, and all in ``gateway.cli.steering``."""
+
 FAILURE = 1
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -56,7 +59,10 @@ class Commands(click.Group):
         """The command, imported now; None for a name that is none."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"gateway.cli.{cmd_name.replace('-', '_')}").command
+        if cmd_name in STEERING:
+            command = importlib.import_module("gateway.cli.steering").COMMANDS[cmd_name]
+        else:
+            command = importlib.import_module(f"gateway.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - the agreement between this module and the commands
         return command
 

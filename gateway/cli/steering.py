@@ -1,49 +1,65 @@
-"""Driving a rollout: what the commands `start`, `pause`, `resume`, `promote`, `step-back` and `rollback` share."""
+"""`crossfade start`, `pause`, `resume`, `promote`, `step-back`, `rollback`: an operator drives a rollout.
+
+They are alike but for what they are for, so one table makes them all.
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 import click
 
 from gateway.admin.rollouts import RolloutView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import show_percent
-from gateway.cli.set import path_of
+from gateway.cli.set import path_of, warn_of_limits
 
-_FORCE = "resume: before the cooldown is over; promote: without waiting for the hold and the gates."
+PURPOSES: Final = {
+    "start": "Begin ROLLOUT's plan with its first stage.",
+    "pause": "Stop ROLLOUT's plan where it is: share and cohorts stay, the hold stands still, guards go on.",
+    "resume": "Go on with ROLLOUT after a pause; after a rollback, begin anew once its cooldown is over.",
+    "promote": "Approve ROLLOUT's next stage.",
+    "step-back": "Take ROLLOUT back to the stage before; from the first stage, or a fixed percentage, to 0 %.",
+    "rollback": "Take ROLLOUT back to 0 %, at once.",
+}
 
 
-def build(name: str, summary: str, *options: click.Option) -> click.Command:
-    """The command that does ``name`` with a rollout; each of ``options`` becomes a field of what is asked."""
+def make_command(name: str, purpose: str) -> click.Command:
+    """The command that does ``name`` with a rollout; each option that is given becomes a field of what is asked."""
 
+    @click.command(name=name, help=purpose)
+    @click.argument("rollout")
+    @click.option("--reason", default="", metavar="TEXT", help="For the audit log.")
+    @click.option("--force", is_flag=True, help="Resume before the cooldown is over; promote without hold and gates.")
     @admin_options
-    def steer(admin: Admin, as_json: bool, rollout: str, **wish: object) -> None:
+    def command(admin: Admin, as_json: bool, rollout: str, **wish: object) -> None:
         path = path_of(rollout)
         before = read(admin.get(path), RolloutView)
         content = admin.send("POST", f"{path}/{name}", {key: value for key, value in wish.items() if value})
         if as_json:
             click.echo(content)
         else:
-            tell(before, read(content, RolloutView))
+            tell_step(before, read(content, RolloutView))
 
-    command = click.command(name=name, help=summary)(steer)
-    reason = click.Option(["--reason"], default="", metavar="TEXT", help="For the audit log.")
-    force = click.Option(["--force"], is_flag=True, help=_FORCE)
-    command.params[:0] = [click.Argument(["rollout"]), reason, force, *options]
+    if name == "rollback":
+        command.params.append(click.Option(["--to"], type=click.Choice(["shadow"]), help="Go on to copy requests."))
     return command
 
 
-TO = click.Option(["--to"], type=click.Choice(["shadow"]), help="Go on to copy requests to the candidate.")
+COMMANDS: Final = {name: make_command(name, purpose) for name, purpose in PURPOSES.items()}
+"""By their names."""
 
 
-def tell(before: RolloutView, after: RolloutView) -> None:
-    """What was and what is, in a line."""
-    click.echo(f"{show(after.name)}: {_stand(before)} -> {_stand(after)}")
+def tell_step(before: RolloutView, after: RolloutView) -> None:
+    """Say what was and what is, in one line; and where that is not all."""
+    click.echo(f"{show(after.name)}: {say_standing(before)} -> {say_standing(after)}")
     if after.cooldown_until is not None:
         click.echo(f"cools down until {after.cooldown_until}; `crossfade resume --force` skips that", err=True)
-    if after.mode != "live":
-        click.echo(f"the rollout is in mode {after.mode}: the candidate answers nobody", err=True)
+    warn_of_limits(after)
 
 
-def _stand(view: RolloutView) -> str:
-    stage = f", stage {view.stage.index} of {view.stage.of}" if view.stage is not None else ""
-    return f"{view.state.replace('_', ' ')} at {show_percent(view.percent)}{stage}"
+def say_standing(rollout: RolloutView) -> str:
+    """``running at 25 %, stage 2 of 5``."""
+    by = " (operator)" if rollout.source == "operator" else ""
+    stage = f", stage {rollout.stage.index} of {rollout.stage.of}" if rollout.stage is not None else ""
+    return f"{rollout.state.replace('_', ' ')} at {show_percent(rollout.percent)}{by}{stage}"
