@@ -6,6 +6,7 @@ the state allows the move at all has been looked up in the table by then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +28,10 @@ class Ask(NamedTuple):
     force: bool = False
     to: str | None = None
     is_guard: bool = False
+
+
+Effect = Callable[[Ask], Progress]
+"""Where a move leads."""
 
 
 def change(progress: Progress, **changes: object) -> Progress:

@@ -23,13 +23,13 @@ by the time of day (`catch_up`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from gateway.core import effects
-from gateway.core.effects import Ask, begin_anew, change, fix, is_same
+from gateway.core.effects import Ask, Effect, begin_anew, change, fix, is_same
 from gateway.core.plans import Do, Guard, Plan
 from gateway.core.progress import SHADOW, Action, Progress, State, Transition
 from gateway.core.types import Arm, Held, Mode, Rollout
@@ -37,7 +37,10 @@ from gateway.core.verdicts import Judgement, Verdict
 from gateway.errors import WrongAction
 
 __all__ = [
+    "BY_GUARD",
+    "BY_PLAN",
     "SHADOW",
+    "TABLE",
     "Action",
     "Progress",
     "State",
@@ -54,8 +57,6 @@ __all__ = [
     "share_of",
     "step",
 ]
-
-Effect = Callable[[Ask], Progress]
 
 
 _SEVERITIES: Final = list(Do)
