@@ -116,22 +116,19 @@ class Exchange:
         self.decision = decision
         if generation.troubled and not generation.breakers.admits(self):
             decision.keep_away("breaker")
-        self.side = decision.side
+        self.side = side = decision.side
         if generation.traces is not None:
             self.trace = generation.traces.begin(request.fields, self.request_id)
         if not self.is_request_sent:
             self.kept = keep_body(decision, request)
-        self._acquire()
-
-    # acquire
-
-    def _acquire(self) -> None:
-        self._pool = pool = self.generation.pools[self.side.backend]
+        self._pool = pool = generation.pools[side.backend]
         connection = pool.acquire(self)
         if connection is None:
             self._await_connection()
         else:
             self.on_connection(connection)
+
+    # acquire
 
     def _await_connection(self) -> None:
         self.phase = ACQUIRING
@@ -335,7 +332,12 @@ class Exchange:
         self.endpoint = None
         self.is_resent = False
         self.sent_at = self.header_at = 0.0
-        self._acquire()
+        self._pool = pool = self.generation.pools[self.side.backend]
+        connection = pool.acquire(self)
+        if connection is None:
+            self._await_connection()
+        else:
+            self.on_connection(connection)
         return True
 
     def _let_go(self, *, is_done: bool) -> None:

@@ -45,6 +45,8 @@ _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b
 # No byte of a final answer has reached the client.
 _UNANSWERED: Final = (ACQUIRING, AWAITING)
 
+_FIRST_SERVER_ERROR: Final = 500
+
 BUDGET_SECONDS: Final = 10
 """The time that a budget looks back."""
 
@@ -132,8 +134,8 @@ def judge_failure(exchange: Exchange, error: ProxyError | None, status: int = 0)
     if decision is None or exchange.side is decision.entry.baseline:
         return None
     kind = "5xx" if error is None else "connect" if isinstance(error, Overloaded) else error.kind
-    if kind is None:
-        return None
+    if kind is None or exchange.status >= _FIRST_SERVER_ERROR:
+        return None  # nobody's failure, or one that was noted when its head came
     generation = exchange.generation
     generation.breakers.note_failure(exchange)
     policy, route = decision.entry.route.failover, decision.entry.route.name

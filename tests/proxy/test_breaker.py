@@ -306,3 +306,16 @@ async def test_an_open_breaker_of_one_route_leaves_the_others_alone() -> None:
     pair.ask(path=b"/other")
 
     assert (pair.asked_candidate(), pair.asked_baseline()) == (1, 0)
+
+
+async def test_an_error_that_breaks_off_is_one_failure() -> None:
+    """Its head has been noted when its body ends too early."""
+    pair = Pair(breaker=POLICY)
+    for _ in range(2):
+        pair.ask()
+        pair.candidate.data_received(ERROR[:-2])
+        pair.candidate.connection_lost(None)
+        pair.new_candidate()
+
+    (breaker,) = pair.plane.generation.troubled
+    assert not breaker.is_open
