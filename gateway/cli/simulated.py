@@ -25,6 +25,8 @@ def show_trial(trial: Trial, scenario: Scenario) -> str:
     stages = max(1, len(scenario.rollout.plan.stages))
     lines += [line for each in trial.happenings for line in _show_happening(each, stages)]
     lines += ["", *_conclude(trial)]
+    if scenario.faults and trial.fault_second is None:
+        lines.append("the fault did not strike: the rollout did not get that far")
     return "\n".join(lines)
 
 

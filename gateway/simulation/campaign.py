@@ -6,9 +6,9 @@ Trial ``n`` of a campaign has the seed ``first seed + n``: any of them can be lo
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import ceil
 from typing import Final
@@ -62,9 +62,15 @@ def run_campaign(scenario: Scenario, first_seed: int, runs: int, processes: int 
     if processes <= 1 or runs <= 1:
         yield from map(run, seeds)
         return
-    # Fresh processes: what a fork would copy of ours, threads above all, is not theirs.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(run, seeds)
+    # Fresh processes: what a fork would copy of ours, threads above all, is not theirs. Leaving the pool ends them, so
+    # whoever interrupts a campaign does not wait for the trials under way.
+    with multiprocessing.get_context("spawn").Pool(processes, _leave_interrupts_to_us) as pool:
+        yield from pool.imap(run, seeds)
+
+
+def _leave_interrupts_to_us() -> None:
+    """A terminal interrupts all of its processes; what follows is decided in one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def summarize(trials: Iterable[Trial]) -> Summary:

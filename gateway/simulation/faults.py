@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from gateway.settings.quantities import parse_duration, parse_percent, show
+from gateway.settings.quantities import format_duration, parse_duration, parse_percent, show
 
 LEAK_STEPS: Final = 32
 """In how many steps a leak doubles latencies: those of the histogram's buckets, and no finer."""
@@ -56,6 +56,11 @@ class Fault(msgspec.Struct, frozen=True):
 
     kind: FaultKind
     size: float
+
+    def __str__(self) -> str:
+        sizes = {FaultKind.LATENCY: f"{self.size:g}x", FaultKind.PATH: f"{self.size:g}"}
+        sizes[FaultKind.LEAK] = format_duration(self.size)
+        return f"{self.kind}={sizes.get(self.kind, f'{self.size * 100:g}%')}"
 
     @property
     def is_shared(self) -> bool:

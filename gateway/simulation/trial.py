@@ -269,8 +269,7 @@ class _Course:
         self._fault_second = self._second - 1
         places = self._scenario.places
         broken = [places[place][1] for place in sorted(self._broken)]
-        names = [f"{fault.kind}={fault.size:g}" for fault in self._scenario.faults]
-        self._tell("fault", "fault", ", ".join([*names, *broken]))
+        self._tell("fault", "fault", ", ".join([*map(str, self._scenario.faults), *broken]))
 
     def _is_fault_awaited(self) -> bool:
         return self._fault_due is not None and self._fault_second is None

@@ -54,6 +54,13 @@ def test_a_fault_shows_what_acted_and_what_it_cost(tmp_path: Path, capsys: pytes
     assert "hit: " in out
 
 
+def test_a_fault_that_did_not_strike_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody takes it for one that no guard acted on."""
+    out = simulate(capsys, write(tmp_path, PLAN), "--fault", "errors=30%", "--fault-stage", "2", "--for", "1m")
+
+    assert out.splitlines()[-1] == "the fault did not strike: the rollout did not get that far"
+
+
 def test_programs_get_everything_of_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As one JSON document, the same for the same seed."""
     args = (write(tmp_path, PLAN), "--rps", "100", "--fault", "errors=30%", "--fault-at", "30s", "--json")

@@ -48,6 +48,12 @@ def test_what_is_no_fault_says_what_would_be_one(text: str, message: str) -> Non
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize("text", ["errors=5%", "latency=3x", "path=2", "leak=10m", "both=0.5%"])
+def test_a_fault_is_shown_as_it_is_written(text: str) -> None:
+    """So that what a run shows can be typed again."""
+    assert str(parse_fault(text)) == text
+
+
 def test_a_leak_doubles_latencies_in_its_time() -> None:
     """And goes on to; it begins with none."""
     leak = [parse_fault("leak=10m")]
