@@ -46,6 +46,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     """One connection from the gateway."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
     server: Moody
 
     def do_GET(self) -> None:
