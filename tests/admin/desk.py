@@ -15,6 +15,7 @@ import aiohttp
 from jsonschema import Draft202012Validator
 
 from gateway.admin import api
+from gateway.control.conductor import RuleState
 from gateway.control.configuration import Configuration
 from gateway.control.figures import Batch, Figures
 from gateway.control.history import History
@@ -49,6 +50,8 @@ class Desk:
         self.configuration = Configuration(source(folder, **env), self.rollouts.publish, lambda _accepted: None)
         self.listening = open_single("127.0.0.1", 0)
         self.url = f"http://{show_address(self.listening)}"
+        self.said: list[RuleState] = []
+        """By the rules of every rollout."""
         self._batches = 0
 
     @property
@@ -58,7 +61,7 @@ class Desk:
             configuration=self.configuration,
             roster=self.roster,
             rollouts=self.rollouts,
-            rules=lambda _name: [],
+            rules=lambda _name: self.said,
             figures=self.figures,
             store=self.store,
             reload=self.reload,

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.admin import control
+from gateway.control.conductor import RuleState
+from gateway.core.verdicts import Judgement, Verdict
 from tests.admin.desk import desk
 from tests.control.texts import GOOD
 
@@ -137,3 +139,176 @@ async def test_without_a_store_nothing_is_set(tmp_path: Path) -> None:
     async with desk(tmp_path) as (made, client):
         assert (await client.put(PERCENT, json={"percent": 1})).status == 503
         assert made.rollouts.state("shop").percent == 5
+
+
+# Plans.
+
+PLAN = """
+    start: manual
+    cooldown: 1h
+    retry: 2
+    stages:
+      - {percent: 5, hold: 10m, gates: ["error_rate < 1% for 1m"]}
+      - {percent: 25, hold: 10m, approval: manual}
+      - {percent: 100, hold: 10m}
+"""
+PLANNED = GOOD.replace("{shop: {key: client_ip, percent: 5}}", f"\n  shop:\n    key: client_ip{PLAN}")
+
+
+def at(action: str) -> str:
+    """Where the API has an action."""
+    return f"/api/v1/rollouts/shop/{action}"
+
+
+async def test_a_plan_that_nobody_has_started_shows_what_it_would_do(tmp_path: Path) -> None:
+    """Its stages, but none that it is in."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        shown = (await client.get("/api/v1/rollouts/shop")).json
+
+        assert (shown["state"], shown["percent"], shown["source"], shown["stage"]) == ("pending", 0, "plan", None)
+        assert (shown["retries_left"], shown["cooldown_until"]) == (2, None)
+        assert shown["stages"][1] == {"percent": 25, "cohorts": [], "hold_s": 600, "approval": True, "gates": []}
+        assert shown["stages"][0]["gates"] == ["error_rate < 1% for 1m"]
+
+
+async def test_an_action_is_answered_with_what_came_of_it(tmp_path: Path) -> None:
+    """In force in every worker, and in the audit log with its reason."""
+    async with desk(tmp_path, PLANNED) as (made, client):
+        answer = await client.post(at("start"), json={"reason": "monday"})
+
+        assert (answer.status, answer.json["state"], answer.json["percent"]) == (200, "running", 5)
+        assert answer.json["stage"] == {
+            "index": 1,
+            "of": 3,
+            "percent": 5,
+            "cohorts": [],
+            "since": "2026-01-01T00:10:00.000Z",
+            "hold_left_s": 600,
+            "waits_for": ["hold"],
+        }
+        assert made.rollouts.table is not None
+        assert made.rollouts.table.rollouts[0].percent == 5
+        (event,) = (await client.get("/api/v1/events?rollout=shop")).json["items"]
+        assert (event["kind"], event["reason"], event["to"]) == ("start", "monday", {"state": "running", "percent": 5})
+
+
+async def test_a_plan_is_driven_to_its_end_and_back(tmp_path: Path) -> None:
+    """Every action, without a body or with force."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        steps: list[tuple[str, Any]] = [
+            ("start", None),
+            ("pause", None),
+            ("resume", None),
+            ("promote", {"force": True}),
+            ("step-back", None),
+            ("rollback", {"to": "shadow"}),
+            ("resume", {"force": True}),
+        ]
+        seen = []
+        for action, wish in steps:
+            answer = await client.post(at(action), **({} if wish is None else {"json": wish}))
+            seen.append((answer.status, answer.json["state"], answer.json["percent"]))
+
+        assert seen == [
+            (200, "running", 5),
+            (200, "paused", 5),
+            (200, "running", 5),
+            (200, "running", 25),
+            (200, "running", 5),
+            (200, "rolled_back", 0),
+            (200, "running", 5),
+        ]
+
+
+async def test_a_rollback_says_until_when_it_cools_down(tmp_path: Path) -> None:
+    """Before that only force resumes it: 409 with how long."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        back = (await client.post(at("rollback"))).json
+
+        assert (back["state"], back["stage"], back["cooldown_until"]) == (
+            "rolled_back",
+            None,
+            "2026-01-01T01:10:00.000Z",
+        )
+        refused = await client.post(at("resume"))
+        assert refused.status == 409
+        assert "3600 s" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "promote", "step-back"])
+async def test_an_action_that_does_not_fit_is_409(tmp_path: Path, action: str) -> None:
+    """With the states that it takes."""
+    async with desk(tmp_path, PLANNED) as (made, client):
+        refused = await client.post(at(action), json={"force": True})
+
+        assert refused.status == 409
+        assert f"`shop` is pending: {action} is possible only when it is" in refused.json["detail"]
+        assert made.rollouts.state("shop").state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"), [({"to": "candidate"}, "to"), ({"force": "yes"}, "force"), ({"percent": 5}, "percent")]
+)
+async def test_an_action_takes_reason_force_and_to(tmp_path: Path, wish: Any, field: str) -> None:
+    """Anything else is 422, and an unknown rollout 404."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        refused = await client.post(at("rollback"), json=wish)
+
+        assert (refused.status, refused.json["field"]) == (422, field)
+        assert (await client.post("/api/v1/rollouts/nowhere/rollback")).status == 404
+
+
+async def test_a_stage_names_what_it_waits_for(tmp_path: Path) -> None:
+    """Hold, gates that are not ok by their ids, and a person; rules come with their numbers."""
+    async with desk(tmp_path, PLANNED) as (made, client):
+        await client.post(at("start"))
+        await client.post(at("promote"), json={"force": True})
+        made.said = [
+            RuleState(
+                id="p95 < 300ms for 1m",
+                kind="gate",
+                when="p95 < 300ms for 1m",
+                do=None,
+                judgement=Judgement(
+                    rule="p95 < 300ms for 1m",
+                    verdict=Verdict.UNKNOWN,
+                    reason="few_requests",
+                    value=0.25,
+                    bound=0.3,
+                    candidate_requests=4,
+                    baseline_requests=90,
+                    needs=16,
+                ),
+            )
+        ]
+
+        shown = (await client.get("/api/v1/rollouts/shop")).json
+
+        assert shown["stage"]["waits_for"] == ["hold", "p95 < 300ms for 1m", "approval"]
+        assert shown["rules"] == [
+            {
+                "id": "p95 < 300ms for 1m",
+                "kind": "gate",
+                "when": "p95 < 300ms for 1m",
+                "do": None,
+                "route": None,
+                "path": None,
+                "verdict": "unknown",
+                "reason": "few_requests",
+                "value": 250,
+                "bound": 300,
+                "baseline": None,
+                "requests": {"candidate": 4, "baseline": 90},
+                "needs": 16,
+            }
+        ]
+
+
+async def test_without_a_store_a_rollback_is_in_force_all_the_same(tmp_path: Path) -> None:
+    """Users come first; whatever moves forward waits for the store."""
+    (tmp_path / "crossfade.db").mkdir()
+    async with desk(tmp_path, PLANNED) as (_, client):
+        assert (await client.post(at("start"))).status == 503
+        back = await client.post(at("rollback"))
+
+        assert (back.status, back.json["state"]) == (200, "rolled_back")

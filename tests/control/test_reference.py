@@ -43,11 +43,11 @@ def test_what_is_written_is_found_good(tmp_path: Path, monkeypatch: pytest.Monke
     """Only what stands between the marks is touched; a page of old is found out."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
-    (tmp_path / PAGE).write_text(f"before\n{BEGIN}old\n{END}after\n")
+    (tmp_path / PAGE).write_text(f"before\n{BEGIN}yesterday\n{END}after\n")
 
     assert [main([each]) for each in ("--check", "--write", "--check", "--help")] == [1, 0, 0, 2]
     page = (tmp_path / PAGE).read_text()
-    assert (page.startswith("before\n"), page.endswith("after\n"), "old" in page) == (True, True, False)
+    assert (page.startswith("before\n"), page.endswith("after\n"), "yesterday" in page) == (True, True, False)
 
 
 def test_a_page_without_marks_is_not_guessed_at() -> None:
