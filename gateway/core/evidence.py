@@ -216,24 +216,40 @@ def log_wealth_of_relative_quantile(
 ) -> float:
     """Evidence that the candidate's quantile is above (or below) ``limit`` of the baseline's.
 
-    The baseline's true quantile is in some bucket: the least over all of them, as far as they matter.
+    The baseline's true quantile is in some bucket: the least over all of them, as far as they matter. What is known to
+    stay under ``needed``, or to reach it, is not worked out any closer.
     """
     share = 1 - level
-
-    def joint(bucket: int) -> float:
-        return _log_wealth_beyond(candidate, share, limit, bucket, is_above) + _log_wealth_not_in(
-            baseline, share, bucket
-        )
-
     start = baseline.bucket_at(share)
-    least = joint(start)
-    for step in (1, -1):
+    here = _log_wealth_beyond(candidate, share, limit, start, is_above)
+    least = here + _log_wealth_not_in(baseline, share, start)
+    # The candidate's part falls on the side where less of it is beyond the limit, and grows on the other.
+    worst = log_wealth_above(Counts(0, candidate.trials), share) if is_above else _log_wealth_of_none(candidate, share)
+    for step, candidates_least in ((1, worst if is_above else here), (-1, here if is_above else worst)):
         bucket = start + step
-        while least >= needed and not baseline.is_beyond(bucket):
-            least = min(least, joint(bucket))
+        while least >= needed:
+            others = _log_wealth_not_in(baseline, share, bucket)
+            if _is_enough(others, needed - candidates_least):
+                break
+            least = min(least, others + _log_wealth_beyond(candidate, share, limit, bucket, is_above))
+            if baseline.is_beyond(bucket):  # further out it stays the same, while the candidate's goes on to fall
+                end = LAST_BUCKET if step > 0 else 0
+                return min(least, others + _log_wealth_beyond(candidate, share, limit, end, is_above))
             bucket += step
-    # Beyond all its latencies the baseline's part stays the same, and the candidate's goes on to fall.
-    return least if least < needed else min(least, joint(0), joint(LAST_BUCKET))
+    return least
+
+
+def _is_enough(others: float, needed: float) -> bool:
+    """Whether the baseline's part stays above ``needed`` from here on outwards.
+
+    Of its two halves the one that speaks of this side only grows; the other one is at most 1 here, and may vanish.
+    """
+    return others > 0 and others + log1p(-exp(-others) / 2) >= needed
+
+
+def _log_wealth_of_none(latencies: Latencies, share: float) -> float:
+    """Evidence that few exceed a latency that all exceed: the least there can be."""
+    return log_wealth_below(Counts(latencies.trials, latencies.trials), share)
 
 
 def _log_wealth_beyond(latencies: Latencies, share: float, limit: Limit, bucket: int, is_above: bool) -> float:

@@ -287,14 +287,14 @@ def naive_relative(
 def test_no_bucket_of_the_baseline_is_forgotten(
     one: Buckets, other: Buckets, level: float, bound: Bound, is_above: bool, needed: float
 ) -> None:
-    """The scan stops early only where nothing can change: it says what looking at hundreds of buckets says."""
+    """The scan stops early only where nothing can change: it is believed when looking at hundreds of buckets is."""
     candidate, baseline, limit = Latencies(one), Latencies(other), limit_of(Metric.P95, bound)
 
     naive = naive_relative(candidate, baseline, level, limit, is_above=is_above)
     found = log_wealth_of_relative_quantile(candidate, baseline, level, limit, is_above=is_above, needed=needed)
 
     assert found >= naive - 1e-6
-    assert found == pytest.approx(naive, abs=1e-6) if naive >= needed + 1e-6 else found < needed + 1e-6
+    assert found >= needed if naive >= needed + 1e-6 else found < needed + 1e-6
 
 
 @pytest.mark.parametrize("is_above", [True, False])
