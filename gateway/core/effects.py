@@ -131,11 +131,13 @@ def promote(ask: Ask) -> Progress:
 
 def advance(ask: Ask) -> Progress:
     """The next stage, or the end of the plan."""
-    rollout, progress = ask.rollout, ask.progress
-    following = progress.stage + 1
-    if following < len(rollout.plan.stages):
-        return enter(rollout, progress, ask.now, following)
-    return change(progress, state=State.COMPLETED, watch_left_seconds=rollout.plan.watch_seconds)
+    rollout, progress, stages = ask.rollout, ask.progress, ask.rollout.plan.stages
+    if stages[progress.stage].percent > progress.stage_percent:
+        return enter(rollout, progress, ask.now, progress.stage)  # an edit has put even the first above the share
+    if progress.stage + 1 < len(stages):
+        return enter(rollout, progress, ask.now, progress.stage + 1)
+    ended = progress if is_same(stages[-1], progress) else enter(rollout, progress, ask.now, progress.stage)
+    return change(ended, state=State.COMPLETED, watch_left_seconds=rollout.plan.watch_seconds)
 
 
 def approve(ask: Ask) -> Progress:

@@ -90,6 +90,18 @@ def test_behind_the_last_stage_a_plan_is_completed() -> None:
     assert (completed.state, completed.stage_percent, completed.watch_left_seconds) == (State.COMPLETED, 100, 7)
 
 
+def test_a_share_that_an_edit_left_below_the_first_stage_is_promoted_to_it() -> None:
+    """And one that it left above the last comes down to it at the end."""
+    paused = msgspec.structs.replace(started(planned(Stage(2.0))), state=State.PAUSED)
+    above, below = planned(Stage(5.0), Stage(50.0)), planned(Stage(1.0))
+
+    first = act(above, paused, Action.PROMOTE, force=True)
+    ended = act(below, paused, Action.PROMOTE, force=True)
+
+    assert (first.stage, first.stage_percent) == (0, 5)
+    assert (ended.state, ended.stage_percent) == (State.COMPLETED, 1)
+
+
 def test_a_step_back_enters_the_stage_before_anew() -> None:
     """Its hold counts from nothing, and no window reaches behind it."""
     there = msgspec.structs.replace(started(PLAN, 2), held_seconds=50.0, watched_since=0.0)
