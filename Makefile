@@ -36,12 +36,14 @@ check: .venv/.installed-dev  ## format, lint, types, layers, generated files
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m gateway.settings.reference --check
 	$(BIN)/python -m gateway.telemetry.reference --check
+	$(BIN)/python -m gateway.control.reference --check
 
 fmt: .venv/.installed-dev  ## formats the code, mends what ruff can, writes the generated files
 	$(BIN)/ruff check --fix-only $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/python -m gateway.settings.reference --write
 	$(BIN)/python -m gateway.telemetry.reference --write
+	$(BIN)/python -m gateway.control.reference --write
 
 bench: .venv/.installed-dev debian-bench  ## CPU, latency and memory beside nginx, HAProxy and aiohttp
 	$(BIN)/python -m bench $(ARGS)

@@ -198,7 +198,7 @@ class Conductor:
             log.warning("transition_waits", rollout=name, reason=str(error))  # it is found again in a second
 
     async def _tell(self, name: str, seat: _Seat, outcome: Outcome) -> None:
-        broken = broken_quietly(outcome, outcome.progress)
+        broken = broken_quietly(outcome)
         for rule in broken.keys() - seat.told:
             await self._rollouts.commit(name, _notification(self._rollouts.progress(name), broken[rule]))
         seat.told = set(broken)

@@ -93,16 +93,16 @@ def _not_asked(gate: Webhook | Query) -> Judgement:
     return Judgement(rule=gate.text, verdict=Verdict.UNKNOWN, reason="not_asked_yet")
 
 
-def broken_quietly(outcome: Outcome, progress: Progress) -> Mapping[str, Judgement]:
+def broken_quietly(outcome: Outcome) -> Mapping[str, Judgement]:
     """What people are to be told though nothing changes, by the rule's name.
 
-    Broken guards that only notify; all of them once a completed rollout is no longer watched; and faults that both arms
-    share.
+    Guards that are broken but only notify, or have nothing left to do, or come after the watch of a completed rollout;
+    and faults that both arms share.
     """
-    is_over = progress.state is State.COMPLETED and progress.watch_left_seconds <= 0
+    is_quiet = outcome.transition is None
     return {
         judgement.rule: judgement
         for guard, judgement in outcome.guards
-        if (judgement.verdict is Verdict.BROKEN and (guard.do is Do.NOTIFY or is_over))
+        if (judgement.verdict is Verdict.BROKEN and (guard.do is Do.NOTIFY or is_quiet))
         or judgement.reason == Reason.BOTH_ARMS
     }

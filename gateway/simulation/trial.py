@@ -218,7 +218,7 @@ class _Course:
             self._watch.begin_stage(self._second)
             self._enter()
             self._tell(kind, "operator", "approved")
-        quiet = broken_quietly(outcome, self._progress)
+        quiet = broken_quietly(outcome)
         for rule in sorted(quiet.keys() - self._told):
             self._tell("notify", "rule", f"{rule}: {quiet[rule].reason}", quiet[rule])
         self._told = set(quiet)

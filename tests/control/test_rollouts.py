@@ -189,7 +189,7 @@ async def test_a_rule_acts_and_its_event_carries_what_it_saw(tmp_path: Path) -> 
     assert (event.kind, event.actor.type, event.actor.name) == ("rollback", "rule", "error_rate > 5% for 1m")
     assert (event.inputs["value"], event.inputs["bound"], event.inputs["incident"]) == (0.5, 0.05, "i1")
     assert await made.store.incidents() == [incident]
-    assert made.heard[-1][0] == event
+    assert event in [heard for heard, _ in made.heard]
     await made.close()
 
 
@@ -231,7 +231,8 @@ async def test_a_store_that_stands_still_does_not_hold_up_a_guard(tmp_path: Path
     event = await rollouts.commit("shop", made.hit())
 
     assert event is not None
-    assert (event.id, made.percent, made.heard[-1][0].kind) == (0, 0, "rollback")
+    assert (event.id, made.percent) == (0, 0)
+    assert event in [heard for heard, _ in made.heard]
     assert await made.store.progresses() == {}
     await made.close()
     again = Shop(tmp_path)

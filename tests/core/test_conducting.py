@@ -156,7 +156,7 @@ def test_people_are_told_of_what_breaks_without_consequences() -> None:
     assert life.live(30, candidate=ILL, baseline=ILL) == []
     moment = Moment(31.0, 1.0, 31.0)
 
-    told = broken_quietly(conduct(life.watch, life.rollout, life.progress, moment, life.ask), life.progress)
+    told = broken_quietly(conduct(life.watch, life.rollout, life.progress, moment, life.ask))
 
     assert {name: each.reason for name, each in told.items()} == {
         "errors > 3 for 1m": Reason.BROKEN,
@@ -172,4 +172,14 @@ def test_after_its_watch_a_completed_rollout_only_notifies() -> None:
 
     assert life.live(5, candidate=ILL) == []
     outcome = conduct(life.watch, life.rollout, life.progress, Moment(life.second, 1.0, 0.0), life.ask)
-    assert list(broken_quietly(outcome, life.progress)) == ["errors > 3 for 1m"]
+    assert list(broken_quietly(outcome)) == ["errors > 3 for 1m"]
+
+
+def test_people_are_told_of_a_guard_that_has_nothing_left_to_do() -> None:
+    """What it would pause is paused already."""
+    life = Life(Stage(5, hold_seconds=99), guards=(Guard(parse_rule("errors > 3"), Do.PAUSE),))
+    assert life.live(3, candidate=ILL) == ["pause"]
+
+    outcome = conduct(life.watch, life.rollout, life.progress, Moment(life.second, 1.0, 0.0), life.ask)
+
+    assert (outcome.transition, list(broken_quietly(outcome))) == (None, ["errors > 3 for 1m"])
