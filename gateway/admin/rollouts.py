@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
-from gateway.admin.answers import show_time
+from gateway.admin.answers import show_epoch
 from gateway.admin.questions import Question, Reason
 from gateway.control.readings import list_values
 from gateway.core.lifecycle import Action, State, is_held, is_hold_over
+from gateway.core.types import Mode
 
 if TYPE_CHECKING:
     from gateway.admin.control import Call, Control
@@ -32,7 +32,8 @@ class StageView(msgspec.Struct, frozen=True):
     """RFC 3339, UTC."""
     hold_left_s: float
     waits_for: list[str]
-    """What keeps it from the next one: `hold`, `approval`, or the ids of gates."""
+    """What keeps it from the next one: `hold`, `approval`, or the ids of gates; or what makes it stand still: `resume`,
+    `unset` (an operator's percentage), `mode: live`, `CROSSFADE_ROLLBACK`."""
 
 
 class PlannedStage(msgspec.Struct, frozen=True):
@@ -211,7 +212,7 @@ def view_rollout(state: RolloutState, control: Control) -> RolloutView:
         source=state.source,
         stage=_view_stage(state, rules),
         stages=[_view_planned(stage) for stage in plan.stages],
-        cooldown_until=_cooldown_until(state, control.now()),
+        cooldown_until=_cooldown_until(state),
         retries_left=progress.retries_left if plan.stages else None,
         routes=list(state.routes),
         rules=rules,
@@ -229,7 +230,7 @@ def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
         of=len(stages),
         percent=progress.stage_percent,
         cohorts=list(progress.stage_cohorts),
-        since=show_time(datetime.fromtimestamp(progress.stage_since, UTC)),
+        since=show_epoch(progress.stage_since),
         hold_left_s=max(0.0, round(stages[index].hold_seconds - progress.held_seconds, 1)),
         waits_for=_list_waits(state, stages[index], rules),
     )
@@ -240,9 +241,24 @@ def _list_waits(state: RolloutState, stage: Stage, rules: list[RuleView]) -> lis
     progress = state.progress
     if progress.state is State.COMPLETED:
         return []
+    stops = _list_stops(state)
+    if stops:
+        return stops
     waits = [] if is_hold_over(state.rollout, progress) else ["hold"]
     waits += [rule.id for rule in rules if rule.kind == "gate" and rule.verdict != "ok"]
     return [*waits, "approval"] if stage.needs_approval else waits
+
+
+def _list_stops(state: RolloutState) -> list[str]:
+    """What makes a plan stand still, whatever its hold and gates."""
+    rollout, progress = state.rollout, state.progress
+    stops = {
+        "CROSSFADE_ROLLBACK": rollout.killed,
+        "mode: live": rollout.mode is not Mode.LIVE,
+        "unset": progress.percent is not None,
+        "resume": progress.state is State.PAUSED,
+    }
+    return [name for name, is_so in stops.items() if is_so]
 
 
 def _view_planned(stage: Stage) -> PlannedStage:
@@ -269,7 +285,7 @@ def _view_rule(rule: RuleState) -> RuleView:
     )
 
 
-def _cooldown_until(state: RolloutState, now: datetime) -> str | None:
-    left = state.progress.cooldown_left_seconds
-    is_cooling = state.progress.state is State.ROLLED_BACK and left > 0
-    return show_time(now + timedelta(seconds=left)) if is_cooling else None
+def _cooldown_until(state: RolloutState) -> str | None:
+    progress = state.progress
+    is_cooling = progress.state is State.ROLLED_BACK and progress.cooldown_left_seconds > 0
+    return show_epoch(progress.saved_at + progress.cooldown_left_seconds) if is_cooling else None

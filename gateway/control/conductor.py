@@ -15,12 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
+import msgspec
 import structlog
 
 from gateway.control.decisions import describe_decision
+from gateway.control.readings import list_values
 from gateway.control.recall import Newcomer, recall
 from gateway.core.conducting import Moment, Outcome, broken_quietly, conduct
 from gateway.core.lifecycle import Transition
+from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
 from gateway.errors import StoreUnavailable
 
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from gateway.core.lifecycle import Progress
     from gateway.core.plans import Guard, Query, Webhook
     from gateway.core.types import Rollout
-    from gateway.core.verdicts import Judgement
     from gateway.store.records import Event
 
 TICK_SECONDS: Final = 1.0
@@ -106,6 +108,7 @@ class Conductor:
         self._seats: dict[str, _Seat] = {}
         self._last = clocks.monotonic()
         rollouts.listeners.append(self._follow)
+        rollouts.unmet = self._list_unmet
 
     async def run(self) -> None:
         """Once a second, for ever."""
@@ -191,11 +194,23 @@ class Conductor:
             return
         try:
             if outcome.transition is not None:
-                await self._rollouts.commit(name, outcome.transition)
+                await self._rollouts.commit(name, self._complete(name, outcome.transition))
             else:
                 await self._tell(name, seat, outcome)
         except StoreUnavailable as error:
             log.warning("transition_waits", rollout=name, reason=str(error))  # it is found again in a second
+
+    def _complete(self, name: str, transition: Transition) -> Transition:
+        """What a plan does rests on the hold and on what the gates said."""
+        if transition.actor != "plan":
+            return transition
+        gates = [{"id": rule.id, **list_values(rule.judgement)} for rule in self.rules(name) if rule.kind == "gate"]
+        inputs = {"held_s": round(transition.before.held_seconds, 1), "gates": gates}
+        return msgspec.structs.replace(transition, inputs=transition.inputs | inputs)
+
+    def _list_unmet(self, name: str) -> list[str]:
+        rules = [rule for rule in self.rules(name) if rule.kind == "gate" and rule.judgement.verdict is not Verdict.OK]
+        return [f"{rule.id} is {rule.judgement.verdict}" for rule in rules]
 
     async def _tell(self, name: str, seat: _Seat, outcome: Outcome) -> None:
         broken = broken_quietly(outcome)

@@ -24,7 +24,7 @@ from gateway.control.standing import RolloutState, check_percent
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Action, Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
-from gateway.errors import StoreUnavailable, UnknownRollout
+from gateway.errors import StoreUnavailable, UnknownRollout, WrongAction
 from gateway.settings.names import suggest
 from gateway.store.records import Actor, Event, Incident, NewEvent, Standing
 
@@ -58,6 +58,8 @@ class Rollouts:
         """Hear of every transition that is in force."""
         self.record: Record = _record_nothing
         """Makes the incident of a rollback."""
+        self.unmet: Callable[[str], Sequence[str]] = lambda _name: ()
+        """Which gates of a rollout are not ok now."""
         self._store = store
         self._publish = publish
         self._now = now
@@ -225,6 +227,8 @@ class Rollouts:
             assert before is not None  # noqa: S101 - every rollout of the file has one
             if percent is not None:
                 check_percent(rollout, percent)
+            if action is Action.PROMOTE and not force and before.state is State.WAITING:
+                self._check_gates(name)
             now = self._now().timestamp()
             kind, after = lifecycle.act(rollout, before, action, now, percent=percent, force=force, to=to)
             transition = Transition(
@@ -238,6 +242,14 @@ class Rollouts:
             )
             await self._carry_out(name, transition)
             return self.state(name)
+
+    def _check_gates(self, name: str) -> None:
+        """Gates that were ok when the waiting began may not be so any more."""
+        unmet = self.unmet(name)
+        if unmet:
+            raise WrongAction(
+                f"`{name}` waits for more than an approval: {', '.join(unmet)}; promote with force skips it"
+            )
 
     async def commit(self, name: str, transition: Transition) -> Event | None:
         """Do what a rule or a plan leads to; None, and nothing, when somebody has acted meanwhile.

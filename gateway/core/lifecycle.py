@@ -221,7 +221,7 @@ def _find_planned(rollout: Rollout, progress: Progress, now: float, gates_ok: bo
 
 def _plan(row: Row, ask: Ask, reason: str) -> Transition:
     kind, after = _take(row, ask)
-    return _tell(kind, ask.progress, after, ("plan", f"stage {after.stage + 1}", reason))
+    return _tell(kind, ask.progress, after, ("plan", f"stage {ask.progress.stage + 1}", reason))
 
 
 def _tell(

@@ -20,6 +20,7 @@ answered it. Time is seconds of a clock that never goes back, passed in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from math import ceil, inf
 from typing import Final, NamedTuple
 
 from gateway.core.evidence import log_needed, part_of
@@ -240,8 +241,8 @@ class Watch:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
         if not _is_so(rule, sight):
             return self._say(rule, sight, Verdict.OK, Reason.QUIET)
-        reason = self._weigh(rule, sight)
-        return self._say(rule, sight, Verdict.BROKEN if reason is Reason.BROKEN else Verdict.UNKNOWN, reason)
+        reason, needs = self._weigh(rule, sight)
+        return self._say(rule, sight, Verdict.BROKEN if reason is Reason.BROKEN else Verdict.UNKNOWN, reason, needs)
 
     def _judge_sight(self, rule: Rule, sight: _Sight, age: float) -> Judgement:
         lacking = self._find_lack(rule, sight)
@@ -253,8 +254,12 @@ class Watch:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
         if not _is_so(rule, sight):
             return self._say(rule, sight, Verdict.BROKEN, Reason.NOT_MET)
-        if self._alpha is not None and needs_evidence(rule) and not self._is_supported(rule, sight.group, self._alpha):
-            return self._say(rule, sight, Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
+        if self._alpha is not None and needs_evidence(rule):
+            needed, (candidate, baseline) = log_needed(self._alpha), self._pair(rule, sight.group).stage()
+            wealth = log_wealth_of(rule, candidate, baseline, needed)
+            if wealth < needed:
+                needs = _estimate_needs(trials_of(rule.metric, candidate), wealth, needed)
+                return self._say(rule, sight, Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE, needs)
         return self._say(rule, sight, Verdict.OK, Reason.MET)
 
     def _find_lack(self, rule: Rule, sight: _Sight) -> Reason | None:
@@ -269,23 +274,29 @@ class Watch:
             return Reason.NO_BASELINE
         return None
 
-    def _weigh(self, rule: Rule, sight: _Sight) -> Reason:
-        """Whether what a guard fears is the candidate's fault, and the evidence from some beginning on supports it."""
+    def _weigh(self, rule: Rule, sight: _Sight) -> tuple[Reason, int | None]:
+        """Whether what a guard fears is the candidate's fault, and the evidence from some beginning on supports it.
+
+        Where it does not yet, also about how many more requests of the candidate it takes, if things stay as they are.
+        """
         if self._is_shared(rule, sight.baseline):
-            return Reason.BOTH_ARMS
+            return Reason.BOTH_ARMS, None
         if self._alpha is None or not needs_evidence(rule):
-            return Reason.BROKEN
+            return Reason.BROKEN, None
         alpha = self._guard_alpha * (part_of(self._paths[sight.group]) if rule.per_path else 1)
-        reason = Reason.LITTLE_EVIDENCE
+        reason, estimates = Reason.LITTLE_EVIDENCE, []
         for start, candidate, baseline in self._pair(rule, sight.group).sinces(rule.window_seconds):
-            needed = log_needed(alpha, start)
-            if not trials_of(rule.metric, candidate) or log_wealth_of(rule, candidate, baseline, needed) < needed:
+            trials, needed = trials_of(rule.metric, candidate), log_needed(alpha, start)
+            wealth = log_wealth_of(rule, candidate, baseline, needed) if trials else 0.0
+            if wealth < needed:
+                estimates.append(_estimate_needs(trials, wealth, needed))
                 continue
             if not self._may_be_shared(rule, sight.baseline) or self._is_different(rule, candidate, baseline):
-                return Reason.BROKEN
+                return Reason.BROKEN, None
             if self._is_shared(rule, baseline):
                 reason = Reason.BOTH_ARMS
-        return reason
+        known = [needs for needs in estimates if needs is not None]
+        return reason, min(known, default=None) if reason is Reason.LITTLE_EVIDENCE else None
 
     def _may_be_shared(self, rule: Rule, baseline: Cell) -> bool:
         """Whether a baseline is there that may have the same fault. One without requests can't excuse the candidate."""
@@ -313,11 +324,6 @@ class Watch:
         """Whether the baseline has had next to nothing in the whole stage, as at 100 %."""
         return not self._has_enough(rule, self._pair(rule, group).baseline.stage)
 
-    def _is_supported(self, rule: Rule, group: Group, alpha: float) -> bool:
-        """Whether the evidence of the whole stage supports what a gate asks for."""
-        needed = log_needed(alpha)
-        return log_wealth_of(rule, *self._pair(rule, group).stage(), needed) >= needed
-
     def _worst(self, rule: Rule, judged: list[Judgement]) -> Judgement:
         """The one that matters: broken before unknown before ok, then the furthest beyond its bound."""
         if not judged:
@@ -326,7 +332,7 @@ class Watch:
             )
         return max(judged, key=lambda each: (_SEVERITY[each.verdict], _excess(each)))
 
-    def _say(self, rule: Rule, sight: _Sight, verdict: Verdict, reason: Reason) -> Judgement:
+    def _say(self, rule: Rule, sight: _Sight, verdict: Verdict, reason: Reason, needs: int | None = None) -> Judgement:
         requests = trials_of(rule.metric, sight.candidate)
         return Judgement(
             rule=self._names[rule],
@@ -339,7 +345,7 @@ class Watch:
             baseline=sight.other,
             candidate_requests=requests,
             baseline_requests=trials_of(rule.metric, sight.baseline),
-            needs=self._plan.min_requests - requests if reason is Reason.FEW_REQUESTS else None,
+            needs=self._plan.min_requests - requests if reason is Reason.FEW_REQUESTS else needs,
         )
 
 
@@ -350,6 +356,11 @@ def _take(pair: _Pair, subject: Subject, since: float, cell: Cell) -> None:
     pair.baseline.take(since, cell)
     if cell.kept_away:
         pair.candidate.take(since, Cell(requests=cell.kept_away, errors={KEPT_AWAY: cell.kept_away}))
+
+
+def _estimate_needs(trials: int, wealth: float, needed: float) -> int | None:
+    """How many more trials it takes until the wealth is there, growing as it has; None where it does not grow."""
+    return ceil(trials * (needed - wealth) / wealth) if wealth > 0 and needed < inf else None
 
 
 def _is_so(rule: Rule, sight: _Sight) -> bool:

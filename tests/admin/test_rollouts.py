@@ -312,3 +312,25 @@ async def test_without_a_store_a_rollback_is_in_force_all_the_same(tmp_path: Pat
         back = await client.post(at("rollback"))
 
         assert (back.status, back.json["state"]) == (200, "rolled_back")
+
+
+async def test_a_plan_that_stands_still_says_why(tmp_path: Path) -> None:
+    """It is not its hold that an operator should wait for."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        await client.post(at("start"))
+
+        paused = (await client.post(at("pause"))).json["stage"]["waits_for"]
+        both = (await client.put(at("percent"), json={"percent": 3})).json["stage"]["waits_for"]
+        await client.post(at("resume"))
+        overridden = (await client.get("/api/v1/rollouts/shop")).json["stage"]["waits_for"]
+
+        assert (paused, both, overridden) == (["resume"], ["unset", "resume"], ["unset"])
+
+
+async def test_the_end_of_a_cooldown_stays_where_it_is(tmp_path: Path) -> None:
+    """It is a time, not a distance."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        await client.post(at("start"))
+        first = (await client.post(at("rollback"))).json["cooldown_until"]
+        assert first is not None
+        assert (await client.get("/api/v1/rollouts/shop")).json["cooldown_until"] == first

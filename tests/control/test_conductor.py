@@ -16,6 +16,7 @@ from gateway.core.lifecycle import Action, State, Transition
 from gateway.core.plans import Do, Guard, Plan, Stage
 from gateway.core.rules import parse_rule
 from gateway.core.types import KeyKind, KeySource, Match, Route, Table
+from gateway.errors import WrongAction
 from gateway.store.records import Actor, Event
 from gateway.store.sqlite import SqliteStore
 from tests.core.asking import rollout
@@ -267,4 +268,39 @@ async def test_a_plan_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
     folder.mkdir()
     await gateway.live(1)
     assert (gateway.share, gateway.kinds) == (50, ["stage"])
+    await gateway.end()
+
+
+async def test_a_plan_says_what_its_step_rests_on(folder: Path) -> None:
+    """How long it held, and what each gate saw."""
+    stages = (Stage(5, hold_seconds=5, gates=(parse_rule("errors < 100 for 5s"),)), Stage(100, hold_seconds=99))
+    gateway = Gateway(folder, stages=stages)
+    await gateway.begin()
+
+    await gateway.live(8, errors=1)
+
+    event = gateway.heard[-1][0]
+    assert (event.kind, event.actor.type, event.actor.name) == ("stage", "plan", "stage 1")
+    assert event.inputs["held_s"] == pytest.approx(6, abs=1)
+    gate = event.inputs["gates"][0]  # type: ignore[index]
+    assert (gate["id"], gate["verdict"], gate["bound"]) == ("errors < 100 for 5s", "ok", 100)
+    await gateway.end()
+
+
+async def test_an_approval_does_not_skip_a_gate_that_broke_meanwhile(folder: Path) -> None:
+    """Whoever means that says so with force."""
+    stages = (Stage(5, gates=(parse_rule("errors < 10 for 5s"),), needs_approval=True), Stage(100, hold_seconds=99))
+    gateway = Gateway(folder, stages=stages)
+    await gateway.begin()
+    await gateway.live(8)
+    assert gateway.kinds == ["approval"]
+    await gateway.live(2, errors=50)
+
+    with pytest.raises(WrongAction, match="errors < 10 for 5s is broken"):
+        await gateway.rollouts.act("shop", Action.PROMOTE, reason="", actor=ADA)
+    assert gateway.share == 5
+
+    await gateway.live(8)
+    await gateway.rollouts.act("shop", Action.PROMOTE, reason="", actor=ADA)
+    assert gateway.share == 100
     await gateway.end()

@@ -312,3 +312,20 @@ def test_alpha_is_split_over_the_guards_that_spend_it() -> None:
         scene.count({subject(CANDIDATE): Cell(requests=40, errors={"5xx": 22})})
 
     assert [scene.guard.verdict for scene in scenes] == [Verdict.BROKEN, Verdict.BROKEN, Verdict.UNKNOWN]
+
+
+def test_it_says_how_many_requests_are_still_needed() -> None:
+    """As far as that can be told: about as many as it then takes."""
+    scene = Scene(["error_rate > 5% for 5m"], gates=["error_rate < 2% for 5s"])
+    scene.run(6, both(Service(per_second=10, errors=0.12), Service(per_second=10)))
+    guard = scene.guard
+    assert (guard.verdict, guard.reason) == say(Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
+    assert guard.needs is not None
+
+    found = scene.run_until_broken(60, both(Service(per_second=10, errors=0.12), Service(per_second=10)))
+
+    assert found is not None
+    assert 0.3 * guard.needs <= 10 * found <= 4 * guard.needs
+    scene = Scene(gates=["error_rate < 2% for 5s"])
+    scene.run(6, both(Service(per_second=10), Service(per_second=10)))
+    assert (scene.gate.reason, (scene.gate.needs or 0) > 50) == (Reason.LITTLE_EVIDENCE, True)
