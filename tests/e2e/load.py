@@ -15,11 +15,12 @@ PAUSE_SECONDS = 0.002
 class Load:
     """``clients`` threads that ask ``path`` on kept-alive connections while the ``with`` block lasts."""
 
-    def __init__(self, port: int, path: str, clients: int = 4) -> None:
+    def __init__(self, port: int, path: str, clients: int = 4, pause_seconds: float = PAUSE_SECONDS) -> None:
         self.answered = 0
         self.failures: list[str] = []
         self._port = port
         self._path = path
+        self._pause_seconds = pause_seconds
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
@@ -51,7 +52,7 @@ class Load:
             except (OSError, http.client.HTTPException) as error:
                 self._note(repr(error))
                 connection.close()  # http.client opens it again
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(self._pause_seconds)
         connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, number: int) -> None:
