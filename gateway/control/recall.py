@@ -53,7 +53,8 @@ def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back:
     watch.restart(second - max(0.0, at - began))
     since = max(began, progress.stage_since)
     if since < at - back:
-        watch.begin_stage(second - (at - since))
+        if since > began:
+            watch.begin_stage(second - (at - since))
         watch.take(second - back, windows.sum(since, at - back - 1, newcomer.is_mine))
 
 
@@ -61,7 +62,8 @@ def _take(newcomer: Newcomer, begins: float, ends: float, cells: Mapping[Subject
     progress = newcomer.progress
     if begins < int(progress.watched_since):
         return
-    if begins >= progress.stage_since > begins - 1:
+    # A first stage begins with the watch itself: begun a moment later, its evidence would miss the rules' first start.
+    if begins >= progress.stage_since > max(begins - 1, progress.watched_since):
         newcomer.watch.begin_stage(ends)
     mine = {subject: cell for subject, cell in cells.items() if newcomer.is_mine(subject)}
     newcomer.watch.take(ends, mine)

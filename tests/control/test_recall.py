@@ -11,7 +11,7 @@ from gateway.core.plans import Do, Guard, Plan, Stage
 from gateway.core.rules import parse_rule
 from gateway.core.verdicts import Verdict
 from gateway.core.watch import Watch
-from gateway.core.windows import Windows
+from gateway.core.windows import Cell, Windows
 from tests.core.asking import rollout
 
 AT = 100_000.0
@@ -92,6 +92,18 @@ def test_a_gate_finds_the_evidence_of_its_whole_stage() -> None:
     assert said[late].verdict is Verdict.OK
     assert (said[soon].verdict, said[soon].reason) == (Verdict.UNKNOWN, "young_stage")
     assert said[young].verdict is Verdict.OK
+
+
+def test_evidence_begins_with_a_rollout_and_not_some_time_later() -> None:
+    """A rule that looks back far is as soon as others: its evidence has a beginning at the very start."""
+    fresh = newcomer("error_rate > 5% for 1h", watched_since=AT - 0.7, stage_since=AT - 0.7)
+    recall(windows_of(*[0] * 3), [fresh], AT, SECOND)
+
+    for second in range(1, 10):
+        cells = {counted(10)[0].subject: Cell(requests=10, errors={"5xx": 10})}
+        fresh.watch.take(SECOND + second, cells)
+
+    assert fresh.watch.judge_guards(SECOND + 10, None)[0][1].verdict is Verdict.BROKEN
 
 
 def test_a_fault_before_it_is_a_fault() -> None:
