@@ -21,6 +21,7 @@ import structlog
 from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
 from gateway.control.recall import Newcomer, recall
+from gateway.control.rollouts import is_urgent
 from gateway.core.conducting import Moment, Outcome, broken_quietly, conduct
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
     from gateway.control.rollouts import Rollouts
     from gateway.core.figures import Subject
     from gateway.core.histogram import Buckets
-    from gateway.core.lifecycle import Progress
     from gateway.core.plans import Guard, Query, Webhook
     from gateway.core.types import Rollout
-    from gateway.store.records import Event
 
 TICK_SECONDS: Final = 1.0
+
+PATIENCE_SECONDS: Final = 0.5
+"""How long a tick waits for what it has set going: for ever it would be blind."""
+
+WELL_SECONDS: Final = 300.0
+"""How long a rule must have been well before people are told of it again: a rate near its bound comes and goes."""
 
 RESTARTING: Final = frozenset({"start", "resume", "retry", "step_back", "rollback"})
 """The transitions behind which no window reaches."""
@@ -64,15 +69,17 @@ class RuleState:
 class _Seat:
     """What the conductor keeps of one rollout."""
 
-    __slots__ = ("outcome", "rollout", "routes", "told", "watch")
+    __slots__ = ("acting", "outcome", "rollout", "routes", "told", "watch")
 
     def __init__(self, rollout: Rollout, routes: frozenset[str]) -> None:
         self.rollout = rollout
         self.routes = routes
         self.watch = Watch(rollout, routes)
         self.outcome: Outcome | None = None
-        self.told: set[str] = set()
-        """The rules that people were told of, until they are well again."""
+        self.told: dict[str, float] = {}
+        """The rules that people were told of, and when each was broken last."""
+        self.acting: dict[bool, asyncio.Task[None]] = {}
+        """What is under way, by whether it is a rescue."""
 
 
 class Clocks(NamedTuple):
@@ -107,7 +114,7 @@ class Conductor:
         self._clocks = clocks
         self._seats: dict[str, _Seat] = {}
         self._last = clocks.monotonic()
-        rollouts.listeners.append(self._follow)
+        rollouts.followers.append(self._follow)
         rollouts.unmet = self._list_unmet
 
     async def run(self) -> None:
@@ -135,7 +142,8 @@ class Conductor:
                 changed[name] = outcome.progress
         self._rollouts.pass_time(changed)
         for name, seat in self._seats.items():
-            await self._act(name, seat)
+            self._begin(name, seat)
+        await self._let_act()
 
     def rules(self, name: str) -> list[RuleState]:
         """What each rule of a rollout said last, gates first."""
@@ -187,11 +195,27 @@ class Conductor:
         table = self._rollouts.table
         return describe_decision(rollout, progress, self.rules(name), table.revision if table is not None else "")
 
-    async def _act(self, name: str, seat: _Seat) -> None:
-        """What has to happen happens; else people are told what is broken without consequences."""
+    def _begin(self, name: str, seat: _Seat) -> None:
+        """Let happen what has to: one thing at a time, but a rescue does not wait for what waits for the store."""
         outcome = seat.outcome
         if outcome is None:
             return
+        is_rescue = outcome.transition is not None and is_urgent(outcome.transition)
+        if is_rescue not in seat.acting and (outcome.transition is not None or self._list_untold(seat, outcome)):
+            seat.acting[is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome))
+
+    async def _let_act(self) -> None:
+        """Give what has begun a moment. Raises what it raises: the master starts a new controller."""
+        acting = [task for seat in self._seats.values() for task in seat.acting.values()]
+        if acting:
+            await asyncio.wait(acting, timeout=PATIENCE_SECONDS)
+        for seat in self._seats.values():
+            for is_rescue, task in [*seat.acting.items()]:
+                if task.done():
+                    del seat.acting[is_rescue]
+                    task.result()
+
+    async def _act(self, name: str, seat: _Seat, outcome: Outcome) -> None:
         try:
             if outcome.transition is not None:
                 await self._rollouts.commit(name, self._complete(name, outcome.transition))
@@ -212,37 +236,31 @@ class Conductor:
         rules = [rule for rule in self.rules(name) if rule.kind == "gate" and rule.judgement.verdict is not Verdict.OK]
         return [f"{rule.id} is {rule.judgement.verdict}" for rule in rules]
 
-    async def _tell(self, name: str, seat: _Seat, outcome: Outcome) -> None:
-        broken = broken_quietly(outcome)
-        for rule in broken.keys() - seat.told:
-            await self._rollouts.commit(name, _notification(self._rollouts.progress(name), broken[rule]))
-        seat.told = set(broken)
+    def _list_untold(self, seat: _Seat, outcome: Outcome) -> dict[str, Judgement]:
+        """What people were not told of since it was well for a while: what comes and goes is one thing."""
+        second, broken = self._clocks.monotonic(), broken_quietly(outcome)
+        seat.told = {rule: at for rule, at in seat.told.items() if second - at < WELL_SECONDS}
+        untold = {rule: judgement for rule, judgement in broken.items() if rule not in seat.told}
+        seat.told.update({rule: second for rule in broken if rule in seat.told})
+        return untold
 
-    def _follow(self, event: Event, transition: Transition | None) -> None:
-        """Something happened, whoever did it: windows and evidence begin where they must."""
-        seat = self._seats.get(event.rollout or "")
-        if seat is None or transition is None:
+    async def _tell(self, name: str, seat: _Seat, outcome: Outcome) -> None:
+        for rule, judgement in self._list_untold(seat, outcome).items():
+            await self._rollouts.notify(name, judgement)
+            seat.told[rule] = self._clocks.monotonic()
+
+    def _follow(self, name: str, transition: Transition) -> None:
+        """Something is in force, whoever did it: windows and evidence begin where they must."""
+        seat = self._seats.get(name)
+        if seat is None:
             return
         second = self._clocks.monotonic()
         if transition.kind in RESTARTING:
             seat.watch.restart(second)
-            self._gates.restart(event.rollout or "")
+            self._gates.restart(name)
         elif transition.kind in STAGING:
             seat.watch.begin_stage(second)
-            self._gates.forget(event.rollout or "")
-
-
-def _notification(progress: Progress, judgement: Judgement) -> Transition:
-    return Transition(
-        kind="notify",
-        before=progress,
-        after=progress,
-        actor="rule",
-        name=judgement.rule,
-        reason=judgement.reason,
-        judgement=judgement,
-        inputs={},
-    )
+            self._gates.forget(name)
 
 
 _Each = TypeVar("_Each")

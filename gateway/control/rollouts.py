@@ -4,14 +4,15 @@ The table that is compiled from the file passes through here on its way to the w
 the cohorts that its progress gives it (`gateway.core.lifecycle`). Progress is in the store before it is in force; it
 outlives restarts, edits of the file, and even the rollout's absence from it.
 
-What keeps users from harm does not wait for a disk: a rollback, and whatever a guard does, is in force half a second
-later at the latest, and is stored as soon as that is possible.
+What keeps users from harm does not wait for a disk: a rollback, and whatever a guard does, is in force at once and
+stored as soon as that is possible. It overtakes whatever else of the rollout waits for the store.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -19,20 +20,22 @@ import msgspec
 import structlog
 
 from gateway.control.deposits import Deposit, Deposits
-from gateway.control.readings import list_values
 from gateway.control.standing import RolloutState, check_percent
+from gateway.control.telling import edit_of, notification_of, tell_file, tell_transition
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Action, Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
 from gateway.errors import StoreUnavailable, UnknownRollout, WrongAction
 from gateway.settings.names import suggest
-from gateway.store.records import Actor, Event, Incident, NewEvent, Standing
+from gateway.store.records import Actor, Event, Incident, NewEvent
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.core.verdicts import Judgement
     from gateway.store import Store
 
+Follower = Callable[[str, Transition], None]
 Listener = Callable[[Event, Transition | None], None]
 Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
@@ -54,8 +57,10 @@ class Rollouts:
     ) -> None:
         self.table: Table | None = None
         """In force, as the workers have it; None before the first."""
+        self.followers: list[Follower] = []
+        """Hear of every transition the moment that it is in force."""
         self.listeners: list[Listener] = []
-        """Hear of every transition that is in force."""
+        """Hear of every event, once it is stored or the store has had its time."""
         self.record: Record = _record_nothing
         """Makes the incident of a rollback."""
         self.unmet: Callable[[str], Sequence[str]] = lambda _name: ()
@@ -70,11 +75,18 @@ class Rollouts:
         """The routes of each rollout."""
         self._progresses: dict[str, Progress] = {}
         self._is_known = False
-        self._one_at_a_time = asyncio.Lock()
+        self._turns: defaultdict[tuple[str, bool], asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By rollout, and whether it is for what is urgent."""
+        self._reading = asyncio.Lock()
+        self._moves: Counter[str] = Counter()
+        """How often each rollout was moved; time that passes moves nothing."""
+        self._waiting: Counter[str] = Counter()
+        """How many transitions of each rollout wait for the store and are not in force yet."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._deposits = Deposits(store)
         self._passed: dict[str, Progress] = {}
         self._kept_at = 0.0
+        self._is_keeping = False
 
     # The store.
 
@@ -88,21 +100,26 @@ class Rollouts:
 
     async def retry(self) -> None:
         """Read what could not be read before and put it in force; write what could not be written."""
-        async with self._one_at_a_time:
-            with contextlib.suppress(StoreUnavailable):
-                if not self._is_known:
-                    await self._read()
-                    log.info("store_available", rollouts=len(self._progresses))
-                    if self._file is not None:
-                        self._adopt(self._file)
-                        self._put_in_force(self._file)
-                await self._deposits.pay()
+        with contextlib.suppress(StoreUnavailable):
+            await self._know()
+            await self._deposits.pay()
+
+    async def _know(self) -> None:
+        """Read how far rollouts are, if that could not be done before: nobody writes over what was never read."""
+        async with self._reading:
+            if self._is_known:
+                return
+            await self._read()
+            log.info("store_available", rollouts=len(self._progresses))
+            if self._file is not None:
+                self._adopt(self._file)
+                self._put_in_force(self._file)
 
     async def _read(self) -> None:
         now = self._now().timestamp()
         stored = await self._store.progresses()
         for name, progress in stored.items():
-            if name not in self._deposits.owed:
+            if not self._moves[name]:  # else it was rolled back meanwhile, which is owed to the store
                 self._progresses[name] = lifecycle.catch_up(progress, now)
         self._rollouts = {}  # each is adopted anew: nobody knows what the file said when this was stored
         self._is_known = True
@@ -110,9 +127,8 @@ class Rollouts:
     async def close(self) -> None:
         """Wait for what is being recorded, and write what passed and what is owed."""
         await asyncio.gather(*self._tasks)
-        async with self._one_at_a_time:
-            with contextlib.suppress(StoreUnavailable):
-                await self._deposits.pay()
+        with contextlib.suppress(StoreUnavailable):
+            await self._deposits.pay()
         await self._keep()
 
     # What the file says.
@@ -126,6 +142,9 @@ class Rollouts:
         except BaseException:
             self._rollouts, self._progresses, self._shared = former
             raise
+        for name, edit in edits:
+            self._moves[name] += 1
+            self._follow(name, edit)
         told = [(name, edit, self._tell(name, edit)) for name, edit in edits]
         self._spawn(self._record_file(table, told))
 
@@ -141,8 +160,9 @@ class Rollouts:
                 continue
             after = lifecycle.adopt(self._rollouts.get(rollout.name), rollout, before, now)
             self._progresses[rollout.name] = after
-            if _stands(before) != _stands(after):
-                edits.append((rollout.name, _edit(before, after)))
+            former = self._rollouts.get(rollout.name, rollout)
+            if _stands(former, before) != _stands(rollout, after):
+                edits.append((rollout.name, edit_of(before, after, self._file_name)))
         self._rollouts = {rollout.name: rollout for rollout in table.rollouts}
         self._shared = _share(table)
         return edits
@@ -155,22 +175,17 @@ class Rollouts:
 
     async def _record_file(self, table: Table, edits: list[tuple[str, Transition, NewEvent]]) -> None:
         """Tell the audit log, unless it is what the log was told last: a new controller reads the same file again."""
-        event = self._event("config", Actor("file", self._file_name), "the file's content was put in force")
-        inputs: dict[str, object] = {"routes": len(table.routes), "rollouts": len(table.rollouts)}
+        event = tell_file(table, self._file_name, self._now())
         try:
             newest = await self._store.newest(event.kind)
             if newest is None or newest.revision != table.revision:
-                stored = await self._store.record(
-                    msgspec.structs.replace(event, revision=table.revision, inputs=inputs)
-                )
-                self._announce(stored, None)
-            for name, edit, told in edits:
-                # Who acted meanwhile must not be overwritten: stored is what is in force now.
-                async with self._one_at_a_time:
-                    stored = await self._deposits.put(Deposit(name, self._progresses[name], told))
-                self._announce(stored, edit)
+                self._announce(await self._store.record(event), None)
         except StoreUnavailable as error:
             log.warning("event_lost", kind=event.kind, reason=str(error))
+        for name, edit, told in edits:
+            async with self._turns[name, False]:
+                stored = await self._deposits.put_soon(Deposit(name, self._progresses[name], told))
+            self._announce(stored, edit)
 
     # How they stand.
 
@@ -222,9 +237,11 @@ class Rollouts:
         Raises `UnknownRollout`, `BadValue` for what is no percentage of it, `WrongAction` where it does not fit how the
         rollout stands, and `StoreUnavailable`: then nothing has changed.
         """
-        async with self._one_at_a_time:
-            rollout, before = self._find(name), self._progresses.get(name)
-            assert before is not None  # noqa: S101 - every rollout of the file has one
+        async with self._turns[name, action is Action.ROLLBACK]:
+            self._find(name)
+            if action is not Action.ROLLBACK:
+                await self._know()
+            rollout, before = self._find(name), self._progresses[name]
             if percent is not None:
                 check_percent(rollout, percent)
             if action is Action.PROMOTE and not force and before.state is State.WAITING:
@@ -256,10 +273,17 @@ class Rollouts:
 
         Raises `StoreUnavailable` where it may wait for the store: then nothing has changed.
         """
-        async with self._one_at_a_time:
+        async with self._turns[name, is_urgent(transition)]:
+            if not is_urgent(transition):
+                await self._know()
             if self._progresses.get(name) != transition.before or name not in self._rollouts:
                 return None
             return await self._carry_out(name, transition)
+
+    async def notify(self, name: str, judgement: Judgement) -> None:
+        """Tell people of a rule though nothing changes. Raises `StoreUnavailable`."""
+        transition = notification_of(judgement, self._progresses[name])
+        self._announce(await self._store.record(self._tell(name, transition)), transition)
 
     def pass_time(self, changed: Mapping[str, Progress]) -> None:
         """Note the progress of rollouts for which only time has passed; it is written every few seconds."""
@@ -271,29 +295,54 @@ class Rollouts:
             self._spawn(self._keep())
 
     async def _keep(self) -> None:
-        """Write what passed, unless a transition is on its way: what was before it must not get there behind it."""
-        if not self._one_at_a_time.locked():
-            passed, self._passed = self._passed, {}
+        """Write what passed, but of no rollout whose transition is on its way: what was before must not come after."""
+        if not self._is_known or self._is_keeping:
+            return
+        passed = [name for name in self._passed if not self._waiting[name]]
+        self._passed = {name: progress for name, progress in self._passed.items() if self._waiting[name]}
+        self._is_keeping = True
+        try:
             await self._deposits.keep({name: self._progresses[name] for name in passed})
+        finally:
+            self._is_keeping = False
 
-    async def _carry_out(self, name: str, transition: Transition) -> Event:
-        """Store it, put it in force, announce it: in this order, so a crash leaves one side of it or the other."""
-        rollout, event = self._rollouts[name], self._tell(name, transition)
+    async def _carry_out(self, name: str, transition: Transition) -> Event | None:
+        """Store it, put it in force, announce it; what is urgent is in force first.
+
+        So a crash leaves one side of it or the other. None when it was overtaken while it waited for the store.
+        """
+        if is_urgent(transition):
+            self._move(name, transition)
+            stored = await self._deposits.put_soon(await self._compose(name, transition))
+        else:
+            moves, deposit = self._moves[name], await self._compose(name, transition)
+            self._waiting[name] += 1
+            try:
+                stored = await self._deposits.put(deposit)
+            finally:
+                self._waiting[name] -= 1
+            if self._moves[name] != moves:
+                return None
+            self._move(name, transition)
+        self._announce(stored, transition)
+        return stored
+
+    async def _compose(self, name: str, transition: Transition) -> Deposit:
+        """What the store gets: of a rollback the incident, too, which its event names."""
+        event = self._tell(name, transition)
         incident = await self._record_incident(name, transition) if transition.kind == "rollback" else None
         if incident is not None:
             event = msgspec.structs.replace(event, inputs=event.inputs | {"incident": incident.id})
-        deposit = Deposit(name, transition.after, event, incident)
-        is_urgent = transition.kind == "rollback" or (transition.actor == "rule" and transition.kind != "notify")
-        stored = await (self._deposits.put_soon(deposit) if is_urgent else self._deposits.put(deposit))
-        after = transition.after
-        if (edited := self._rollouts.get(name)) is not None and edited is not rollout:
-            after = lifecycle.adopt(rollout, edited, after, self._now().timestamp())
-        self._progresses[name] = after
+        return Deposit(name, transition.after, event, incident)
+
+    def _move(self, name: str, transition: Transition) -> None:
+        """Put it in force."""
+        self._progresses[name] = transition.after
         self._passed.pop(name, None)
+        self._moves[name] += 1
         if self._file is not None:
             self._put_in_force(self._file)
-        self._announce(stored, transition)
-        return stored
+        self._follow(name, transition)
 
     async def _record_incident(self, name: str, transition: Transition) -> Incident | None:
         try:
@@ -301,6 +350,10 @@ class Rollouts:
         except Exception:
             log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
             return None
+
+    def _follow(self, name: str, transition: Transition) -> None:
+        for follower in self.followers:
+            follower(name, transition)
 
     def _announce(self, event: Event, transition: Transition | None) -> None:
         for listener in self.listeners:
@@ -310,33 +363,18 @@ class Rollouts:
                 log.exception("listener_failed", kind=event.kind)  # the others hear of it all the same
 
     def _tell(self, name: str, transition: Transition) -> NewEvent:
-        rollout = self._rollouts[name]
-        actor = Actor(transition.actor, transition.name)
-        return msgspec.structs.replace(
-            self._event(transition.kind, actor, transition.reason),
-            rollout=name,
-            before=_standing(rollout, transition.before),
-            after=_standing(rollout, transition.after),
-            inputs=_inputs(transition),
-        )
-
-    def _event(self, kind: str, actor: Actor, reason: str) -> NewEvent:
-        return NewEvent(
-            time=self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            rollout=None,
-            kind=kind,
-            actor=actor,
-            before=None,
-            after=None,
-            reason=reason,
-            inputs={},
-            revision=self._file.revision if self._file is not None else "",
-        )
+        revision = self._file.revision if self._file is not None else ""
+        return tell_transition(self._rollouts[name], transition, self._now(), revision)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def is_urgent(transition: Transition) -> bool:
+    """Whether it keeps users from harm, and so waits for nobody."""
+    return transition.kind == "rollback" or (transition.actor == "rule" and transition.kind != "notify")
 
 
 async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:
@@ -351,23 +389,7 @@ def _share(table: Table) -> dict[str, tuple[Route, ...]]:
     return {name: tuple(routes) for name, routes in shared.items()}
 
 
-def _inputs(transition: Transition) -> dict[str, object]:
-    """What a transition rests on: what was asked, and what the rule saw."""
-    inputs = dict(transition.inputs)
-    if transition.judgement is not None:
-        said = {"rule": transition.judgement.rule, **list_values(transition.judgement)}
-        inputs |= {key: value for key, value in said.items() if value is not None}
-    return inputs
-
-
-def _stands(progress: Progress) -> tuple[State, int, float, tuple[str, ...]]:
-    return progress.state, progress.stage, progress.stage_percent, progress.stage_cohorts
-
-
-def _edit(before: Progress, after: Progress) -> Transition:
-    reason = "the file was edited"
-    return Transition(kind="edit", before=before, after=after, actor="file", name="", reason=reason)
-
-
-def _standing(rollout: Rollout, progress: Progress) -> Standing:
-    return Standing(str(progress.state), lifecycle.share_of(rollout, progress))
+def _stands(rollout: Rollout, progress: Progress) -> tuple[object, ...]:
+    """What of a rollout, when it changes, is an event."""
+    where = (progress.state, progress.stage, progress.stage_percent, progress.stage_cohorts)
+    return (*where, lifecycle.is_live(rollout), lifecycle.share_of(rollout, progress))

@@ -1,0 +1,83 @@
+"""What the audit log is told of a transition: from where to where, who or what, why, and the numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.control.readings import list_values
+from gateway.core import lifecycle
+from gateway.core.lifecycle import Transition
+from gateway.store.records import Actor, NewEvent, Standing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.core.lifecycle import Progress
+    from gateway.core.types import Rollout, Table
+    from gateway.core.verdicts import Judgement
+
+
+def tell_transition(rollout: Rollout, transition: Transition, at: datetime, revision: str) -> NewEvent:
+    """The event of a transition of ``rollout`` under the configuration of this ``revision``."""
+    return NewEvent(
+        time=_show(at),
+        rollout=rollout.name,
+        kind=transition.kind,
+        actor=Actor(transition.actor, transition.name),
+        before=_standing(rollout, transition.before),
+        after=_standing(rollout, transition.after),
+        reason=transition.reason,
+        inputs=_inputs(transition),
+        revision=revision,
+    )
+
+
+def tell_file(table: Table, file: str, at: datetime) -> NewEvent:
+    """The event of a configuration that is in force now."""
+    return NewEvent(
+        time=_show(at),
+        rollout=None,
+        kind="config",
+        actor=Actor("file", file),
+        before=None,
+        after=None,
+        reason="the file's content was put in force",
+        inputs={"routes": len(table.routes), "rollouts": len(table.rollouts)},
+        revision=table.revision,
+    )
+
+
+def edit_of(before: Progress, after: Progress, file: str) -> Transition:
+    """What an edit of the file did to a rollout."""
+    reason = "the file was edited"
+    return Transition(kind="edit", before=before, after=after, actor="file", name=file, reason=reason)
+
+
+def notification_of(judgement: Judgement, progress: Progress) -> Transition:
+    """What a rule says though nothing changes."""
+    return Transition(
+        kind="notify",
+        before=progress,
+        after=progress,
+        actor="rule",
+        name=judgement.rule,
+        reason=judgement.reason,
+        judgement=judgement,
+    )
+
+
+def _show(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _standing(rollout: Rollout, progress: Progress) -> Standing:
+    return Standing(str(progress.state), lifecycle.share_of(rollout, progress))
+
+
+def _inputs(transition: Transition) -> dict[str, object]:
+    """What it rests on: what was asked, and what the rule saw."""
+    inputs = dict(transition.inputs)
+    if transition.judgement is not None:
+        said = {"rule": transition.judgement.rule, **list_values(transition.judgement)}
+        inputs |= {key: value for key, value in said.items() if value is not None}
+    return inputs

@@ -1,0 +1,73 @@
+"""The audit log is told from where to where, who or what, why, and with which numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from gateway.control.telling import edit_of, notification_of, tell_file, tell_transition
+from gateway.core.lifecycle import Action, Transition, act, begin
+from gateway.core.plans import Plan, Stage
+from gateway.core.verdicts import Judgement, Verdict
+from gateway.store.records import Actor, Standing
+from tests.core.asking import rollout
+from tests.proxy.wiring import table
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SHOP = rollout(name="shop", plan=Plan(stages=(Stage(5), Stage(50))))
+BROKEN = Judgement(rule="p99 > 300ms for 1m", verdict=Verdict.BROKEN, reason="broken", value=0.45, bound=0.3)
+
+
+def test_a_transition_is_told_with_its_numbers() -> None:
+    """In the API's units, under the revision that it happened under."""
+    pending = begin(SHOP, 0.0)
+    kind, running = act(SHOP, pending, Action.START, 0.0)
+    transition = Transition(
+        kind=kind, before=pending, after=running, actor="operator", name="ada", reason="go", judgement=BROKEN
+    )
+
+    event = tell_transition(SHOP, transition, NOON, "r1")
+
+    assert (event.time, event.rollout, event.kind, event.revision) == (
+        "2026-01-01T12:00:00.000Z",
+        "shop",
+        "start",
+        "r1",
+    )
+    assert (event.before, event.after) == (Standing("pending", 0), Standing("running", 5))
+    assert event.actor == Actor("operator", "ada")
+    assert (event.inputs["value"], event.inputs["bound"], event.inputs["unit"]) == (450, 300, "ms")
+
+
+def test_a_configuration_is_told_by_its_revision() -> None:
+    """It concerns no single rollout."""
+    event = tell_file(table(revision="r7"), "gateway.yaml", NOON)
+
+    assert (event.rollout, event.kind, event.revision) == (None, "config", "r7")
+    assert event.actor == Actor("file", "gateway.yaml")
+
+
+def test_an_edit_names_the_file() -> None:
+    """And what it led to."""
+    before = begin(SHOP, 0.0)
+    after = msgspec.structs.replace(before, stage_percent=3.0)
+
+    edit = edit_of(before, after, "gateway.yaml")
+
+    assert (edit.kind, edit.actor, edit.name, edit.before, edit.after) == (
+        "edit",
+        "file",
+        "gateway.yaml",
+        before,
+        after,
+    )
+
+
+def test_a_notification_changes_nothing() -> None:
+    """It says what the rule says."""
+    progress = begin(SHOP, 0.0)
+
+    notification = notification_of(BROKEN, progress)
+
+    assert (notification.before, notification.after, notification.judgement) == (progress, progress, BROKEN)
