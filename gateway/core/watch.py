@@ -13,8 +13,7 @@ When the share changes, the windows of all rules that need evidence begin anew. 
 near the change is taken for the candidate's: of what the window holds, most of the candidate's requests came after
 the change and most of the baseline's before (Simpson's paradox). Counts go on.
 
-What was kept away from the candidate, by its health or an open breaker, counts as its error, though the baseline
-answered it. Time is seconds of a clock that never goes back, passed in.
+Time is seconds of a clock that never goes back, passed in.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from gateway.core.evidence import log_needed, part_of
 from gateway.core.figures import Subject
 from gateway.core.histogram import Buckets, merge
 from gateway.core.judging import (
-    KEPT_AWAY,
     bound_of,
+    claims_above,
     is_met,
     log_wealth_of,
     log_wealth_of_difference,
@@ -36,8 +35,8 @@ from gateway.core.judging import (
     trials_of,
     value_of,
 )
+from gateway.core.pairs import Pair
 from gateway.core.plans import Gate, Guard, Metric, Rule, Stage
-from gateway.core.trails import Trail, with_waiting
 from gateway.core.types import Arm, Rollout
 from gateway.core.verdicts import Judgement, Reason, Verdict
 from gateway.core.windows import Cell
@@ -55,49 +54,9 @@ _COMPARED: Final = frozenset({Metric.MISMATCH_RATE, Metric.MISMATCHES})
 
 _LACKS: Final = frozenset({Reason.FEW_REQUESTS, Reason.NO_BASELINE})
 
+ALL_PERCENT: Final = 100.0
+
 _SEVERITY: Final = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.BROKEN: 2}
-
-
-class _Pair:
-    """The trails of both arms of one group."""
-
-    __slots__ = ("_windows", "baseline", "baseline_waiting", "candidate", "candidate_waiting")
-
-    def __init__(self, windows: Collection[float]) -> None:
-        self._windows = windows
-        self.begin(0.0)
-        self.candidate_waiting: Buckets = {}
-        self.baseline_waiting: Buckets = {}
-
-    def begin(self, since: float) -> None:
-        """Forget what was before."""
-        self.candidate = Trail(self._windows, since)
-        self.baseline = Trail(self._windows, since)
-
-    def window(self, window: float, second: float) -> tuple[Cell, Cell]:
-        """Both arms in the trailing window, those who still wait included."""
-        return (
-            with_waiting(self.candidate.window(window, second), self.candidate_waiting),
-            with_waiting(self.baseline.window(window, second), self.baseline_waiting),
-        )
-
-    def sinces(self, window: float) -> Iterator[tuple[int, Cell, Cell]]:
-        """Both arms from each beginning in the window on, the latest first."""
-        for (start, candidate), (_, baseline) in zip(
-            self.candidate.sinces(window), self.baseline.sinces(window), strict=True
-        ):
-            yield start, with_waiting(candidate, self.candidate_waiting), with_waiting(baseline, self.baseline_waiting)
-
-    def stage(self) -> tuple[Cell, Cell]:
-        """Both arms since the stage began."""
-        return (
-            with_waiting(self.candidate.stage, self.candidate_waiting),
-            with_waiting(self.baseline.stage, self.baseline_waiting),
-        )
-
-    def begin_stage(self) -> None:
-        self.candidate.begin_stage()
-        self.baseline.begin_stage()
 
 
 class _Sight(NamedTuple):
@@ -110,6 +69,8 @@ class _Sight(NamedTuple):
     other: float | None
     """The baseline's value."""
     bound: float | None
+    age: float
+    """How many seconds the watch has lasted."""
 
 
 class Watch:
@@ -132,8 +93,8 @@ class Watch:
         self._alpha = None if confidence is None else 1 - confidence
         self._guard_alpha = 0.0 if confidence is None else (1 - confidence) / max(spending, 1)
         self._began = self._stage_began = 0.0
-        self._pairs: dict[_Key, _Pair] = {}
-        self._groups: dict[Subject, tuple[_Pair, ...]] = {}
+        self._pairs: dict[_Key, Pair] = {}
+        self._groups: dict[Subject, tuple[Pair, ...]] = {}
         self._paths: dict[Group, int] = {}
         """How many were there before each."""
         self.restart(0.0)
@@ -144,7 +105,7 @@ class Watch:
         """Forget everything: windows and evidence begin anew."""
         self._began = self._stage_began = second
         self._pairs = {
-            (group, anew): _Pair(windows) for (group, anew), windows in self._windows.items() if group is not None
+            (group, anew): Pair(windows) for (group, anew), windows in self._windows.items() if group is not None
         }
         self._groups = {}
         self._paths = {}
@@ -166,7 +127,7 @@ class Watch:
         since = second - self._began
         for subject, cell in cells.items():
             for pair in self._pairs_of(subject):
-                _take(pair, subject, since, cell)
+                pair.take(since, cell, is_candidate=subject.arm == Arm.CANDIDATE)
         self._wait(waiting or {})
 
     def _wait(self, waiting: Waiting) -> None:
@@ -176,14 +137,14 @@ class Watch:
             for pair in self._pairs_of(subject):
                 merge(pair.candidate_waiting if subject.arm == Arm.CANDIDATE else pair.baseline_waiting, ages)
 
-    def _pairs_of(self, subject: Subject) -> tuple[_Pair, ...]:
+    def _pairs_of(self, subject: Subject) -> tuple[Pair, ...]:
         """The trails that a subject's requests are part of."""
         found = self._groups.get(subject)
         if found is None:
             found = self._groups[subject] = tuple(self._find_pairs(subject))
         return found
 
-    def _find_pairs(self, subject: Subject) -> Iterator[_Pair]:
+    def _find_pairs(self, subject: Subject) -> Iterator[Pair]:
         if subject.route not in self._routes or subject.is_forced:
             return
         group = (subject.route, subject.path)
@@ -191,7 +152,7 @@ class Watch:
             if (None, anew) in self._windows:
                 self._paths.setdefault(group, len(self._paths))
                 windows = self._windows[None, anew] | self._windows.get((group, anew), set())
-                self._pairs.setdefault((group, anew), _Pair(windows))
+                self._pairs.setdefault((group, anew), Pair(windows))
             for wanted in {(None, None), (subject.route, None), (None, subject.path), group}:
                 if (wanted, anew) in self._pairs:
                     yield self._pairs[wanted, anew]
@@ -214,11 +175,11 @@ class Watch:
 
     def judge_gates(self, second: float, stage: Stage) -> list[tuple[Rule, Judgement]]:
         """What the stage's gates say; those that ask outside are somebody else's."""
-        return [(gate, self._judge_gate(gate, second)) for gate in _rules_of(stage.gates)]
+        return [(gate, self._judge_gate(gate, second, stage)) for gate in _rules_of(stage.gates)]
 
-    def _judge_gate(self, gate: Rule, second: float) -> Judgement:
+    def _judge_gate(self, gate: Rule, second: float, stage: Stage) -> Judgement:
         age = second - self._stage_began
-        judged = [self._judge_sight(gate, sight, age) for sight in self._see(gate, second)]
+        judged = [self._judge_sight(gate, sight, age, stage) for sight in self._see(gate, second)]
         if gate.per_path:  # a path with next to no requests can't hold up all others
             judged = [each for each in judged if each.reason not in _LACKS] or judged
         return self._worst(gate, judged)
@@ -230,13 +191,16 @@ class Watch:
     def _look(self, rule: Rule, group: Group, since: float) -> _Sight:
         candidate, baseline = self._pair(rule, group).window(rule.window_seconds, since)
         other = value_of(rule.metric, baseline)
-        return _Sight(group, candidate, baseline, value_of(rule.metric, candidate), other, bound_of(rule, other))
+        value = value_of(rule.metric, candidate)
+        return _Sight(group, candidate, baseline, value, other, bound_of(rule, other), since)
 
-    def _pair(self, rule: Rule, group: Group) -> _Pair:
+    def _pair(self, rule: Rule, group: Group) -> Pair:
         return self._pairs[group, needs_evidence(rule)]
 
     def _judge_guard(self, rule: Rule, sight: _Sight) -> Judgement:
         lacking = self._find_lack(rule, sight)
+        if lacking is None and not needs_evidence(rule) and not claims_above(rule) and sight.age < rule.window_seconds:
+            lacking = Reason.YOUNG_STAGE  # of course there were few so far
         if lacking is not None:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
         if not _is_so(rule, sight):
@@ -244,11 +208,11 @@ class Watch:
         reason, needs = self._weigh(rule, sight)
         return self._say(rule, sight, Verdict.BROKEN if reason is Reason.BROKEN else Verdict.UNKNOWN, reason, needs)
 
-    def _judge_sight(self, rule: Rule, sight: _Sight, age: float) -> Judgement:
+    def _judge_sight(self, rule: Rule, sight: _Sight, age: float, stage: Stage) -> Judgement:
         lacking = self._find_lack(rule, sight)
         if age < rule.window_seconds:
             lacking = Reason.YOUNG_STAGE
-        if lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, sight.group):
+        if lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, sight.group, stage):
             return self._say(rule, sight, Verdict.OK, Reason.NO_BASELINE)
         if lacking is not None:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
@@ -320,9 +284,9 @@ class Watch:
     def _has_enough(self, rule: Rule, cell: Cell) -> bool:
         return trials_of(rule.metric, cell) >= self._plan.min_requests
 
-    def _has_no_baseline(self, rule: Rule, group: Group) -> bool:
-        """Whether the baseline has had next to nothing in the whole stage, as at 100 %."""
-        return not self._has_enough(rule, self._pair(rule, group).baseline.stage)
+    def _has_no_baseline(self, rule: Rule, group: Group, stage: Stage) -> bool:
+        """Whether the baseline has next to nothing for the whole stage: at 100 % only what was under way before."""
+        return stage.percent >= ALL_PERCENT or not self._has_enough(rule, self._pair(rule, group).baseline.stage)
 
     def _worst(self, rule: Rule, judged: list[Judgement]) -> Judgement:
         """The one that matters: broken before unknown before ok, then the furthest beyond its bound."""
@@ -347,15 +311,6 @@ class Watch:
             baseline_requests=trials_of(rule.metric, sight.baseline),
             needs=self._plan.min_requests - requests if reason is Reason.FEW_REQUESTS else needs,
         )
-
-
-def _take(pair: _Pair, subject: Subject, since: float, cell: Cell) -> None:
-    if subject.arm == Arm.CANDIDATE:
-        pair.candidate.take(since, cell)
-        return
-    pair.baseline.take(since, cell)
-    if cell.kept_away:
-        pair.candidate.take(since, Cell(requests=cell.kept_away, errors={KEPT_AWAY: cell.kept_away}))
 
 
 def _estimate_needs(trials: int, wealth: float, needed: float) -> int | None:

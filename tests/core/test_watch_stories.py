@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.plans import Stage
 from gateway.core.verdicts import Reason, Verdict
 from gateway.core.windows import Cell
 from tests.core.watching import (
@@ -174,3 +175,26 @@ def test_a_baseline_without_errors_makes_no_catastrophe_of_two() -> None:
 
     assert scene.guard.bound == pytest.approx(0.002)
     assert (scene.guard.verdict, scene.guard.reason) == (Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE)
+
+
+def test_a_guard_about_too_few_waits_until_there_could_be_enough() -> None:
+    """A rollout that has just begun had next to none, of course."""
+    scene = Scene(["requests < 1000 for 1m"])
+
+    scene.run(30, both(WELL, BUSY))
+    assert (scene.guard.verdict, scene.guard.reason) == (Verdict.UNKNOWN, Reason.YOUNG_STAGE)
+    scene.run(31, both(WELL, BUSY))
+    assert scene.guard.verdict is Verdict.BROKEN
+
+
+def test_what_was_under_way_before_the_last_stage_is_no_baseline() -> None:
+    """At 100 % relative gates are skipped, however many of the baseline's answers came a moment late."""
+    last = Stage(100, gates=(rule("p95 < 1.1x baseline for 1m"),))
+    scene = Scene(stages=(Stage(50), last))
+    scene.watch.begin_stage(scene.second)
+    scene.run(1, both(BUSY, BUSY))
+
+    scene.run(120, {subject(CANDIDATE): BUSY})
+
+    judgement = scene.watch.judge_gates(scene.second, last)[0][1]
+    assert (judgement.verdict, judgement.reason) == (Verdict.OK, Reason.NO_BASELINE)
