@@ -14,11 +14,11 @@ INTERRUPTED = 130
 
 @click.command()
 @click.option(
-    "--seconds", default=50, show_default=True, type=click.IntRange(5, 3600), help="How long the story takes."
+    "--seconds", default=60, show_default=True, type=click.IntRange(15, 3600), help="About how long it takes."
 )
-@click.option("--no-fault", is_flag=True, help="Leave out the part in which the candidate fails.")
+@click.option("--no-fault", is_flag=True, help="Leave out the part in which the new shop turns bad.")
 def command(seconds: int, no_fault: bool) -> None:
-    """Start two demo services, a gateway before them and a realistic load, and fade from one to the other."""
+    """See a plan go its way: two demo services, a gateway, a load, a candidate that turns bad, and the way back."""
     try:
         is_kept = asyncio.run(_perform(seconds, with_fault=not no_fault))
     except KeyboardInterrupt:

@@ -24,6 +24,9 @@ REQUESTS_PER_SECOND = 200.0
 SHOPPERS = 48
 REQUEST_SECONDS = 10.0
 
+KEPT_AWAY = frozenset({"breaker", "unhealthy"})
+"""The reasons of a gateway that keeps a request from the candidate: such an answer proves nothing about sides."""
+
 Clock = Callable[[], float]
 
 
@@ -136,7 +139,7 @@ class Load:
             is_right=is_right,
             is_staged=FAULT_HEADER in response.headers,
             latency_seconds=latency_seconds,
-            epoch=epoch,
+            epoch=None if response.headers.get("X-Crossfade-Reason") in KEPT_AWAY else epoch,
         )
 
     def _is_right(self, user: str, visit: Visit, response: aiohttp.ClientResponse, body: bytes) -> bool:

@@ -1,8 +1,8 @@
 """The players: two services and a gateway, as child processes that never outlive the demo.
 
 Each child is asked to end with its parent by the kernel, however the parent ends, and stands in a session of its own,
-so that Ctrl-C reaches the demo alone, which then ends them in order. The operator's part is here too: editing the YAML,
-and waiting until every worker serves it.
+so that Ctrl-C reaches the demo alone, which then ends them in order. Editing the YAML, breaking and mending the new
+shop are here, too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
-from gateway.core.types import Arm
+from gateway.core.types import Arm, Mode
+from gateway.demo.configuration import Pace, Places, write_configuration
+from gateway.demo.shop import Diary
 from gateway.errors import CommandError
 from gateway.runtime.process import end_with
 from gateway.runtime.sockets import open_single
@@ -42,36 +45,14 @@ END_SECONDS = 10.0
 POLL_SECONDS = 0.01
 LOG_LINES = 10
 
-CONFIGURATION = """\
-version: 1
-server: {{listen: 127.0.0.1:{port}, workers: {workers}, expose: true}}
-admin: {{listen: 127.0.0.1:{admin_port}}}
-store: sqlite:{store}
-backends:
-  legacy: {legacy}
-  new: {new}
-rollouts:
-  shop:
-    key: header:X-User-ID
-    percent: {percent:g}
-routes:
-  - name: shop
-    match: /api/**
-    baseline: legacy
-    candidate: new
-    rollout: shop
-    paths:
-      - /api/products/{{id}}
-      - /api/orders/{{id}}
-"""
-
 
 class Scene:
     """Two shops and a gateway before them, in a directory of their own."""
 
-    def __init__(self, directory: Path, shops: Mapping[Arm, socket.socket]) -> None:
+    def __init__(self, directory: Path, shops: Mapping[Arm, socket.socket], pace: Pace) -> None:
         self._directory = directory
         self._shops = shops
+        self._pace = pace
         self._children: list[subprocess.Popen[bytes]] = []
         self._port, self._admin_port = find_free_ports(2)
         self.file = directory / "gateway.yaml"
@@ -94,7 +75,7 @@ class Scene:
     @contextmanager
     def run(self) -> Iterator[None]:
         """The children live as long as the block; they end in the opposite order of their start."""
-        self._write(percent=0)
+        self._write(Mode.SHADOW)
         with ExitStack() as children, self.log.open("wb") as log:
             for arm, shop in self._shops.items():
                 command = self._shop_command(arm, shop.fileno())
@@ -107,37 +88,37 @@ class Scene:
         orders = str(self._directory / "orders.db")
         return [*_PYTHON, "gateway.demo.shop", "--fd", str(listening), "--arm", arm, "--orders", orders]
 
-    def _write(self, percent: float) -> None:
+    def _write(self, mode: Mode) -> None:
         """Replace the file in one step, as an editor or a ConfigMap does."""
-        text = CONFIGURATION.format(
+        places = Places(
             port=self._port,
             admin_port=self._admin_port,
-            store=self.file.with_suffix(".db"),
             workers=WORKERS,
+            store=str(self.file.with_suffix(".db")),
             legacy=self.url_of(Arm.BASELINE),
             new=self.url_of(Arm.CANDIDATE),
-            percent=percent,
         )
         draft = self.file.with_suffix(".draft")
-        draft.write_text(text)
+        draft.write_text(write_configuration(places, self._pace, mode))
         draft.replace(self.file)
 
     async def wait_until_ready(self) -> None:
         """Return when both shops and every worker serve; raises `CommandError` with their last words if they don't."""
         for url, path in [*((self.url_of(arm), "/api/products") for arm in self._shops), (self.admin_url, "/readyz")]:
             async with _open_session(url) as session:
-                await self._wait_for(partial(_is_ok, session, path), f"nothing answers at {url}")
+                await self.wait_for(partial(_is_ok, session, path), f"nothing answers at {url}")
 
-    async def edit(self, percent: float) -> float:
-        """Write another percentage into the YAML, and wait until every worker serves it; returns how many seconds."""
+    async def edit(self, mode: Mode) -> float:
+        """Write another mode into the YAML, and wait until every worker serves it; returns how many seconds."""
         async with _open_session(self.admin_url) as session:
             before = await _read_revision(session)
             began_at = time.monotonic()
-            self._write(percent)
-            await self._wait_for(partial(_is_newer, session, before), "the edited configuration was not taken")
+            self._write(mode)
+            await self.wait_for(partial(_is_newer, session, before), "the edited configuration was not taken")
         return time.monotonic() - began_at
 
-    async def _wait_for(self, is_done: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+    async def wait_for(self, is_done: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        """Return when ``is_done`` says so; raises `CommandError` when it takes too long or a child has ended."""
         give_up_at = time.monotonic() + READY_SECONDS
         while not await is_done():
             has_ended = any(child.poll() is not None for child in self._children)
@@ -154,12 +135,20 @@ class Scene:
         async with _open_session(self.url_of(Arm.CANDIDATE)) as session:
             await session.request("PUT" if is_failing else "DELETE", "/fault", raise_for_status=True)
 
+    async def read_diary(self) -> Diary:
+        """What reached the candidate so far."""
+        async with (
+            _open_session(self.url_of(Arm.CANDIDATE)) as session,
+            session.get("/diary", raise_for_status=True) as response,
+        ):
+            return msgspec.json.decode(await response.read(), type=Diary)
+
 
 @contextmanager
-def set_scene() -> Iterator[Scene]:
+def set_scene(pace: Pace) -> Iterator[Scene]:
     """A scene in a temporary directory, with all its children running."""
     with tempfile.TemporaryDirectory(prefix="crossfade-demo-") as directory, ExitStack() as sockets:
-        scene = Scene(Path(directory), {arm: sockets.enter_context(open_single("127.0.0.1", 0)) for arm in Arm})
+        scene = Scene(Path(directory), {arm: sockets.enter_context(open_single("127.0.0.1", 0)) for arm in Arm}, pace)
         with scene.run():
             yield scene
 

@@ -2,7 +2,7 @@
 
 Both give the same answers, because both stand on the same orders (one SQLite file, as two services in a migration often
 share one database); the replacement is quicker and names another version in ``X-Shop``. It can be told to fail on one
-path, which is what the demo's fault is made of::
+path, which is what the demo's fault is made of, and it keeps a diary of what reached it::
 
     python -m gateway.demo.shop --fd 3 --arm candidate --orders orders.db
 """
@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import sqlite3
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from aiohttp import web
 
 from gateway.core.types import Arm
@@ -76,6 +78,26 @@ def _show_product(number: int) -> dict[str, Any]:
     return {"id": number, "name": f"Product {number}", "price": 5 + number * 37 % 90, "in_stock": number % 7 != 0}
 
 
+class Diary(msgspec.Struct):
+    """What reached a shop. Times are seconds of the machine's monotonic clock, which all processes share."""
+
+    asked: int = 0
+    last_asked_at: float | None = None
+    failed: int = 0
+    """Those that the staged fault made fail."""
+    first_failed_at: float | None = None
+
+    def note_asked(self, now: float) -> None:
+        """A request came."""
+        self.asked += 1
+        self.last_asked_at = now
+
+    def note_failed(self, now: float) -> None:
+        """The fault made one fail."""
+        self.failed += 1
+        self.first_failed_at = now if self.first_failed_at is None else self.first_failed_at
+
+
 @dataclass(slots=True)
 class Shop:
     """One of the two services."""
@@ -84,9 +106,10 @@ class Shop:
     orders: Orders
     is_failing: bool = False
     """Whether `FAULT_PATH` answers 500."""
+    diary: Diary = field(default_factory=Diary)
 
     def build(self) -> web.Application:
-        """The application: the shop's API, and ``/fault``, which the gateway's route does not reach."""
+        """The application: the shop's API; ``/fault`` and ``/diary``, which the gateway's route does not reach."""
         app = web.Application(middlewares=[self._answer])
         app.add_routes(
             [
@@ -97,6 +120,7 @@ class Shop:
                 web.get("/api/orders/{id:[0-9]+}", self.show_order),
                 web.get("/api/reports/daily", self.report),
                 web.get("/api/exports/orders", self.export),
+                web.get("/diary", self.show_diary),
                 web.put("/fault", self.begin_fault),
                 web.delete("/fault", self.end_fault),
             ]
@@ -108,6 +132,8 @@ class Shop:
     @web.middleware
     async def _answer(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Every answer takes its time, as a service with a database behind it does."""
+        if request.path.startswith("/api/"):
+            self.diary.note_asked(time.monotonic())
         await asyncio.sleep(PAUSE_SECONDS[self.arm])
         answer: web.StreamResponse = await handler(request)
         return answer
@@ -125,6 +151,7 @@ class Shop:
     async def show_product(self, request: web.Request) -> web.Response:
         """One product, or 404; while the fault lasts, 500."""
         if self.is_failing:
+            self.diary.note_failed(time.monotonic())
             return web.json_response({"error": "price service: no route"}, status=500, headers={FAULT_HEADER: "1"})
         number = int(request.match_info["id"])
         if not 1 <= number <= PRODUCTS:
@@ -162,6 +189,10 @@ class Shop:
             await response.write(chunk)
         await response.write_eof()
         return response
+
+    async def show_diary(self, _request: web.Request) -> web.Response:
+        """What reached this shop so far."""
+        return web.Response(body=msgspec.json.encode(self.diary), content_type="application/json")
 
     async def begin_fault(self, _request: web.Request) -> web.Response:
         """From now on `FAULT_PATH` fails."""

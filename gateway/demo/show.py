@@ -16,12 +16,16 @@ from rich.text import Text
 
 from gateway.core.types import Arm
 from gateway.demo.load import REQUESTS_PER_SECOND, USERS
-from gateway.demo.tally import Answer, Chapter, Figures, Tally, summarize, summarize_by_path
+from gateway.demo.tally import Answer, Chapter, Figures, Promise, Tally, summarize, summarize_by_path
+from gateway.store.records import Event
 
 Clock = Callable[[], float]
 
 LIVE_SECONDS = 0.5
 LINE_SECONDS = 3.0
+
+INCIDENT_LINES = 21
+"""The head of an incident: what fired, its values, and the worst path."""
 
 COLOURS = {Arm.BASELINE: "cyan", Arm.CANDIDATE: "magenta"}
 
@@ -40,11 +44,12 @@ class Show:
         self._began_at = self._clock()
         rows = [
             ("gateway", f"{url}/api/products"),
-            ("admin API", f"{admin_url}/api/v1/config"),
+            ("admin API", f"{admin_url}/api/v1/status"),
             ("configuration", str(file)),
             ("old shop", f"{shops[Arm.BASELINE]}  (baseline)"),
             ("new shop", f"{shops[Arm.CANDIDATE]}  (candidate)"),
             ("load", f"{REQUESTS_PER_SECOND:g} requests/s by {USERS} users"),
+            ("look yourself", f"crossfade status --admin {admin_url}"),
         ]
         self._print("\n".join(f"  {name:<14} {value}" for name, value in rows))
 
@@ -52,13 +57,26 @@ class Show:
         """Something happened."""
         self._print(f"{self._elapsed():5.1f} s  {sentence}")
 
+    def tell_event(self, event: Event) -> None:
+        """What the audit log says of it."""
+        change = f": {event.before.percent:g} % -> {event.after.percent:g} %" if event.before and event.after else ""
+        who = " ".join(part for part in (event.actor.type, event.actor.name) if part)
+        reason = f" ({event.reason})" if event.reason and event.actor.name not in event.reason else ""
+        self.tell(f"{event.kind}{change}, by {who}{reason}")
+
+    def quote_incident(self, page: str) -> None:
+        """The first lines of an incident."""
+        lines = page.splitlines()
+        rest = ["…"] if len(lines) > INCIDENT_LINES else []
+        self._print("\n".join(f"  | {line}".rstrip() for line in [*lines[:INCIDENT_LINES], *rest]))
+
     def conclude(self) -> None:
         """The summary: what was asked and seen, and whether the promises held."""
-        self._console.print(draw_chapters(self._tally.chapters))
-        errors = f"{self._tally.staged_errors} staged errors"
-        self._print(f"{self._tally.requests} requests, {errors}, {len(self._tally.failed)} others failed")
-        for promise in self._tally.list_promises():
-            self._print(f"  {'kept  ' if promise.count == 0 else 'BROKEN'}  {promise.breach}: {promise.count}")
+        tally = self._tally
+        self._console.print(draw_chapters(tally.chapters))
+        self._print(f"{tally.requests} requests{_say_fallback(tally)}, {len(tally.failed)} others failed")
+        for promise in tally.list_promises():
+            self._print(_say_promise(promise))
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -126,8 +144,8 @@ def split_arms(answers: Sequence[Answer]) -> dict[Arm, Figures]:
 
 
 def draw_chapters(chapters: list[Chapter]) -> Table:
-    """One row per act: what was asked, what was seen."""
-    table = _start_table("", "asked", "users", "seen", "requests", "errors", "in force")
+    """One row per chapter: what was asked, what was seen."""
+    table = _start_table("", "asked", "users", "seen", "requests", "errors")
     for chapter in chapters:
         table.add_row(
             chapter.title,
@@ -136,9 +154,20 @@ def draw_chapters(chapters: list[Chapter]) -> Table:
             "-" if chapter.share is None else f"{chapter.share:.1f} %",
             str(chapter.requests),
             str(chapter.errors),
-            "" if chapter.in_force_after_seconds is None else f"{chapter.in_force_after_seconds:.2f} s",
         )
     return table
+
+
+def _say_fallback(tally: Tally) -> str:
+    """How many requests the fault hit, and how many of those users noticed."""
+    if tally.fallback is None:
+        return ""
+    return f", of which the new shop failed {tally.fallback.failed} and users saw {tally.staged_errors} fail"
+
+
+def _say_promise(promise: Promise) -> str:
+    bound = f" (at most {promise.most:g})" if promise.most else ""
+    return f"  {'kept  ' if promise.is_kept else 'BROKEN'}  {promise.breach}: {round(promise.count, 1):g}{bound}"
 
 
 def _start_table(first: str, *others: str) -> Table:

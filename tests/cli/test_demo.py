@@ -42,4 +42,4 @@ def test_too_short_a_story_is_wrong_usage():
     outcome = subprocess.run([*COMMAND, "--seconds", "1"], check=False, capture_output=True, text=True)
 
     assert outcome.returncode == 2
-    assert "5<=x<=3600" in outcome.stderr
+    assert "15<=x<=3600" in outcome.stderr

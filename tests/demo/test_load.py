@@ -26,9 +26,10 @@ async def shop(tmp_path):
     await server.close()
 
 
-def _expose(shop, arm):
+def _expose(shop, arm, reason="split"):
     async def name_arm(_request, response):
         response.headers["X-Crossfade-Arm"] = arm
+        response.headers["X-Crossfade-Reason"] = reason
 
     app = shop.build()
     app.on_response_prepare.append(name_arm)
@@ -69,6 +70,16 @@ async def test_an_answer_from_the_other_side_is_wrong(tmp_path):
         answers = await _visit_often(str(server.make_url("")), times=5)
 
     assert not any(answer.is_right for answer in answers)
+
+
+@pytest.mark.parametrize(("reason", "epoch"), [("split", 0), ("breaker", None), ("unhealthy", None)])
+async def test_who_is_kept_away_from_a_side_proves_nothing_about_it(tmp_path, reason, epoch):
+    """Such an answer is right, but does not say which side the user is on."""
+    server = TestServer(_expose(Shop(Arm.BASELINE, Orders(tmp_path / "orders.db")), Arm.BASELINE, reason))
+    async with server:
+        answers = await _visit_often(str(server.make_url("")), times=5)
+
+    assert {(answer.is_right, answer.epoch) for answer in answers} == {(True, epoch)}
 
 
 async def test_nobody_there_is_an_answer_too():

@@ -11,10 +11,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.core.types import Arm
+from gateway.core.types import Arm, Mode
 from gateway.demo import scene
+from gateway.demo.configuration import pace_of
 from gateway.demo.scene import find_free_ports, run_child, set_scene
 from gateway.errors import CommandError
+
+PACE = pace_of(60, with_fault=True)
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -81,26 +84,34 @@ def test_free_ports_are_different():
     assert len(set(find_free_ports(5))) == 5
 
 
-async def test_every_edit_is_in_force_when_edit_returns():
-    """After 0, 100 and 0 again, a user's very next request takes the side that the file says."""
-    with set_scene() as here:
+async def test_an_edit_is_in_force_when_edit_returns():
+    """In mode shadow nobody is the new shop's, whatever a person sets; once it is live, the very next request is."""
+    with set_scene(PACE) as here:
         await here.wait_until_ready()
+        await _set_percent(here, 100)
         arms = [await _ask(here)]
-        for percent in (100, 0):
-            await here.edit(percent)
+        for mode in (Mode.LIVE, Mode.SHADOW):
+            await here.edit(mode)
             arms.append(await _ask(here))
+        diary = await here.read_diary()
 
     assert arms == [Arm.BASELINE, Arm.CANDIDATE, Arm.BASELINE]
+    assert (diary.asked, diary.failed) == (2, 0), "one to see that it is ready, and ours"
 
 
 async def test_a_child_that_does_not_start_is_explained(tmp_path, monkeypatch):
     """The error says who is missing, and carries the last lines that the children wrote."""
     monkeypatch.setattr(scene, "READY_SECONDS", 0.0)
-    stage = scene.Scene(tmp_path, {})
+    stage = scene.Scene(tmp_path, {}, PACE)
     stage.log.write_text("port in use\n")
 
     with pytest.raises(CommandError, match=r"nothing answers at http://127\.0\.0\.1:[0-9]+\nport in use"):
         await stage.wait_until_ready()
+
+
+async def _set_percent(here, percent):
+    async with aiohttp.ClientSession(here.admin_url) as session:
+        await session.put("/api/v1/rollouts/shop/percent", json={"percent": percent}, raise_for_status=True)
 
 
 async def _ask(here):

@@ -84,3 +84,23 @@ async def test_a_fault_fails_one_path_and_ends_when_told(shops):
     assert (broken.status, fine.status, mended.status) == (500, 200, 200)
     assert FAULT_HEADER in broken.headers
     assert FAULT_HEADER not in mended.headers
+
+
+async def test_a_shop_keeps_a_diary_of_what_reached_it(shops):
+    """Requests of the API count, those that the fault made fail apart, and questions about the diary not at all."""
+    shop = shops[Arm.CANDIDATE]
+    await shop.get("/api/products")
+    await shop.put("/fault")
+    for path in ("/api/products/7", "/api/products/8", "/api/orders"):
+        await shop.get(path)
+    diary = await (await shop.get("/diary")).json()
+
+    assert (diary["asked"], diary["failed"]) == (4, 2)
+    assert diary["first_failed_at"] < diary["last_asked_at"]
+
+
+async def test_a_new_diary_is_empty(shops):
+    """No time is known before anything came."""
+    diary = await (await shops[Arm.BASELINE].get("/diary")).json()
+
+    assert diary == {"asked": 0, "last_asked_at": None, "failed": 0, "first_failed_at": None}
