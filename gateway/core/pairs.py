@@ -2,7 +2,8 @@
 
 What an open breaker or the candidate's health kept away from it counts as its error, though the baseline answered it:
 who rests is not well. But where the baseline itself fails as often as opens breakers, resting says nothing of the
-candidate: then only what it was asked counts, or a fault that both arms share would look like the candidate's alone.
+candidate: then what was kept away counts as it fared at the baseline, or a fault that both arms share would look like
+the candidate's alone.
 """
 
 from __future__ import annotations
@@ -71,11 +72,12 @@ class Pair:
 
 
 def with_kept_away(candidate: Cell, baseline: Cell) -> Cell:
-    """The candidate's cell with what was kept away from it among its errors, unless the baseline is as ill."""
+    """The candidate's cell with what was kept away from it: all errors, or as many as failed at an ill baseline."""
     kept = candidate.kept_away
-    if not kept or baseline.error_count > SHARED_ERROR_RATE * baseline.requests:
+    if not kept:
         return candidate
+    share = baseline.error_count / baseline.requests if baseline.requests else 0.0
     both = candidate.copy()
     both.requests += kept
-    both.errors[KEPT_AWAY] = kept
+    both.errors[KEPT_AWAY] = round(kept * share) if share > SHARED_ERROR_RATE else kept
     return both
