@@ -51,8 +51,9 @@ class Problem:
     """What is wrong and what is allowed."""
 
     def __str__(self) -> str:
+        place = f"{self.line}:{self.column}: " if self.line else ""
         where = f"{self.path}: " if self.path else ""
-        return f"{self.line}:{self.column}: {where}{self.message}"
+        return f"{place}{where}{self.message}"
 
 
 class ConfigError(GatewayError):
@@ -64,8 +65,8 @@ class ConfigError(GatewayError):
         super().__init__("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        """Every problem as ``FILE:LINE:COLUMN: path.to.field: message``."""
-        return [f"{self.file}:{problem}" for problem in self.problems]
+        """Every problem as ``FILE:LINE:COLUMN: path.to.field: message``; of the file as a whole ``FILE: message``."""
+        return [f"{self.file}:{'' if problem.line else ' '}{problem}" for problem in self.problems]
 
 
 class CommandError(GatewayError):

@@ -41,6 +41,10 @@ async def serve(control: Control, listening: socket.socket) -> web.AppRunner:
     return runner
 
 
+ACTIONS = "/api/v1/rollouts/{name}/"
+"""Below it is what may be done with a rollout."""
+
+
 def build(control: Control) -> web.Application:
     """The application with all its routes."""
     app = web.Application(middlewares=[_guard], client_max_size=TEXT_LIMIT_BYTES)
@@ -69,13 +73,22 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return _refuse(request) or await handler(request)
     except web.HTTPException as error:
-        return tell_http_error(error)
+        return tell_http_error(_explain(request, error))
     except Exception as error:
         problem = tell_problem(error)
         if problem is None:
             log.exception("admin_call_failed", method=request.method, path=request.path)
             return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the gateway's; its log says more")
         return problem
+
+
+def _explain(request: web.Request, error: web.HTTPException) -> web.HTTPException:
+    """``error``, or, where an action is asked for that there isn't, one that names those that there are."""
+    actions = [each.path.removeprefix(ACTIONS) for each in EVERYTHING if each.path.startswith(ACTIONS)]
+    parts = request.path.removeprefix("/api/v1/rollouts/").split("/")
+    if error.status != HTTPStatus.NOT_FOUND or request.path.count("/") != ACTIONS.count("/") or len(parts) != 2:  # noqa: PLR2004 - a name and an action
+        return error
+    return web.HTTPNotFound(reason=f"there is no such action; there are {', '.join(dict.fromkeys(actions))}")
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:

@@ -35,6 +35,8 @@ class SampleView(msgspec.Struct, frozen=True):
     """What the client got."""
     kind: str
     """How the candidate failed: `connect`, `timeout`, `reset`, `protocol` or `5xx`."""
+    is_failed_over: bool = False
+    """Whether the baseline answered in its place, with `status`."""
 
 
 class IncidentRow(msgspec.Struct, frozen=True):

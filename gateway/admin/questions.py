@@ -104,16 +104,36 @@ def explain_fault(error: msgspec.ValidationError, shape: type[msgspec.Struct]) -
     field = re.sub(r"^(key in )?`?\$\.?", "", place).rstrip("`")
     named = re.search(r"(unknown|missing required) field `(.*)`$", complaint, re.DOTALL)
     if named is None:
-        allowed = _list_allowed(shape, field)
-        return BadValue(field or "body", f"{complaint[:1].lower()}{complaint[1:]}{allowed}")
+        return BadValue(field or "body", f"{_word(complaint)}{_list_allowed(shape, field)}")
     field = f"{field}.{named[2]}" if field else named[2]
     if named[1] == "missing required":
         return BadValue(field, "is required")
     return BadValue(field[:100], f"unknown field{suggest(named[2], shape.__struct_encode_fields__)}")
 
 
+_KINDS: Final = {
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "str": "text",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+
+
+def _word(complaint: str) -> str:
+    """What msgspec says of a value, in words of JSON's instead of Python's."""
+    kinds = re.fullmatch(r"Expected `([a-z |]+)`, got `([a-z]+)`", complaint)
+    if kinds is None:
+        return f"{complaint[:1].lower()}{complaint[1:]}"
+    wanted, found = (" or ".join(_KINDS.get(kind, kind) for kind in names.split(" | ")) for names in kinds.groups())
+    return f"must be {wanted}, not {found}"
+
+
 def _list_allowed(shape: type[msgspec.Struct], field: str) -> str:
     """The values that a field of ``shape`` may have, where they can be listed."""
     kinds = [each.type for each in msgspec.structs.fields(shape) if each.encode_name == field]
-    values = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
+    choices = [choice for kind in kinds for choice in (kind, *get_args(kind))]
+    values = [value for choice in choices if get_origin(choice) is Literal for value in get_args(choice)]
     return f"; write one of {', '.join(map(str, values))}" if values else ""

@@ -10,7 +10,7 @@ from msgspec import Meta
 from gateway.admin.answers import show_epoch
 from gateway.admin.questions import Question, Reason
 from gateway.control.readings import list_values
-from gateway.core.lifecycle import Action, State, is_held, is_hold_over
+from gateway.core.lifecycle import Action, State, is_held, is_hold_over, needs_approval, retries_left
 from gateway.core.types import Mode
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class RolloutView(msgspec.Struct, frozen=True):
     rules: list[RuleView]
     revision: str
     """Of the configuration in force."""
+    to_shadow: bool = False
+    """Rolled back, but requests go on to be copied to the candidate."""
 
 
 class RolloutList(msgspec.Struct, frozen=True):
@@ -213,10 +215,11 @@ def view_rollout(state: RolloutState, control: Control) -> RolloutView:
         stage=_view_stage(state, rules),
         stages=[_view_planned(stage) for stage in plan.stages],
         cooldown_until=_cooldown_until(state),
-        retries_left=progress.retries_left if plan.stages else None,
+        retries_left=retries_left(state.rollout, progress) if plan.stages else None,
         routes=list(state.routes),
         rules=rules,
         revision=state.revision,
+        to_shadow=progress.to_shadow,
     )
 
 
@@ -232,11 +235,11 @@ def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
         cohorts=list(progress.stage_cohorts),
         since=show_epoch(progress.stage_since),
         hold_left_s=max(0.0, round(stages[index].hold_seconds - progress.held_seconds, 1)),
-        waits_for=_list_waits(state, stages[index], rules),
+        waits_for=_list_waits(state, index, rules),
     )
 
 
-def _list_waits(state: RolloutState, stage: Stage, rules: list[RuleView]) -> list[str]:
+def _list_waits(state: RolloutState, index: int, rules: list[RuleView]) -> list[str]:
     """What keeps a plan from its next stage."""
     progress = state.progress
     if progress.state is State.COMPLETED:
@@ -246,7 +249,7 @@ def _list_waits(state: RolloutState, stage: Stage, rules: list[RuleView]) -> lis
         return stops
     waits = [] if is_hold_over(state.rollout, progress) else ["hold"]
     waits += [rule.id for rule in rules if rule.kind == "gate" and rule.verdict != "ok"]
-    return [*waits, "approval"] if stage.needs_approval else waits
+    return [*waits, "approval"] if needs_approval(state.rollout.plan, index) else waits
 
 
 def _list_stops(state: RolloutState) -> list[str]:

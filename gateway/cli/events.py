@@ -99,8 +99,26 @@ class Columns:
 
 def list_cells(event: Event) -> tuple[object, ...]:
     """What a person wants to know of an event."""
-    change = f"{_show_standing(event.before)} -> {_show_standing(event.after)}" if event.before or event.after else None
-    return (event.time, event.rollout, event.kind, change, f"{event.actor.type} {event.actor.name}", event.reason)
+    return (
+        event.time,
+        event.rollout,
+        event.kind,
+        _show_change(event),
+        f"{event.actor.type} {event.actor.name}",
+        event.reason,
+    )
+
+
+def _show_change(event: Event) -> str | None:
+    """From where to where: the shares, and the states where those say nothing."""
+    before, after = event.before, event.after
+    if before is None and after is None:
+        return None
+    change = f"{_show_standing(before)} -> {_show_standing(after)}"
+    if before is not None and after is not None and before.state != after.state:
+        states = f"{before.state} -> {after.state}"
+        change = states if before.percent == after.percent else f"{change}, {after.state}"
+    return f"{change}, forced" if event.inputs.get("force") is True else change
 
 
 def _show_standing(standing: Standing | None) -> str:

@@ -52,6 +52,15 @@ SHARE = _Parsed("percentage", parse_percent)
 FAULT = _Parsed("fault", parse_fault)
 
 
+def _parse_picture(text: str) -> Path:
+    if Path(text).suffix.lower() != ".png":
+        raise ValueError(f"{text!r} is not a PNG's name; write one that ends with .png")
+    return Path(text)
+
+
+PICTURE = _Parsed("picture", _parse_picture)
+
+
 def _traffic_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say what users do; the command gets ``traffic``."""
 
@@ -112,7 +121,7 @@ def _traffic_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1, 1_000_000), help="Seeds from SEED on.")
 @click.option("--processes", default=None, type=click.IntRange(1, 1024), help="Of several runs; all CPUs, if not said.")
 @click.option("--json", "as_json", is_flag=True, help="Machine output.")
-@click.option("--plot", metavar="FILE.png", type=click.Path(path_type=Path), help="A picture of the first run.")
+@click.option("--plot", metavar="FILE.png", type=PICTURE, help="A picture of the first run.")
 def command(  # noqa: PLR0913 - what a person may say
     *,
     path: Path,
@@ -151,13 +160,17 @@ def command(  # noqa: PLR0913 - what a person may say
     )
     if plot is not None:
         check_plotting()
-    if runs == 1:
-        trial = _run_once(scenario, seed, plot)
-        click.echo(msgspec.json.encode(trial) if as_json else show_trial(trial, scenario))
-        return
-    if plot is not None:
-        _run_once(scenario, seed, plot)
-    trials = _run_all(scenario, seed, runs, processes or len(os.sched_getaffinity(0)))
+    first = _run_once(scenario, seed, is_drawn=plot is not None) if runs == 1 or plot else None
+    if first is not None and runs == 1:
+        click.echo(msgspec.json.encode(first[0]) if as_json else show_trial(first[0], scenario))
+    else:
+        _show_all(scenario, seed, runs, processes or len(os.sched_getaffinity(0)), as_json=as_json)
+    if first is not None and plot is not None:  # last: a picture that can't be written costs nobody the result
+        _draw(*first, f"{name}, simulated with seed {seed}", plot)
+
+
+def _show_all(scenario: Scenario, seed: int, runs: int, processes: int, *, as_json: bool) -> None:
+    trials = _run_all(scenario, seed, runs, processes)
     summary = summarize(trials)
     click.echo(msgspec.json.encode(summary) if as_json else show_summary(summary, scenario))
 
@@ -186,20 +199,25 @@ def _check_faults(rollout: Rollout, faults: tuple[Fault, ...], stage: int, paths
         raise CommandError(f"{broken:g} paths can't fail: there are {paths}; --paths makes up more")
 
 
-def _run_once(scenario: Scenario, seed: int, plot: Path | None) -> Trial:
+def _draw(trial: Trial, recording: Recording, title: str, path: Path) -> None:
+    try:
+        draw(trial, recording.slots(), title, path)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+
+
+def _run_once(scenario: Scenario, seed: int, *, is_drawn: bool) -> tuple[Trial, Recording]:
     recording = Recording()
     total = usual_bound(scenario) if scenario.bound_seconds is None else scenario.bound_seconds
     with show_progress("simulating", total) as move:
 
         def observe(second: float, percent: float, cells: Mapping[Subject, Cell], outcome: Outcome) -> None:
             move(second)
-            if plot is not None:
+            if is_drawn:
                 recording.observe(second, percent, cells, outcome)
 
         trial = run_trial(scenario, seed, observe)
-    if plot is not None:
-        draw(trial, recording.slots(), f"{scenario.rollout.name}, simulated with seed {seed}", plot)
-    return trial
+    return trial, recording
 
 
 def _run_all(scenario: Scenario, seed: int, runs: int, processes: int) -> list[Trial]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 
+from gateway.admin.configuration import ConfigView
 from gateway.admin.rollouts import RolloutList, RolloutView, RuleView
 from gateway.admin.status import StatusView
 from gateway.cli.admin import Admin, admin_options, read, show
@@ -25,6 +26,7 @@ def command(admin: Admin, as_json: bool) -> None:
         return
     status = read(content, StatusView)
     draw_head(status)
+    draw_refusal(read(admin.get("/api/v1/config"), ConfigView))
     rollouts = read(admin.get("/api/v1/rollouts"), RolloutList)
     draw_rollouts(rollouts)
     draw_rules(rollouts)
@@ -45,6 +47,19 @@ def draw_head(status: StatusView) -> None:
         click.echo(f"{store}, can't be used ({reason}): nothing can be set until it can")
 
 
+def draw_refusal(config: ConfigView) -> None:
+    """That the file's newest text is not in force, and its first fault; nothing when it is."""
+    if config.last_reload_ok:
+        return
+    line = f"configuration {show(config.file)} was refused: what was in force stays"
+    if config.problems:
+        first, more = config.problems[0], len(config.problems) - 1
+        place = f"line {first.line}, column {first.column}: " if first.line else ""
+        path = f"{show(first.path)}: " if first.path else ""
+        line += f"\n  {place}{path}{show(first.message)}" + (f" (and {more:,} more)" if more else "")
+    click.echo(line)
+
+
 def draw_rollouts(rollouts: RolloutList) -> None:
     """A row for each."""
     if rollouts.items:
@@ -54,7 +69,7 @@ def draw_rollouts(rollouts: RolloutList) -> None:
             (
                 (
                     each.name,
-                    each.state,
+                    f"{each.state}, to shadow" if each.to_shadow else each.state,
                     show_percent(each.percent),
                     each.source,
                     f"{each.stage.index} of {each.stage.of}" if each.stage else None,
@@ -92,7 +107,8 @@ def _list_cells(rule: RuleView) -> tuple[object, ...]:
     unit = unit_of(rule.when)
     value, bound = (None if each is None else say_value(each, unit) for each in (rule.value, rule.bound))
     kind = f"{rule.kind}, {rule.do}" if rule.do else rule.kind
-    reason = f"{rule.reason} (needs {rule.needs:,} more)" if rule.needs else rule.reason
+    said = None if rule.reason == rule.verdict else rule.reason
+    reason = f"{said or rule.verdict} (needs {rule.needs:,} more)" if rule.needs else said
     where = " ".join(part for part in (rule.route, rule.path) if part)
     return rule.id, kind, rule.verdict, reason, value, bound, where or None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.control.readings import list_values
-from gateway.core.lifecycle import State, share_of
+from gateway.core.lifecycle import State, needs_approval, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ def _describe_next(rollout: Rollout, progress: Progress) -> dict[str, object]:
     """Where a stage goes when all its gates are ok: to a person, to the next one, or to the end of the plan."""
     stages, index = rollout.plan.stages, progress.stage
     here: dict[str, object] = {"percent": share_of(rollout, progress), "stage": index + 1}
-    if index < len(stages) and stages[index].needs_approval:
+    if needs_approval(rollout.plan, index):
         return {"state": str(State.WAITING), **here}
     if index + 1 >= len(stages):
         return {"state": str(State.COMPLETED), **here}

@@ -10,6 +10,8 @@ at most `SUM_SECONDS`; an incident without rows is better than a minute more of 
 from __future__ import annotations
 
 import asyncio
+import math
+import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +21,7 @@ import structlog
 from gateway.control.paths import PathView, excess_errors, slowness, view_paths
 from gateway.control.readings import list_values, unit_of
 from gateway.core.lifecycle import share_of
+from gateway.core.progress import SHADOW
 from gateway.store.records import Incident
 
 if TYPE_CHECKING:
@@ -65,25 +68,24 @@ class Incidents:
         self._history = history
         self._now = now
         self._steady = steady
-        self._last_id = ""
-        self._alike = 0
 
     async def record(self, rollout: Rollout, routes: Sequence[Route], transition: Transition) -> Incident:
         """The record of a rollback of ``rollout``, which is the file's, with the ``routes`` that share it."""
-        now, seconds = self._now(), look_back(rollout, transition)
+        now = self._now()
+        seconds = min(look_back(rollout, transition), max(0.0, now - transition.before.watched_since))
         seen = Seen(
             await self._sum(routes, seconds),
             self._samples.find({route.name for route in routes}, now - seconds),
             self._history.events(rollout.name),
         )
-        return build_incident(self._name(rollout.name, now), rollout, transition, seen, now)
+        return build_incident(make_name(rollout.name, now), rollout, transition, seen, now)
 
     async def _sum(self, routes: Sequence[Route], seconds: float) -> list[PathView]:
         """What the paths did on both arms, over so many seconds until now."""
         names = {route.name for route in routes}
         now = self._steady()
-        since = now - seconds
-        lasted = max(1.0, now - max(int(since), self._figures.started_at))
+        since = min(math.ceil(now - seconds), int(now))  # what is partly before it is not in it
+        lasted = max(1.0, now - max(since, self._figures.started_at))
         windows = self._figures.windows
 
         def add_up() -> list[PathView]:
@@ -96,12 +98,11 @@ class Incidents:
             log.warning("incident_incomplete", reason="adding up the paths' figures took too long")
             return []
 
-    def _name(self, rollout: str, now: float) -> str:
-        """Readable, sorted by time, and never the same twice."""
-        name = f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{rollout}"
-        self._alike = self._alike + 1 if name == self._last_id else 1
-        self._last_id = name
-        return name if self._alike == 1 else f"{name}-{self._alike}"
+
+def make_name(rollout: str, now: float) -> str:
+    """Readable, and sorted by time to the millisecond; chance keeps it apart even from another gateway's."""
+    whole, milliseconds = divmod(int(now * 1000), 1000)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y%m%d-%H%M%S}-{milliseconds:03}-{rollout}-{secrets.token_hex(2)}"
 
 
 def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Seen, now: float) -> Incident:
@@ -115,18 +116,24 @@ def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Se
         time=show_epoch(now),
         stage=transition.before.stage + 1 if rollout.plan.stages else None,
         percent_before=share_of(rollout, transition.before),
-        values=list_values(judgement)
-        if judgement is not None
-        else {"by": transition.name, "reason": transition.reason},
+        values=_list_values(transition),
         paths=[msgspec.to_builtins(row) for row in rank(seen.rows, rule)],
         samples=[describe(request) for request in seen.failed],
         events=[msgspec.to_builtins(event) for event in seen.events],
     )
 
 
+def _list_values(transition: Transition) -> dict[str, object]:
+    """What a rule rests on, or who went back and why; and where to, unless it is nowhere."""
+    to: dict[str, object] = {"to": SHADOW} if transition.after.to_shadow else {}
+    if transition.judgement is not None:
+        return list_values(transition.judgement) | to
+    return {"by": transition.name, "reason": transition.reason} | to
+
+
 def rank(rows: Sequence[PathView], rule: str | None) -> list[PathView]:
     """The paths that the candidate served, the worst first: by excess errors or, for latencies, by slowness."""
-    served = [row for row in rows if row.candidate is not None and row.candidate.requests]
+    served = [row for row in rows if row.candidate is not None and (row.candidate.requests or row.candidate.kept_away)]
     first, second = (slowness, excess_errors) if unit_of(rule or "") == "ms" else (excess_errors, slowness)
     return sorted(served, key=lambda row: (-first(row), -second(row)))[:MOST_PATHS]
 

@@ -16,11 +16,12 @@ import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import structlog
 
 from gateway.control.readings import say_judgement
+from gateway.core.progress import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -52,7 +53,6 @@ _SAYINGS: Final = {
     "percent": "got an operator's percentage",
     "unset": "was given back to its plan",
     "edit": "follows its edited plan",
-    "notify": "broke a rule",
 }
 
 log = structlog.get_logger()
@@ -63,7 +63,8 @@ class Notice(NamedTuple):
 
     title: str
     body: str
-    is_alarm: bool
+    urgency: Literal["failure", "warning", "info"]
+    """``failure`` is what a rule did or found, ``warning`` what a person took back, ``info`` the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +84,33 @@ class Messenger(Protocol):
 
 def compose(event: Event, judgement: Judgement | None, admin_url: str) -> Notice:
     """What people are told of an event: rule, figures, percentages, and where to look further."""
-    if event.rollout is None:
-        title = "Crossfade: a configuration was put in force" if event.kind == "config" else f"Crossfade: {event.kind}"
-    else:
-        title = f"Crossfade: {event.rollout} {_SAYINGS.get(event.kind, event.kind)}"
+    title = f"Crossfade: {_say_title(event)}"
     lines = [title.removeprefix("Crossfade: "), *_say_percents(event), *_say_cause(event, judgement)]
     lines += [f"revision: {event.revision}", f"time: {event.time}", f"see {link_to(event, admin_url)}"]
     percents = f" ({lines[1]})" if event.before and event.after and event.before.percent != event.after.percent else ""
-    return Notice(title + percents, "\n".join(lines[1:]), event.kind in ALARMS)
+    return Notice(title + percents, "\n".join(lines[1:]), _rate(event))
+
+
+def _rate(event: Event) -> Literal["failure", "warning", "info"]:
+    if event.kind not in ALARMS:
+        return "info"
+    return "failure" if event.actor.type == "rule" else "warning"
+
+
+def _say_title(event: Event) -> str:
+    if event.rollout is None:
+        return "a configuration was put in force" if event.kind == "config" else event.kind
+    if event.kind == "notify":
+        return f"{event.rollout}: {event.actor.name} is broken"
+    said = f"{event.rollout} {_SAYINGS.get(event.kind, event.kind)}"
+    return f"{said}, is paused and waits for a person" if is_stopped(event) and event.kind != "pause" else said
+
+
+def is_stopped(event: Event) -> bool:
+    """Whether a rule has stopped a plan, by whatever kind of event: nothing goes on until a person says so."""
+    if event.actor.type != "rule" or event.before is None or event.after is None:
+        return False
+    return event.after.state == State.PAUSED != event.before.state
 
 
 def link_to(event: Event, admin_url: str) -> str:
@@ -102,7 +122,7 @@ def link_to(event: Event, admin_url: str) -> str:
 
 
 def _say_percents(event: Event) -> Iterator[str]:
-    if event.before is not None and event.after is not None:
+    if event.before is not None and event.after is not None and event.kind != "notify":
         yield f"{event.before.percent:.10g} % -> {event.after.percent:.10g} %"
 
 
@@ -112,7 +132,7 @@ def _say_cause(event: Event, judgement: Judgement | None) -> Iterator[str]:
         place = " ".join(part for part in (judgement.route, judgement.path) if part)
         yield f"figures: {say_judgement(judgement)}" + (f", on {place}" if place else "")
     yield f"by: {event.actor.type} {event.actor.name}"
-    if event.reason:
+    if event.reason and judgement is None:  # else the figures have said it
         yield f"reason: {event.reason}"
 
 
@@ -141,8 +161,9 @@ class Notices:
         former, self._posts = self._posts, {}
         for index, target in enumerate(targets):
             name = f"notify.{index} {target.url.partition(':')[0]}"
-            kept = former.pop(target, None)
-            self._posts.setdefault(target, kept or _Post(name, target, self._sleep, self._load))
+            if target not in self._posts:  # written twice it is told once
+                kept = former.pop(target, None)
+                self._posts[target] = kept or _Post(name, target, self._sleep, self._load)
         for post in former.values():
             self._lost_before += post.lost
             post.end()
@@ -151,7 +172,7 @@ class Notices:
         """Tell everybody who wants to hear of this kind of event. Never waits, and never raises."""
         notice: Notice | None = None
         for target, post in self._posts.items():
-            if event.kind in target.events:
+            if event.kind in target.events or ("pause" in target.events and is_stopped(event)):
                 notice = notice or compose(event, judgement, self._admin_url)
                 post.put(notice)
 
@@ -252,8 +273,7 @@ def load_messenger(url: str) -> Messenger | None:
         return None
 
     def carry(notice: Notice) -> bool:
-        kind = apprise.NotifyType.FAILURE if notice.is_alarm else apprise.NotifyType.INFO
-        return bool(service.notify(body=notice.body, title=notice.title, notify_type=kind))
+        return bool(service.notify(body=notice.body, title=notice.title, notify_type=notice.urgency))
 
     return carry
 

@@ -36,6 +36,10 @@ class ArmView(msgspec.Struct, frozen=True):
     p50: float | None
     p95: float | None
     p99: float | None
+    kept_away: int = 0
+    """Of the candidate: requests that the breaker or health checks sent to the baseline instead. They are none of its
+    `requests` and `errors`, but rules take each for an error of the candidate.
+    """
 
 
 class PathView(msgspec.Struct, frozen=True):
@@ -63,7 +67,9 @@ def excess_errors(row: PathView) -> float:
     """How many more requests the candidate failed than it would have with the baseline's error rate."""
     if row.candidate is None:
         return 0.0
-    return row.candidate.errors - (row.baseline.error_rate or 0.0) * row.candidate.requests
+    kept_away = row.candidate.kept_away  # as rules do
+    meant = row.candidate.requests + kept_away
+    return row.candidate.errors + kept_away - (row.baseline.error_rate or 0.0) * meant
 
 
 def slowness(row: PathView) -> float:
@@ -89,19 +95,19 @@ def _view_route(route: Route, paths: Mapping[str, Arms], seconds: float) -> list
 
 
 def _view_path(route: Route, path: str, arms: Arms, seconds: float) -> PathView:
-    candidate = arms.get(Arm.CANDIDATE, Cell())
+    candidate, baseline = (arms.get(arm, Cell()) for arm in (Arm.CANDIDATE, Arm.BASELINE))
     return PathView(
         route=route.name,
         path=path,
-        candidate=None if route.candidate is None else view_arm(candidate, seconds),
-        baseline=view_arm(arms.get(Arm.BASELINE, Cell()), seconds),
+        candidate=None if route.candidate is None else view_arm(candidate, seconds, baseline.kept_away),
+        baseline=view_arm(baseline, seconds),
         compared=0,
         mismatch_rate=None,
     )
 
 
-def view_arm(cell: Cell, seconds: float) -> ArmView:
-    """An arm's figures of ``seconds``."""
+def view_arm(cell: Cell, seconds: float, kept_away: int = 0) -> ArmView:
+    """An arm's figures of ``seconds``; ``kept_away`` requests were meant for it and went to the other."""
     p50, p95, p99 = (show_ms(latency) for latency in quantiles(cell.latencies, _SHARES))
     return ArmView(
         requests=cell.requests,
@@ -111,6 +117,7 @@ def view_arm(cell: Cell, seconds: float) -> ArmView:
         p50=p50,
         p95=p95,
         p99=p99,
+        kept_away=kept_away,
     )
 
 

@@ -35,6 +35,7 @@ class _Values(msgspec.Struct):
     """What a rule rests on; or who went back, and why."""
 
     by: str = ""
+    to: str | None = None
     reason: str = ""
     route: str | None = None
     path: str | None = None
@@ -53,6 +54,7 @@ class _Sample(msgspec.Struct):
     method: str = ""
     status: int = 0
     kind: str = ""
+    is_failed_over: bool = False
 
 
 def render_incident(incident: Incident) -> str:
@@ -72,9 +74,11 @@ def _say_head(incident: Incident) -> Iterator[str]:
     yield f"# {incident.rollout} was rolled back"
     yield ""
     stage = f", in stage {incident.stage}" if incident.stage is not None else ""
-    person = _line(msgspec.convert(incident.values, _Values).by) or "A person"
+    values = msgspec.convert(incident.values, _Values)
+    person = _line(values.by) or "A person"
+    goes_on = "; requests go on to be copied to the candidate" if values.to else ""
     cause = f"The guard `{incident.rule}` was broken." if incident.rule else f"{person} went back."
-    yield f"{incident.time}, from {incident.percent_before:.10g} %{stage} to 0 %. {cause}"
+    yield f"{incident.time}, from {incident.percent_before:.10g} %{stage} to 0 %{goes_on}. {cause}"
     yield ""
     yield f"Incident `{incident.id}`."
 
@@ -90,6 +94,16 @@ def _say_cause(incident: Incident) -> Iterator[str]:
     yield f"`{incident.rule}`" + (f", on {_code(where)}" if where else "") + ":"
     yield ""
     yield from _draw(("", "candidate", "bound", "baseline"), _list_values(values))
+    yield from _say_kept_away(msgspec.convert(incident.paths, list[PathView]))
+
+
+def _say_kept_away(rows: Sequence[PathView]) -> Iterator[str]:
+    kept_away = sum(row.candidate.kept_away for row in rows if row.candidate is not None)
+    if kept_away:
+        requests = "1 request was" if kept_away == 1 else f"{kept_away:,} requests were"
+        yield ""
+        yield f"Of the paths below {requests} kept away from the candidate by its breaker or by health checks, and"
+        yield "answered by the baseline: the rule takes each for an error of the candidate."
 
 
 def _list_values(values: _Values) -> Iterator[tuple[str, ...]]:
@@ -104,7 +118,7 @@ def _draw_paths(rows: Sequence[PathView]) -> Iterator[str]:
     if not rows:
         yield "No figures."
         return
-    columns = ("route", "path", "arm", "requests", "errors", "error rate", "p50", "p95", "p99")
+    columns = ("route", "path", "arm", "requests", "errors", "error rate", "kept away", "p50", "p95", "p99")
     yield from _draw(columns, _list_arms(rows))
 
 
@@ -118,7 +132,8 @@ def _list_arms(rows: Iterable[PathView]) -> Iterator[tuple[str, ...]]:
 def _list_figures(arm: ArmView) -> tuple[str, ...]:
     latencies = ("" if each is None else say_value(each, "ms") for each in (arm.p50, arm.p95, arm.p99))
     rate = "" if arm.error_rate is None else say_value(arm.error_rate, "ratio")
-    return (f"{arm.requests:,}", f"{arm.errors:,}", rate, *latencies)
+    kept_away = f"{arm.kept_away:,}" if arm.kept_away else ""
+    return (f"{arm.requests:,}", f"{arm.errors:,}", rate, kept_away, *latencies)
 
 
 def _draw_samples(samples: Sequence[_Sample]) -> Iterator[str]:
@@ -129,10 +144,23 @@ def _draw_samples(samples: Sequence[_Sample]) -> Iterator[str]:
         return
     columns = ("time", "request ID", "route", "path", "method", "status", "how it failed")
     rows = (
-        (each.time, _code(each.request_id), each.route, _code(each.path), each.method, str(each.status), each.kind)
+        (
+            each.time,
+            _code(each.request_id),
+            each.route,
+            _code(each.path),
+            each.method,
+            str(each.status),
+            _say_failure(each),
+        )
         for each in samples
     )
     yield from _draw(columns, rows)
+
+
+def _say_failure(sample: _Sample) -> str:
+    """How the candidate failed it, and who answered if that was somebody else."""
+    return f"{sample.kind}; answered by the baseline with {sample.status}" if sample.is_failed_over else sample.kind
 
 
 def _draw_timeline(incident: Incident) -> Iterator[str]:

@@ -33,6 +33,11 @@ class Newcomer:
         """Whether a subject's requests are the rollout's."""
         return subject.route in self.routes
 
+    @property
+    def stage_since(self) -> float:
+        """Where the stage's evidence begins: arms that another share filled say nothing about each other."""
+        return max(self.progress.stage_since, self.progress.share_since)
+
 
 def recall(windows: Windows, newcomers: Sequence[Newcomer], at: float, second: float) -> None:
     """Let the watches take in what was counted until ``at``, which is ``second`` on their clock."""
@@ -51,7 +56,7 @@ def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back:
     watch, progress = newcomer.watch, newcomer.progress
     began = max(progress.watched_since, at - DAY)
     watch.restart(second - max(0.0, at - began))
-    since = max(began, progress.stage_since)
+    since = max(began, newcomer.stage_since)
     if since < at - back:
         if since > began:
             watch.begin_stage(second - (at - since))
@@ -63,7 +68,7 @@ def _take(newcomer: Newcomer, begins: float, ends: float, cells: Mapping[Subject
     if begins < int(progress.watched_since):
         return
     # A first stage begins with the watch itself: begun a moment later, its evidence would miss the rules' first start.
-    if begins >= progress.stage_since > max(begins - 1, progress.watched_since):
+    if begins >= newcomer.stage_since > max(begins - 1, progress.watched_since):
         newcomer.watch.begin_stage(ends)
     mine = {subject: cell for subject, cell in cells.items() if newcomer.is_mine(subject)}
     newcomer.watch.take(ends, mine)

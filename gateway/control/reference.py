@@ -82,7 +82,7 @@ def _try(move: Move, state: State) -> Iterator[State]:
     stages = 1 if state is State.PENDING else len(SAMPLE.plan.stages)
     for stage in range(stages):
         for stepped in ((), (stage,)) if stage else ((),):
-            entered = enter(SAMPLE, Progress(state=state, retries_left=1, stepped_back_from=stepped), 0.0, stage)
+            entered = enter(SAMPLE, Progress(state=state, stepped_back_from=stepped), 0.0, stage)
             for force in (False, True):
                 ask = Ask(SAMPLE, change(entered, state=state), 0.0, force=force, is_guard=move.is_guard)
                 try:

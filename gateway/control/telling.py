@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.control.readings import list_values
+from gateway.control.readings import list_values, say_judgement
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Transition
+from gateway.core.progress import SHADOW
+from gateway.core.verdicts import Reason
 from gateway.store.records import Actor, NewEvent, Standing
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def tell_transition(rollout: Rollout, transition: Transition, at: datetime, revi
         actor=Actor(transition.actor, transition.name),
         before=_standing(rollout, transition.before),
         after=_standing(rollout, transition.after),
-        reason=transition.reason,
+        reason=say_reason(transition),
         inputs=_inputs(transition),
         revision=revision,
     )
@@ -66,6 +68,16 @@ def notification_of(judgement: Judgement, progress: Progress) -> Transition:
     )
 
 
+def say_reason(transition: Transition) -> str:
+    """Why; of a rule with the numbers that it rests on."""
+    judgement = transition.judgement
+    if transition.actor != "rule" or judgement is None:
+        return transition.reason
+    if judgement.reason == Reason.BOTH_ARMS:
+        return f"both_arms: the baseline breaks {judgement.rule}, too: {say_judgement(judgement)}"
+    return f"{judgement.rule} was broken: {say_judgement(judgement)}"
+
+
 def _show(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -77,6 +89,8 @@ def _standing(rollout: Rollout, progress: Progress) -> Standing:
 def _inputs(transition: Transition) -> dict[str, object]:
     """What it rests on: what was asked, and what the rule saw."""
     inputs = dict(transition.inputs)
+    if transition.kind == "rollback" and transition.after.to_shadow:
+        inputs["to"] = SHADOW
     if transition.judgement is not None:
         said = {"rule": transition.judgement.rule, **list_values(transition.judgement)}
         inputs |= {key: value for key, value in said.items() if value is not None}

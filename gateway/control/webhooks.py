@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -61,21 +62,25 @@ async def ask_webhook(session: aiohttp.ClientSession, gate: Webhook, body: bytes
 async def read_start(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     """A body up to a bound; the rest is left where it is, and the connection with it."""
     content = bytearray()
+    await _read_into(content, response, most_bytes)
+    return bytes(content[:most_bytes])
+
+
+async def _read_into(content: bytearray, response: aiohttp.ClientResponse, most_bytes: int) -> None:
+    """Read until the bound or the end; what came before a fault is there all the same."""
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) >= most_bytes:
             response.close()
             break
-    return bytes(content[:most_bytes])
 
 
 async def _read_words(response: aiohttp.ClientResponse) -> str:
-    """The beginning of a text, on one line; nothing of what is no text, or does not end in time."""
+    """The beginning of a text, on one line; nothing of what is no text. Of one that breaks off, what came."""
     if not response.content_type.startswith("text/") and "json" not in response.content_type:
         return ""
-    try:
-        content = await read_start(response, MOST_READ_BYTES)
-    except (aiohttp.ClientError, OSError, TimeoutError):  # the status has said enough
-        return ""
-    words = " ".join(content.decode(errors="replace").split())
+    content = bytearray()
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):  # the status has said enough
+        await _read_into(content, response, MOST_READ_BYTES)
+    words = " ".join(content[:MOST_READ_BYTES].decode(errors="replace").split())
     return "".join(each for each in words if each.isprintable())[:MOST_SAID]

@@ -49,6 +49,7 @@ def enter(rollout: Rollout, progress: Progress, now: float, index: int) -> Progr
         stage_percent=stage.percent,
         stage_cohorts=stage.cohorts,
         stage_since=now,
+        share_since=now,
         held_seconds=0.0,
         cooldown_left_seconds=0.0,
         to_shadow=False,
@@ -64,6 +65,7 @@ def fix(rollout: Rollout, progress: Progress, now: float) -> Progress:
         stage_percent=rollout.percent,
         stage_cohorts=(),
         stage_since=now,
+        share_since=now,
         held_seconds=0.0,
         cooldown_left_seconds=0.0,
         to_shadow=False,
@@ -85,8 +87,8 @@ def start(ask: Ask) -> Progress:
 
 
 def retry(ask: Ask) -> Progress:
-    """As a start, of which only so many are left."""
-    return change(begin_anew(ask), retries_left=ask.progress.retries_left - 1)
+    """As a start, of which the plan allows only so many."""
+    return change(begin_anew(ask), retries_used=ask.progress.retries_used + 1)
 
 
 def pause(ask: Ask) -> Progress:
@@ -101,7 +103,9 @@ def resume(ask: Ask) -> Progress:
         return _go_on(ask)
     if progress.cooldown_left_seconds > 0 and not ask.force:
         left = round(progress.cooldown_left_seconds)
-        raise WrongAction(f"`{rollout.name}` was rolled back and cools down for another {left} s; `force` skips that")
+        raise WrongAction(
+            f"`{rollout.name}` was rolled back and cools down for another {left} s; with force it starts at once"
+        )
     return begin_anew(ask)
 
 
@@ -125,7 +129,9 @@ def promote(ask: Ask) -> Progress:
     if progress.percent is not None:
         raise WrongAction(f"`{rollout.name}` has an operator's percentage, under which its plan stands still; unset it")
     if progress.state is not State.WAITING and not ask.force:
-        raise WrongAction(f"`{rollout.name}` is {progress.state}: its hold and gates are not over; `force` skips them")
+        raise WrongAction(
+            f"`{rollout.name}` is {progress.state}: its hold and gates are not over; with force they are skipped"
+        )
     return advance(ask)
 
 
@@ -188,7 +194,7 @@ def roll_back(ask: Ask) -> Progress:
 
 def set_percent(ask: Ask) -> Progress:
     """An operator's percentage."""
-    return change(ask.progress, percent=ask.percent)
+    return change(ask.progress, percent=ask.percent, share_since=ask.now)
 
 
 def unset_percent(ask: Ask) -> Progress:
@@ -197,7 +203,8 @@ def unset_percent(ask: Ask) -> Progress:
     if progress.percent is None:
         raise WrongAction(f"`{rollout.name}` has no operator's percentage: the file's is in force already")
     is_fixed = not rollout.plan.stages and progress.state is not State.PAUSED
-    return change(progress, percent=None, stage_percent=rollout.percent if is_fixed else progress.stage_percent)
+    percent = rollout.percent if is_fixed else progress.stage_percent
+    return change(progress, percent=None, stage_percent=percent, share_since=ask.now)
 
 
 def is_same(stage: Stage, progress: Progress) -> bool:

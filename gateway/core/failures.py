@@ -20,3 +20,5 @@ class FailedRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the client got."""
     kind: str
     """How the candidate failed: one of `gateway.core.figures.ERROR_KINDS`."""
+    is_failed_over: bool = False
+    """Whether the baseline was asked then: ``status`` is what came of that, not the candidate's."""

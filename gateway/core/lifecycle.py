@@ -54,6 +54,8 @@ __all__ = [
     "is_hold_over",
     "is_live",
     "is_watch_over",
+    "needs_approval",
+    "retries_left",
     "share_of",
     "step",
 ]
@@ -125,7 +127,6 @@ def begin(rollout: Rollout, now: float) -> Progress:
         state=State.PENDING,
         stage_since=now,
         watched_since=now,
-        retries_left=plan.retries,
         watch_left_seconds=plan.watch_seconds,
         saved_at=now,
     )
@@ -210,11 +211,11 @@ def _find_guarded(
 def _find_planned(rollout: Rollout, progress: Progress, now: float, gates_ok: bool | None) -> Transition | None:
     ask = Ask(rollout, progress, now)
     if progress.state is State.ROLLED_BACK:
-        is_due = progress.cooldown_left_seconds <= 0 and progress.retries_left > 0 and is_live(rollout)
+        is_due = progress.cooldown_left_seconds <= 0 and retries_left(rollout, progress) > 0 and is_live(rollout)
         return _plan(BY_PLAN["retry"], ask, "the cooldown is over") if is_due else None
     if not gates_ok or progress.state is not State.RUNNING or not is_hold_over(rollout, progress):
         return None
-    if rollout.plan.stages[progress.stage].needs_approval:
+    if needs_approval(rollout.plan, progress.stage):
         return _plan(BY_PLAN["approval"], ask, "the hold is over and all gates are ok; a person must approve")
     return _plan(BY_PLAN["stage"], ask, "the hold is over and all gates are ok")
 
@@ -248,6 +249,16 @@ def is_hold_over(rollout: Rollout, progress: Progress) -> bool:
     return progress.held_seconds >= stages[min(progress.stage, len(stages) - 1)].hold_seconds
 
 
+def needs_approval(plan: Plan, index: int) -> bool:
+    """Whether a person must approve what comes after the stage at ``index``; nothing comes after the last."""
+    return index + 1 < len(plan.stages) and plan.stages[index].needs_approval
+
+
+def retries_left(rollout: Rollout, progress: Progress) -> int:
+    """How often it may still start again by itself, as the file has it now."""
+    return max(0, rollout.plan.retries - progress.retries_used)
+
+
 def is_watch_over(progress: Progress) -> bool:
     """Whether guards have become mere notices: the plan was completed so long ago that nobody doubts it."""
     return progress.state is State.COMPLETED and progress.percent is None and progress.watch_left_seconds <= 0
@@ -261,11 +272,15 @@ def adopt(before: Rollout | None, after: Rollout, progress: Progress, now: float
 
     ``before`` is None after a restart, when nobody knows any more what the file said.
     """
-    if before is not None and before.plan.retries != after.plan.retries:
-        used = before.plan.retries - progress.retries_left
-        progress = change(progress, retries_left=max(0, after.plan.retries - used))
     if progress.state is State.ROLLED_BACK or before == after:
         return progress
+    adopted = _adopt(before, after, progress, now)
+    former = before or after
+    is_same_share = share_of(former, progress) == share_of(after, adopted) and former.mode is after.mode
+    return adopted if is_same_share else change(adopted, share_since=now)
+
+
+def _adopt(before: Rollout | None, after: Rollout, progress: Progress, now: float) -> Progress:
     if not after.plan.stages:
         return _adopt_fixed(before, after, progress, now)
     if progress.state is State.PENDING:
@@ -302,7 +317,7 @@ def _adopt_stage(rollout: Rollout, progress: Progress, now: float) -> Progress:
 def _continue(plan: Plan, progress: Progress, index: int) -> Progress:
     """In the same stage, which may have become another one of its plan."""
     is_completed = progress.state is State.COMPLETED and index < len(plan.stages) - 1
-    is_approved = progress.state is State.WAITING and not plan.stages[index].needs_approval
+    is_approved = progress.state is State.WAITING and not needs_approval(plan, index)
     return change(progress, stage=index, state=State.RUNNING if is_completed or is_approved else progress.state)
 
 

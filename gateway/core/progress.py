@@ -52,12 +52,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     stage_cohorts: tuple[str, ...] = ()
     stage_since: float = 0.0
     """When the stage began; for display."""
+    share_since: float = 0.0
+    """Since when the share has been what it is: arms are compared over nothing older, whoever set it."""
     watched_since: float = 0.0
     """The last start, resume, step back or rollback: no window reaches behind it."""
     held_seconds: float = 0.0
     """How long the stage has been running and watched."""
     cooldown_left_seconds: float = 0.0
-    retries_left: int = 0
+    retries_used: int = 0
+    """How often it has started again by itself; how often it may is the file's to say, whenever that is edited."""
     watch_left_seconds: float = 0.0
     """Of a completed rollout: how long guards go on to act."""
     stepped_back_from: tuple[int, ...] = ()

@@ -97,7 +97,7 @@ def parse_comparison(text: str) -> tuple[Op, float]:
     start = len(text) - len(text.lstrip())
     found = re.match(r"[<>=!]*", text[start:])
     written = found[0] if found else ""
-    op = _parse_op(_Word(written or text[start : start + 1], start))
+    op = _parse_op(_Word(written or "".join(text.split()[:1]), start))
     behind = text[start + len(written) :]
     number = behind.strip()
     if not _COMPARED_NUMBER.fullmatch(number):
@@ -142,6 +142,7 @@ def _parse_bound(words: _Words, metric: Metric) -> tuple[Bound, str]:
         return _parse_added(words, metric, word)
     if word.text[:1].isdigit() and word.text.endswith("x"):
         return _parse_factor(words, metric, word)
+    _refuse_torn_factor(words, metric, word)
     value, written = _parse_value(word, metric)
     return Bound(float(value)), written
 
@@ -165,6 +166,15 @@ def _parse_factor(words: _Words, metric: Metric, word: _Word) -> tuple[Bound, st
     words.take()
     factor = Decimal(found[1])
     return Bound(factor=float(factor)), f"{_format(factor)}x baseline"
+
+
+def _refuse_torn_factor(words: _Words, metric: Metric, word: _Word) -> None:
+    """``1.1 baseline``, ``1.1 x baseline`` and ``1.1xbaseline`` are meant as a multiple: say how one is written."""
+    found = _QUANTITY.fullmatch(word.text)
+    is_torn = found is not None and not found[2] and words.next.text in {"baseline", "x", "*"}
+    if found is not None and (is_torn or found[2] == "xbaseline"):
+        _check_comparable(metric, word)
+        raise BadRule(f"a multiple of the baseline's is written `{found[1]}x baseline`", word.column)
 
 
 def _check_comparable(metric: Metric, word: _Word) -> None:

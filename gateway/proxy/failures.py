@@ -41,7 +41,8 @@ class Failures:
         self._alike[alike] += 1
         request_id, method = exchange.request_id.decode("latin-1"), exchange.request.method.decode("latin-1")
         status = exchange.status or CLIENT_GONE
-        self._held.append(FailedRequest(time(), request_id, route, path, method, status, kind))
+        is_failed_over = exchange.failed is not None
+        self._held.append(FailedRequest(time(), request_id, route, path, method, status, kind, is_failed_over))
 
     def take(self) -> tuple[FailedRequest, ...]:
         """Those since the last call."""

@@ -37,6 +37,10 @@ class Fault:
     """Of a text: which of its characters, from 0, is at fault."""
 
 
+SWITCHABLE = frozenset({"failover", "breaker"})
+"""What is on unless it is written ``off``."""
+
+
 def describe(error: ValidationError) -> list[Fault]:
     """Every fault that the schema found."""
     return [_describe(details) for details in error.errors(include_url=False)]
@@ -68,6 +72,8 @@ def _word(details: ErrorDetails, loc: Loc) -> str:
         case "literal_error":
             return _word_choice(details)
         case "dict_type" | "model_type" | "model_attributes_type":
+            if show(details["input"]) == "false" and SWITCHABLE & set(loc[-2:]):
+                return "false is not allowed; write `off`, or a mapping (`name: value`)"
             return f"is {show(details['input'])}; a mapping (`name: value`) is wanted"
     return details["msg"]
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.plans import Metric, Op
 from gateway.settings.faults import Fault, Loc
 from gateway.settings.names import suggest
 from gateway.settings.quantities import format_duration, format_number, show
@@ -76,7 +77,17 @@ def _check_cohorts(planned: Planned) -> Iterator[Fault]:
 
 def find_plan_risks(planned: Planned) -> Iterator[Fault]:
     """What is allowed, but may not be what was meant."""
-    checks = (_find_idle, _find_blind, _find_unknown_paths, _find_hasty, _find_falling, _find_longer_windows)
+    checks = (
+        _find_idle,
+        _find_blind,
+        _find_contrary,
+        _find_never_compared,
+        _find_repeated,
+        _find_unknown_paths,
+        _find_hasty,
+        _find_falling,
+        _find_longer_windows,
+    )
     for check in checks:
         yield from check(planned)
 
@@ -84,6 +95,8 @@ def find_plan_risks(planned: Planned) -> Iterator[Fault]:
 def _find_idle(planned: Planned) -> Iterator[Fault]:
     """What is written but never asked."""
     rollout = planned.rollout
+    if rollout.stages and rollout.mode != "live":
+        yield Fault((*planned.loc, "stages"), f"the plan stands still in `mode: {rollout.mode}`", at_key=True)
     if not rollout.stages:
         fixed = f"`percent: {format_number(rollout.percent)}` is fixed"
         for field in sorted({"start", "gates"} & rollout.model_fields_set):
@@ -109,6 +122,45 @@ def _find_blind(planned: Planned) -> Iterator[Fault]:
             (*planned.loc, "confidence"),
             f"compares plainly, and `min_requests: {rollout.min_requests}` lets very few requests decide",
         )
+
+
+def _find_contrary(planned: Planned) -> Iterator[Fault]:
+    """A guard names what is feared and a gate what is asked for; of all metrics but `requests`, less is better."""
+    for loc, rule in planned.rules():
+        asks_for_less = rule.when.op in {Op.BELOW, Op.AT_MOST}
+        if rule.when.metric is Metric.REQUESTS:
+            continue
+        if isinstance(rule, RuleGuard) and asks_for_less:
+            yield Fault(loc, f"`{rule.when.text}` acts when all is well: a guard says what is feared, with `>`")
+        if isinstance(rule, RuleGate) and not asks_for_less:
+            yield Fault(loc, f"`{rule.when.text}` passes when all is bad: a gate says what is asked for, with `<`")
+
+
+def _find_never_compared(planned: Planned) -> Iterator[Fault]:
+    for loc, rule in planned.rules():
+        if rule.when.metric in {Metric.MISMATCHES, Metric.MISMATCH_RATE}:
+            fate = "this gate never passes" if isinstance(rule, RuleGate) else "this guard never acts"
+            yield Fault(loc, f"answers are not compared yet, that comes in a later version: {fate}")
+
+
+def _find_repeated(planned: Planned) -> Iterator[Fault]:
+    """Guards share what `confidence` leaves, so each needless one makes the others slower."""
+    common = [_identify(guard) for guard in planned.rollout.guard]
+    yield from _find_again((*planned.loc, "guard"), [], planned.rollout.guard)
+    for loc, stage in planned.stages():
+        yield from _find_again((*loc, "guard"), common, stage.guard)
+
+
+def _find_again(loc: Loc, known: Sequence[object], guards: Sequence[Guard]) -> Iterator[Fault]:
+    seen = list(known)
+    for index, guard in enumerate(guards):
+        if isinstance(guard, RuleGuard) and _identify(guard) in seen:
+            yield Fault((*loc, index), "is there already: a guard named twice takes a share of `confidence` twice")
+        seen.append(_identify(guard))
+
+
+def _identify(guard: Guard) -> object:
+    return (guard.when, guard.route, guard.path, guard.per) if isinstance(guard, RuleGuard) else guard
 
 
 def _find_unknown_paths(planned: Planned) -> Iterator[Fault]:

@@ -69,6 +69,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 _USUAL_SIZES: Final = {FaultKind.LEAK: "10m", FaultKind.BOTH: "20%"}
+_SAMPLES: Final = {FaultKind.ERRORS: "errors=5%", FaultKind.LATENCY: "latency=3x", FaultKind.PATH: "path=1"}
 
 
 def parse_fault(text: str) -> Fault:
@@ -78,6 +79,8 @@ def parse_fault(text: str) -> Fault:
         raise ValueError(f"{show(text)} is not a fault; write errors=5%, latency=3x, path=1, leak or both")
     kind = FaultKind(name)
     size = size or _USUAL_SIZES.get(kind, "")
+    if not size:
+        raise ValueError(f"`{kind}` needs a size; write it as {_SAMPLES[kind]}")
     if kind in {FaultKind.ERRORS, FaultKind.BOTH}:
         return Fault(kind, parse_percent(size) / 100)
     if kind is FaultKind.LEAK:
@@ -93,11 +96,11 @@ def _parse_leak(size: str) -> float:
 
 
 def _parse_number(kind: FaultKind, size: str) -> float:
-    pattern, example = (_FACTOR, "latency=3x") if kind is FaultKind.LATENCY else (_COUNT, "path=1")
+    pattern = _FACTOR if kind is FaultKind.LATENCY else _COUNT
     found = pattern.fullmatch(size)
     number = float(size.removesuffix("x")) if found else 0.0
     if not 0 < number <= LARGEST_FACTOR:
-        raise ValueError(f"{show(size)} is no size of `{kind}`; write it as {example}")
+        raise ValueError(f"{show(size)} is no size of `{kind}`; write it as {_SAMPLES[kind]}")
     return number
 
 

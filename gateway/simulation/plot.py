@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COLOURS: Final = {Arm.BASELINE: "#8d99ae", Arm.CANDIDATE: "#d1495b"}
 SHARE_COLOUR, FAULT_COLOUR, ACT_COLOUR = "#2a6f97", "#e09f3e", "#9d0208"
 
+_SECONDS_UP_TO: Final = 300.0
 _MINUTES_UP_TO: Final = 3 * 3600.0
 """What is longer is told in hours."""
 
@@ -35,8 +36,9 @@ def draw(trial: Trial, slots: Sequence[Slot], title: str, path: Path) -> None:
     """Write the PNG. Raises CommandError without matplotlib, OSError where the file can't be written."""
     check_plotting()
     from matplotlib.figure import Figure  # noqa: PLC0415 - see check_plotting
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415 - likewise
 
-    unit, name = (60.0, "minutes") if trial.seconds <= _MINUTES_UP_TO else (3600.0, "hours")
+    unit, name = choose_unit(trial.seconds)
     times = [slot.second / unit for slot in slots]
     figure = Figure(figsize=(10, 8))
     share, errors, latency, guards = figure.subplots(4, 1, sharex=True, height_ratios=(2, 2, 2, 1))
@@ -50,8 +52,9 @@ def draw(trial: Trial, slots: Sequence[Slot], title: str, path: Path) -> None:
     latency.set_ylabel("p99, ms")
     latency.set_yscale("log")
     latency.yaxis.set_major_formatter("{x:g}")
-    latency.yaxis.set_minor_formatter("{x:g}")
-    latency.tick_params(axis="y", which="minor", labelsize=7)
+    # Labels at 1, 2 and 5 of each decade, and none between: they would overprint each other.
+    latency.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    latency.yaxis.set_minor_formatter(NullFormatter())
     errors.legend(loc="upper left", fontsize=8)
     _draw_guards(guards, times, slots)
     for panel in (share, errors, latency, guards):
@@ -60,6 +63,13 @@ def draw(trial: Trial, slots: Sequence[Slot], title: str, path: Path) -> None:
     figure.suptitle(title)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
+
+
+def choose_unit(seconds: float) -> tuple[float, str]:
+    """The unit of a time axis so long, in seconds, and its name."""
+    if seconds <= _SECONDS_UP_TO:
+        return 1.0, "seconds"
+    return (60.0, "minutes") if seconds <= _MINUTES_UP_TO else (3600.0, "hours")
 
 
 def _scale(rate: float | None) -> float | None:

@@ -155,7 +155,7 @@ class _Course:
             return True
         state = self._progress.state
         if state is State.ROLLED_BACK:
-            return self._progress.retries_left <= 0
+            return lifecycle.retries_left(self._rollout, self._progress) == 0
         if state is State.COMPLETED:
             return not self._is_fault_awaited() and self._since_fault() >= AFTERMATH_SECONDS
         return state is State.PAUSED
@@ -249,10 +249,11 @@ class _Course:
         actor: Literal["operator", "rule", "plan", "file", "fault"],
         text: str,
         judgement: Judgement | None = None,
+        second: float | None = None,
     ) -> None:
         self._happenings.append(
             Happening(
-                second=self._second,
+                second=self._second if second is None else second,
                 kind=kind,
                 actor=actor,
                 stage=self._progress.stage + 1,
@@ -269,7 +270,8 @@ class _Course:
         self._fault_second = self._second - 1
         places = self._scenario.places
         broken = [places[place][1] for place in sorted(self._broken)]
-        self._tell("fault", "fault", ", ".join([*map(str, self._scenario.faults), *broken]))
+        text = ", ".join([*map(str, self._scenario.faults), *broken])
+        self._tell("fault", "fault", text, second=self._fault_second)
 
     def _is_fault_awaited(self) -> bool:
         return self._fault_due is not None and self._fault_second is None

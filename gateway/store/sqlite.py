@@ -163,7 +163,12 @@ def _insert_progress(connection: sqlite3.Connection, rollout: str, progress: Pro
 
 def _insert_incident(connection: sqlite3.Connection, incident: Incident) -> None:
     row = (incident.id, incident.rollout, msgspec.json.encode(incident))
-    connection.execute("INSERT OR REPLACE INTO incidents VALUES (?, ?, ?)", row)
+    # One that is there already word by word was written by an attempt that seemed to fail; any other is never replaced.
+    connection.execute(
+        """INSERT INTO incidents SELECT ?1, ?2, ?3
+        WHERE NOT EXISTS (SELECT 1 FROM incidents WHERE id = ?1 AND document = ?3)""",
+        row,
+    )
     connection.execute(
         "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents ORDER BY id DESC LIMIT -1 OFFSET ?)",
         (INCIDENTS_KEPT,),

@@ -26,6 +26,7 @@ NOTHING = {
     "p50": None,
     "p95": None,
     "p99": None,
+    "kept_away": 0,
 }
 
 

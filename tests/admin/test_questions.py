@@ -113,3 +113,16 @@ async def test_a_query_says_each_thing_once_and_nothing_unknown(tmp_path: Path) 
         assert (twice.status, twice.json["field"]) == (422, "window")
         assert (mistyped.status, mistyped.json["field"]) == (422, "windows")
         assert "did you mean `window`" in mistyped.json["detail"]
+
+
+async def test_a_wrong_value_is_told_in_words_with_what_is_allowed(tmp_path: Path) -> None:
+    """Whoever calls need not know Python's names of things, nor guess the actions."""
+    async with desk(tmp_path) as (_, client):
+        percent = await client.put(PERCENT, json={"percent": "x"})
+        target = await client.post("/api/v1/rollouts/shop/rollback", json={"to": "live"})
+        action = await client.post("/api/v1/rollouts/shop/foo", json={})
+
+        assert (percent.status, percent.json["detail"]) == (422, "must be a number, not text")
+        assert (target.status, target.json["detail"]) == (422, "invalid enum value 'live'; write one of shadow")
+        assert action.status == 404
+        assert "start, pause, resume, promote, step-back, rollback" in action.json["detail"]

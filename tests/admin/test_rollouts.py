@@ -36,6 +36,7 @@ async def test_a_rollout_has_the_fields_of_the_contract(tmp_path: Path) -> None:
             "routes": ["shop"],
             "rules": [],
             "revision": made.roster.revision,
+            "to_shadow": False,
         }
 
 
@@ -98,7 +99,7 @@ async def test_an_unknown_rollout_is_404(tmp_path: Path) -> None:
         ({}, "percent", "is required"),
         ({"percent": 101}, "percent", "100"),
         ({"percent": -0.1}, "percent", "0"),
-        ({"percent": "5"}, "percent", "str"),
+        ({"percent": "5"}, "percent", "must be a number"),
         ({"percent": None}, "percent", "null"),
         ({"percent": 1, "reason": "x" * 1001}, "reason", "1000"),
         ({"percent": 1, "reson": "x"}, "reson", "did you mean `reason`"),

@@ -80,7 +80,7 @@ def test_a_switch_without_its_rollout_is_warned_of(
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The reason is the operating system's."""
     assert check(str(tmp_path / "none.yaml")) == 1
-    assert capsys.readouterr().err == f"{tmp_path / 'none.yaml'}:0:0: can't be read: No such file or directory\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'none.yaml'}: can't be read: No such file or directory\n"
 
 
 def test_a_store_whose_folder_is_missing_is_a_warning(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.cli.admin import Admin
 from gateway.cli.events import Columns, command, list_cells, tell_program
 from gateway.errors import CommandError
-from gateway.store.records import Actor, Event
+from gateway.store.records import Actor, Event, Standing
 from tests.store.records import event
 
 SET = Event(id=7, **msgspec.structs.asdict(event()))
@@ -88,3 +88,16 @@ def test_programs_get_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> No
 
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["id"], first["from"]["percent"], second["id"]) == (7, 5, 8)
+
+
+def test_where_the_share_stays_the_states_are_shown_and_force_is_said() -> None:
+    """`0 % -> 0 %` says nothing."""
+
+    def change(before: Standing, after: Standing, **inputs: object) -> object:
+        return list_cells(msgspec.structs.replace(SET, before=before, after=after, inputs=inputs))[3]
+
+    paused, running = Standing("paused", 5), Standing("running", 5)
+    assert change(paused, running) == "paused -> running"
+    assert change(Standing("pending", 0), running) == "0 % -> 5 %, running"
+    assert change(Standing("rolled_back", 0), running, force=True) == "0 % -> 5 %, running, forced"
+    assert change(running, Standing("running", 20), force=True) == "5 % -> 20 %, forced"

@@ -144,3 +144,22 @@ def test_wrong_options_say_what_is_wrong(
 
     assert ended == status
     assert message in line
+
+
+def test_a_picture_that_cannot_be_written_costs_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is named, and what was simulated is shown all the same."""
+    picture = tmp_path / "missing" / "run.png"
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "-c", str(write(tmp_path, PLAN)), "--rollout", "checkout", "--plot", str(picture)])
+
+    shown = capsys.readouterr()
+    assert ended.value.code == 1
+    assert shown.out.splitlines()[-1] == "completed at 50 % after 4 min"
+    assert f"{picture}: No such file or directory" in shown.err
+
+
+def test_a_picture_is_a_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Any other name is a wrong usage, said before anything is simulated."""
+    status, said = refuse(capsys, write(tmp_path, PLAN), "--rollout", "checkout", "--plot", "run.svg")
+
+    assert (status, "ends with .png" in said) == (2, True)

@@ -5,9 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from gateway.admin.configuration import ConfigView, ProblemView
 from gateway.admin.rollouts import RolloutList
 from gateway.admin.status import BackendView, EndpointView, StatusView, StoreView, WorkerView
-from gateway.cli.status import draw_backends, draw_head, draw_rollouts, draw_rules, draw_workers, list_waits
+from gateway.cli.status import (
+    draw_backends,
+    draw_head,
+    draw_refusal,
+    draw_rollouts,
+    draw_rules,
+    draw_workers,
+    list_waits,
+)
 from tests.cli.views import FIXED, planned, rule
 
 STATUS = StatusView(
@@ -92,3 +101,32 @@ def test_when_all_rules_are_ok_there_is_no_table(capsys: pytest.CaptureFixture[s
     draw_rules(RolloutList([FIXED, planned(rules=[rule(verdict="ok")])], None))
 
     assert capsys.readouterr().out == ""
+
+
+def test_a_verdict_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason is there for what the verdict does not say."""
+    draw_rules(RolloutList([planned(rules=[rule(verdict="broken", reason="broken", needs=None)])], None))
+
+    assert capsys.readouterr().out.count("broken") == 1
+
+
+def test_a_configuration_that_was_refused_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its first fault, where that is, and how many more there are."""
+    problems = [ProblemView(7, 3, "rollouts.shop", "unknown field `plann`"), ProblemView(0, 0, "", "more")]
+    config = ConfigView(
+        "abc", "2026-01-01T12:00:00Z", "g.yaml", "", last_reload_ok=True, problems=[], waits_for_restart=[]
+    )
+    draw_refusal(config)
+    draw_refusal(msgspec.structs.replace(config, last_reload_ok=False, problems=problems))
+
+    assert capsys.readouterr().out == (
+        "configuration g.yaml was refused: what was in force stays\n"
+        "  line 7, column 3: rollouts.shop: unknown field `plann` (and 1 more)\n"
+    )
+
+
+def test_a_rollout_that_is_still_copied_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rolled back is not always silent for the candidate."""
+    draw_rollouts(RolloutList([msgspec.structs.replace(FIXED, state="rolled_back", to_shadow=True)], None))
+
+    assert "rolled_back, to shadow" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -39,7 +40,7 @@ async def test_an_incident_says_what_fired_where_and_from_what_share() -> None:
     """The rule, its values in the API's units, the stage, and the percentage before."""
     recorded = await Scene().incidents.record(checkout(), ROUTES, rollback())
 
-    assert (recorded.id, recorded.time) == ("20261121-101500-checkout", "2026-11-21T10:15:00.000Z")
+    assert (recorded.id[:28], recorded.time) == ("20261121-101500-000-checkout", "2026-11-21T10:15:00.000Z")
     assert (recorded.rollout, recorded.rule) == ("checkout", f"{TEXT}, route orders")
     assert (recorded.stage, recorded.percent_before) == (2, 50.0)
     assert recorded.values["value"] == 0.24
@@ -94,7 +95,8 @@ async def test_two_incidents_of_one_second_have_different_names() -> None:
     incidents = Scene().incidents
     names = [(await incidents.record(checkout(), ROUTES, rollback())).id for _ in range(3)]
 
-    assert names == ["20261121-101500-checkout", "20261121-101500-checkout-2", "20261121-101500-checkout-3"]
+    assert len(set(names)) == 3
+    assert all(re.fullmatch(r"20261121-101500-000-checkout-[0-9a-f]{4}", name) for name in names)
 
 
 async def test_figures_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,3 +153,26 @@ def test_a_ranking_is_bounded_and_has_no_path_twice(shares: list[tuple[int, int]
 
     assert len({each.path for each in ranked}) == len(ranked) <= MOST_PATHS
     assert all(each.candidate is not None and each.candidate.requests for each in ranked)
+
+
+async def test_no_figure_reaches_behind_the_last_start() -> None:
+    """What happened before it, perhaps another incident, led to nothing now; the two clocks need not agree."""
+    scene = Scene()
+    scene.incidents = Incidents(scene.figures, scene.samples, scene.history, lambda: AT + 5000.4, lambda: AT)
+    scene.count(31, counted("/orders/{id}", "candidate", [1] * 99, route="orders", errors=99))
+    scene.count(29, counted("/orders/{id}", "candidate", [100] * 4, route="orders", errors=3))
+    scene.samples.take([FailedRequest(AT + 4969, "id-0", "orders", "/orders/{id}", "GET", 502, "reset")])
+    before = msgspec.structs.replace(rollback().before, watched_since=AT + 4970.4)
+    recorded = await scene.incidents.record(checkout(), ROUTES, rollback(before=before))
+
+    (shown,) = recorded.paths
+    candidate = msgspec.convert(shown["candidate"], dict[str, float])
+    assert (candidate["requests"], candidate["errors"]) == (4, 3)
+    assert recorded.samples == []
+
+
+def test_a_path_from_which_all_were_kept_away_is_among_the_worst() -> None:
+    """The candidate served nothing there, which is what is wrong."""
+    kept = msgspec.structs.replace(arm(), kept_away=50)
+
+    assert [each.path for each in rank([row("/bad", arm(100, 9)), row("/kept", kept)], TEXT)] == ["/kept", "/bad"]

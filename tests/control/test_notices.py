@@ -151,7 +151,7 @@ def test_every_kind_of_event_reads_as_a_sentence(changes: dict[str, Any], title:
 
     assert notice.title == title
     assert notice.body.endswith(f"see {ADMIN}{link}")
-    assert not notice.is_alarm
+    assert notice.urgency == "info"
 
 
 async def test_a_target_hears_of_the_kinds_that_it_asked_for() -> None:
@@ -336,3 +336,40 @@ def test_apprise_has_a_messenger_for_the_usual_services() -> None:
     ]
 
     assert all(load_messenger(url) is not None for url in urls)
+
+
+def test_only_what_a_rule_did_is_a_failure() -> None:
+    """A person who pauses knows of it; nobody else must get up."""
+    ada = Actor("operator", "ada")
+
+    assert compose(event(), JUDGEMENT, ADMIN).urgency == "failure"
+    assert compose(event(kind="pause", actor=ada), None, ADMIN).urgency == "warning"
+    assert compose(event(kind="resume", actor=ada), None, ADMIN).urgency == "info"
+
+
+def test_a_rule_that_only_notifies_says_what_is_broken() -> None:
+    """With its numbers, and no percentage that does not change."""
+    same = Standing("running", 20)
+    reason = "error_rate > 5% for 1m was broken: 12.3 %"
+    notice = compose(event(kind="notify", before=same, after=same, reason=reason), JUDGEMENT, ADMIN)
+
+    assert notice.title == "Crossfade: checkout: error_rate > 5% for 1m is broken"
+    assert notice.body.splitlines()[:2] == [
+        "rule: error_rate > 5% for 1m",
+        "figures: 12.3 % (bound 5 %; 812 and 15,410 requests), on orders /orders/{id}",
+    ]
+    assert "reason" not in notice.body
+
+
+async def test_a_step_back_that_stops_the_plan_is_told_as_a_pause_too() -> None:
+    """It waits for a person: whoever wants to hear of pauses is that person."""
+    clerk = Clerk()
+    notices = Notices(ADMIN, Pauses(), lambda _url: clerk)
+    notices.adopt([Target("test://", frozenset({"pause"}))])
+    notices.offer(event(kind="step_back", after=Standing("running", 5)))
+    notices.offer(event(kind="step_back", after=Standing("paused", 5)))
+    await until(lambda: clerk.arrived)
+    await notices.close()
+
+    title = "Crossfade: checkout stepped back, is paused and waits for a person (50 % -> 5 %)"
+    assert [notice.title for notice in clerk.arrived] == [title]

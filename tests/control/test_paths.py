@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.control.paths import excess_errors, slowness
+from gateway.control.paths import excess_errors, slowness, view_paths
+from gateway.core.figures import Subject
+from gateway.core.windows import Cell
 from tests.control.rollbacks import arm, row
+from tests.telemetry.scene import split_route
 
 
 def test_excess_is_what_the_candidate_failed_beyond_the_baselines_rate() -> None:
@@ -18,3 +21,16 @@ def test_slowness_is_the_ratio_of_the_slowest() -> None:
     assert slowness(row("/", arm(9, 0, 300.0), arm(9, 0, 100.0))) == 3
     assert slowness(row("/", arm(9, 0, 300.0), arm())) == 0
     assert slowness(row("/", None)) == 0
+
+
+def test_what_was_kept_away_stands_with_the_candidate() -> None:
+    """It is counted where it was answered, but meant for the other arm."""
+    cells = {
+        Subject("orders", "/orders", "candidate", is_forced=False): Cell(requests=3),
+        Subject("orders", "/orders", "baseline", is_forced=False): Cell(requests=10, kept_away=7),
+    }
+    (shown,) = view_paths([split_route("orders", "/orders", rollout_name="checkout")], cells, 60.0)
+
+    assert shown.candidate is not None
+    assert (shown.candidate.kept_away, shown.baseline.kept_away) == (7, 0)
+    assert excess_errors(shown) == 7

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.control.postmortem import render_incident
+from gateway.core.lifecycle import Progress, State
 from gateway.store.records import Actor, Incident
-from tests.control.rollbacks import happened, incident, rollback
+from tests.control.rollbacks import JUDGEMENT, happened, incident, rollback
 
 PAGE = """\
 # checkout was rolled back
@@ -28,12 +29,12 @@ Incident `20261121-101500-checkout`.
 
 ## Both arms, the worst paths first
 
-| route | path | arm | requests | errors | error rate | p50 | p95 | p99 |
-|---|---|---|---|---|---|---|---|---|
-| orders | `/orders/{id}` | candidate | 1,200 | 288 | 24 % | 120 ms | 240 ms | 480 ms |
-| orders | `/orders/{id}` | baseline | 1,000 | 0 | 0 % | 25 ms | 50 ms | 100 ms |
-| orders | `/orders` | candidate | 10 | 0 | 0 % | 22.5 ms | 45 ms | 90 ms |
-| orders | `/orders` | baseline | 1,000 | 0 | 0 % | 25 ms | 50 ms | 100 ms |
+| route | path | arm | requests | errors | error rate | kept away | p50 | p95 | p99 |
+|---|---|---|---|---|---|---|---|---|---|
+| orders | `/orders/{id}` | candidate | 1,200 | 288 | 24 % |  | 120 ms | 240 ms | 480 ms |
+| orders | `/orders/{id}` | baseline | 1,000 | 0 | 0 % |  | 25 ms | 50 ms | 100 ms |
+| orders | `/orders` | candidate | 10 | 0 | 0 % |  | 22.5 ms | 45 ms | 90 ms |
+| orders | `/orders` | baseline | 1,000 | 0 | 0 % |  | 25 ms | 50 ms | 100 ms |
 
 ## Samples of failed requests
 
@@ -97,3 +98,31 @@ def test_a_record_of_a_later_version_is_still_read() -> None:
     record["values"]["new"] = record["samples"][0]["new"] = 1
 
     assert render_incident(msgspec.convert(record, Incident)).startswith(PAGE)
+
+
+def test_requests_that_were_kept_away_are_said() -> None:
+    """The rule counts them among the candidate's errors; without them the page would not add up."""
+    seen = incident()
+    seen.paths[0]["candidate"]["kept_away"] = 1764  # type: ignore[index]
+    page = render_incident(seen)
+
+    assert "1,764 requests were kept away from the candidate by its breaker or by health checks" in page
+    assert "| candidate | 1,200 | 288 | 24 % | 1,764 | 120 ms |" in page
+    assert "were kept away" not in render_incident(incident())
+
+
+def test_a_sample_says_that_the_baseline_answered() -> None:
+    """Else nobody understands how a request fails with a 200."""
+    seen = incident()
+    seen.samples[0] |= {"status": 200, "kind": "timeout", "is_failed_over": True}
+
+    assert "| POST | 200 | timeout; answered by the baseline with 200 |" in render_incident(seen)
+
+
+def test_a_rollback_to_shadow_says_that_copies_go_on() -> None:
+    """The candidate is still being asked."""
+    after = Progress(state=State.ROLLED_BACK, to_shadow=True)
+
+    for judgement in (None, JUDGEMENT):
+        page = render_incident(incident(transition=rollback(judgement, after=after)))
+        assert "to 0 %; requests go on to be copied to the candidate." in page

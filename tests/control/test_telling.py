@@ -71,3 +71,23 @@ def test_a_notification_changes_nothing() -> None:
     notification = notification_of(BROKEN, progress)
 
     assert (notification.before, notification.after, notification.judgement) == (progress, progress, BROKEN)
+
+
+def test_what_a_rule_does_is_told_with_its_numbers() -> None:
+    """`the guard is broken` would read as if the guard had failed."""
+    progress = begin(SHOP, 0.0)
+
+    event = tell_transition(SHOP, notification_of(BROKEN, progress), NOON, "r1")
+
+    assert event.reason == "p99 > 300ms for 1m was broken: 450 ms (bound 300 ms)"
+
+
+def test_a_rollback_to_shadow_is_told() -> None:
+    """Whoever did it: requests go on to be copied."""
+    pending = begin(SHOP, 0.0)
+    _, running = act(SHOP, pending, Action.START, 0.0)
+    for to, told in (("shadow", "shadow"), (None, None)):
+        kind, back = act(SHOP, running, Action.ROLLBACK, 1.0, to=to)
+        transition = Transition(kind=kind, before=running, after=back, actor="operator", name="ada", reason="")
+
+        assert tell_transition(SHOP, transition, NOON, "r1").inputs.get("to") == told

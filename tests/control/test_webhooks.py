@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 
@@ -86,3 +87,25 @@ def test_without_a_secret_nothing_is_signed() -> None:
 def test_the_same_question_at_another_time_has_another_signature() -> None:
     """An old question can't be played again under a fresh timestamp."""
     assert sign(BODY, "k", 1)["X-Crossfade-Signature"] != sign(BODY, "k", 2)["X-Crossfade-Signature"]
+
+
+async def test_words_in_several_packets_that_break_off_are_shown_all_the_same() -> None:
+    """Half a reason is better than none."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in (
+            b"HTTP/1.1 409 No\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\n",
+            b"release ",
+            b"freeze",
+        ):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        judgement = await ask(Outside(f"http://127.0.0.1:{port}"))
+
+    assert judgement.reason == "it answered 409: release freeze"

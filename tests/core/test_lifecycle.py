@@ -132,10 +132,10 @@ def test_a_hold_counts_running_watched_time_only() -> None:
 def test_after_the_cooldown_it_starts_again_as_often_as_it_may() -> None:
     """Then somebody has to."""
     progress = standing(PLAN, State.ROLLED_BACK)
-    for left in (1, 0):
+    for used in (1, 2):
         assert pass_seconds(PLAN, progress, 599.0).state is State.ROLLED_BACK
         progress = pass_seconds(PLAN, progress, 600.0)
-        assert (progress.state, progress.stage, progress.retries_left) == (State.RUNNING, 0, left)
+        assert (progress.state, progress.stage, progress.retries_used) == (State.RUNNING, 0, used)
         progress = act(PLAN, progress, Action.ROLLBACK)
 
     assert pass_seconds(PLAN, progress, 10 * HOUR).state is State.ROLLED_BACK
@@ -314,10 +314,11 @@ def test_a_pending_plan_that_may_start_by_itself_now_does() -> None:
 
 def test_retries_that_were_used_stay_used() -> None:
     """However many the file allows now."""
-    used = msgspec.structs.replace(standing(PLAN, State.ROLLED_BACK), retries_left=1)
+    used = msgspec.structs.replace(standing(PLAN, State.ROLLED_BACK), retries_used=1)
 
-    assert adopt(PLAN, planned(retries=5), used, NOON).retries_left == 4
-    assert adopt(PLAN, planned(retries=0), used, NOON).retries_left == 0
+    for retries, left in ((5, 4), (0, 0)):
+        plan = planned(retries=retries)
+        assert lifecycle.retries_left(plan, adopt(PLAN, plan, used, NOON)) == left
 
 
 # What it means for requests.

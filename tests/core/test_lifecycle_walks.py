@@ -138,7 +138,7 @@ class Life(RuleBasedStateMachine):
         """Seconds and retries."""
         progress = self.progress
         counted = (progress.held_seconds, progress.cooldown_left_seconds, progress.watch_left_seconds)
-        assert min(*counted, progress.retries_left) >= 0
+        assert min(*counted, progress.retries_used) >= 0
 
     @invariant()
     def a_plan_is_in_one_of_its_stages(self) -> None:

@@ -199,7 +199,7 @@ def test_a_comparison_is_an_operator_and_a_number(text: str, comparison: tuple[O
     ("text", "column", "message"),
     [
         ("", 0, "the rule ends too early; write one of <, <=, > and >="),
-        ("0.8", 0, "`0` is not allowed here; write one of"),
+        ("0.8", 0, "`0.8` is not allowed here; write one of"),
         ("== 1", 0, "`==` is not allowed here; write one of"),
         ("<", 1, "the rule ends too early; write a number, without a unit: < 0.8"),
         ("<  80%", 3, "`80%` is not allowed here; write a number, without a unit: < 0.8"),
@@ -219,3 +219,18 @@ def test_no_text_breaks_the_comparison(text: str) -> None:
     """Any text is a comparison or a `BadRule`."""
     with suppress(BadRule):
         assert parse_comparison(text)[0] in Op
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("p95 < 1.1 baseline", 6), ("p95 < 1.1 x baseline for 5m", 6), ("error_rate > 1.1xbaseline", 13)],
+)
+def test_a_torn_multiple_says_how_one_is_written(text: str, column: int) -> None:
+    """What was meant is plain, so units of latencies are not spoken of."""
+    with pytest.raises(BadRule) as raised:
+        parse_rule(text)
+
+    assert (raised.value.column, raised.value.message) == (
+        column,
+        "a multiple of the baseline's is written `1.1x baseline`",
+    )

@@ -157,7 +157,8 @@ def test_what_hits_both_arms_alike_is_not_the_candidates_fault(start_gateway: St
         gateway.wait_until(lambda: events(gateway, "notify"), 60)
         shown = gateway.ask("/api/v1/rollouts/shop")[1]
 
-    assert {event["reason"] for event in events(gateway, "notify")} == {"both_arms"}
+    assert {event["inputs"]["reason"] for event in events(gateway, "notify")} == {"both_arms"}
+    assert all(event["reason"].startswith("both_arms: the baseline breaks ") for event in events(gateway, "notify"))
     assert (shown["state"], shown["percent"]) == ("running", 50)
     assert [rule["when"] for rule in shown["rules"] if rule["verdict"] == "broken"] == []
     assert events(gateway, "rollback") == []

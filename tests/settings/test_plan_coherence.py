@@ -89,6 +89,27 @@ def test_a_sound_plan_is_not_warned_of(fields: str) -> None:
             "stages: [{percent: 5, hold: 30m}], gates: [p99 < 1s for 1h, errors < 5]",
             "stages.0.hold: is shorter than the 1h that a gate looks back: the stage lasts 1h",
         ),
+        (f"mode: shadow, stages: [{{percent: 5}}], {GATED}", "stages: the plan stands still in `mode: shadow`"),
+        (
+            "stages: [{percent: 5}], gates: error_rate > 1%",
+            "gates: `error_rate > 1% for 1m` passes when all is bad: a gate says what is asked for, with `<`",
+        ),
+        (
+            "guard: {when: error_rate < 5%, do: rollback}",
+            "guard: `error_rate < 5% for 1m` acts when all is well: a guard says what is feared, with `>`",
+        ),
+        (
+            "guard: [{when: p99 > 1s, do: rollback}, {when: p99 > 1000ms, do: pause}]",
+            "guard.1: is there already: a guard named twice takes a share of `confidence` twice",
+        ),
+        (
+            f"stages: [{{percent: 5, guard: p99 > 1s}}], {GATED}, guard: p99 > 1s",
+            "stages.0.guard: is there already: a guard named twice takes a share of `confidence` twice",
+        ),
+        (
+            "guard: [p99 > 1s, mismatch_rate > 5%]",
+            "guard.1: answers are not compared yet, that comes in a later version: this guard never acts",
+        ),
     ],
 )
 def test_what_may_not_be_meant_is_told(fields: str, warning: str) -> None:
@@ -104,3 +125,10 @@ def test_a_route_with_faults_of_its_own_is_known_to_rules() -> None:
         load_text(text, "gateway.yaml", {}, Path())
 
     assert [problem.path for problem in caught.value.problems] == ["routes.1.paths"]
+
+
+@pytest.mark.parametrize("field", ["failover", "breaker"])
+def test_what_is_switched_off_is_written_off(field: str) -> None:
+    """`false` is what people try first."""
+    with pytest.raises(ConfigError, match="false is not allowed; write `off`"):
+        load_text((FRAME % "percent: 5").replace("paths: /b", f"{field}: false"), "gateway.yaml", {}, Path())

@@ -33,7 +33,7 @@ def test_faults_are_read_as_they_are_written(text: str, fault: Fault) -> None:
     ("text", "message"),
     [
         ("fire", "`fire` is not a fault; write errors=5%, latency=3x, path=1, leak or both"),
-        ("errors", "`` is not a percentage; write a number from 0 to 100, such as 5, 0.01 or 5%"),
+        ("errors", "`errors` needs a size; write it as errors=5%"),
         ("latency=slow", "`slow` is no size of `latency`; write it as latency=3x"),
         ("path=0", "`0` is no size of `path`; write it as path=1"),
         ("path=1.5", "`1.5` is no size of `path`; write it as path=1"),

@@ -31,3 +31,9 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(CommandError, match="--plot needs matplotlib: pip install"):
         plot.check_plotting()
+
+
+@pytest.mark.parametrize(("seconds", "name"), [(240, "seconds"), (3600, "minutes"), (86_400, "hours")])
+def test_the_time_axis_has_the_unit_that_fits_its_length(seconds: float, name: str) -> None:
+    """Nobody reads 0.02 hours."""
+    assert plot.choose_unit(seconds)[1] == name

@@ -163,3 +163,11 @@ def test_a_fixed_percentage_is_looked_at_for_an_hour() -> None:
 
     assert usual_bound(scenario) == 3600
     assert run_trial(scenario, 16).seconds == 3600
+
+
+def test_the_time_to_act_is_the_one_between_fault_and_act_in_the_timeline() -> None:
+    """Who takes the difference of both lines gets what is said below them."""
+    trial = run_trial(build_scenario("errors=50%", fault_at_seconds=20.0), 1)
+
+    seconds = {each.kind: each.second for each in trial.happenings}
+    assert trial.detection_seconds == seconds["rollback"] - seconds["fault"]
