@@ -10,7 +10,6 @@ at most `SUM_SECONDS`; an incident without rows is better than a minute more of 
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -84,7 +83,7 @@ class Incidents:
         """What the paths did on both arms, over so many seconds until now."""
         names = {route.name for route in routes}
         now = self._steady()
-        since = min(math.ceil(now - seconds), int(now))  # what is partly before it is not in it
+        since = int(now - seconds)  # with the whole second: what broke in a rollout's first one is what it is about
         lasted = max(1.0, now - max(since, self._figures.started_at))
         windows = self._figures.windows
 

@@ -71,7 +71,7 @@ def gone_bad(start_gateway: Start, aiohttp: Server) -> Iterator[tuple[Gateway, U
     def is_rolled_back() -> bool:
         for _ in range(20):
             users.ask()
-        return bool(rollout_of(gateway)["state"] == "rolled_back")
+        return bool(gateway.ask("/api/v1/incidents")[1]["items"])
 
     gateway.wait_until(is_rolled_back)
     yield gateway, users
