@@ -48,7 +48,7 @@ def recall(windows: Windows, newcomers: Sequence[Newcomer], at: float, second: f
     for begins, cells in zip(steps.times, steps.cells, strict=True):
         ends = second - max(0.0, at - begins - steps.step_seconds)
         for newcomer in newcomers:
-            _take(newcomer, begins, ends, cells)
+            _take(newcomer, (begins, ends), steps.step_seconds, cells)
 
 
 def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back: float) -> None:
@@ -63,12 +63,13 @@ def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back:
         watch.take(second - back, windows.sum(since, at - back - 1, newcomer.is_mine))
 
 
-def _take(newcomer: Newcomer, begins: float, ends: float, cells: Mapping[Subject, Cell]) -> None:
-    progress = newcomer.progress
+def _take(newcomer: Newcomer, step: tuple[float, float], step_seconds: float, cells: Mapping[Subject, Cell]) -> None:
+    """One step, which begins by the windows' clock and ends by the watch's."""
+    progress, (begins, ends) = newcomer.progress, step
     if begins < int(progress.watched_since):
         return
     # A first stage begins with the watch itself: begun a moment later, its evidence would miss the rules' first start.
-    if begins >= newcomer.stage_since > max(begins - 1, progress.watched_since):
+    if begins >= newcomer.stage_since > max(begins - step_seconds, progress.watched_since):
         newcomer.watch.begin_stage(ends)
     mine = {subject: cell for subject, cell in cells.items() if newcomer.is_mine(subject)}
     newcomer.watch.take(ends, mine)

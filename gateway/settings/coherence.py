@@ -152,6 +152,7 @@ def find_risks(config: Config) -> list[Fault]:
         *_find_unverified(ground),
         *_find_unused(config),
         *_find_relative_store(config),
+        *_find_told_twice(config),
         *(risk for planned in ground.planned() for risk in find_plan_risks(planned)),
     ]
 
@@ -203,3 +204,15 @@ def _find_relative_store(config: Config) -> Iterator[Fault]:
     file = config.store.removeprefix("sqlite:").removeprefix("//")
     if "store" in config.model_fields_set and config.store.startswith("sqlite:") and not file.startswith("/"):
         yield Fault(("store",), "is relative: it depends on the directory that the gateway is started in")
+
+
+def _find_told_twice(config: Config) -> Iterator[Fault]:
+    """Whose address is written again; it is not shown, as it has secrets in it."""
+    told: dict[str, int] = {}
+    for index, notify in enumerate(config.notify):
+        former = told.setdefault(notify.url, index)
+        shared = sorted(set(notify.events) & set(config.notify[former].events))
+        if former != index and shared:
+            yield Fault(
+                ("notify", index), f"`notify.{former}` is the same `url` and hears of {', '.join(shared)} already"
+            )

@@ -13,7 +13,7 @@ from gateway.core.lifecycle import Progress, State
 from gateway.core.plans import Plan, Stage
 from tests.control.rollbacks import JUDGEMENT, checkout
 
-STAGES = (Stage(5.0), Stage(25.0, needs_approval=True), Stage(50.0))
+STAGES = (Stage(5.0), Stage(25.0, needs_approval=True), Stage(50.0, needs_approval=True))
 
 
 def ahead(stage: int, **fields: Any) -> dict[str, Any]:

@@ -373,3 +373,17 @@ async def test_a_step_back_that_stops_the_plan_is_told_as_a_pause_too() -> None:
 
     title = "Crossfade: checkout stepped back, is paused and waits for a person (50 % -> 5 %)"
     assert [notice.title for notice in clerk.arrived] == [title]
+
+
+async def test_a_target_that_is_written_twice_is_told_once() -> None:
+    """And leaves nothing behind when it is gone: each has a task and a thread of its own."""
+    clerk, before = Clerk(), asyncio.all_tasks()
+    notices = Notices(ADMIN, Pauses(), lambda _url: clerk)
+    for _ in range(3):
+        notices.adopt([Target("test://", EVERYTHING)] * 2)
+    notices.offer(event())
+    await until(lambda: clerk.arrived)
+    assert len(asyncio.all_tasks() - before) == 1
+    await notices.close()
+
+    assert len(clerk.arrived) == 1

@@ -20,13 +20,19 @@ SECOND = 7.0
 
 
 def newcomer(
-    *guards: str, gates: tuple[str, ...] = (), watched_since: float = 0.0, stage_since: float = 0.0
+    *guards: str,
+    gates: tuple[str, ...] = (),
+    watched_since: float = 0.0,
+    stage_since: float = 0.0,
+    share_since: float = 0.0,
 ) -> Newcomer:
     """A watch that has seen nothing, of a rollout that is so far."""
     stage = Stage(50, gates=tuple(parse_rule(gate) for gate in gates))
     rules = tuple(Guard(parse_rule(guard), Do.ROLLBACK) for guard in guards)
     about = rollout(plan=Plan(stages=(stage,), guards=rules))
-    progress = Progress(state=State.RUNNING, watched_since=watched_since, stage_since=stage_since)
+    progress = Progress(
+        state=State.RUNNING, watched_since=watched_since, stage_since=stage_since, share_since=share_since
+    )
     return Newcomer(Watch(about, {"orders"}), about, frozenset({"orders"}), progress)
 
 
@@ -119,3 +125,17 @@ def test_it_looks_back_as_far_as_its_longest_window() -> None:
     """Of guards and gates, whichever stage they belong to."""
     assert look_back(newcomer("errors > 1 for 5s", gates=("p95 < 1s for 10m",)).rollout) == 600
     assert look_back(newcomer().rollout) == 0
+
+
+@pytest.mark.parametrize("gate", ["error_rate < 2% for 1m", "error_rate < 2% for 1h"])
+def test_evidence_begins_again_where_the_share_was_changed(gate: str) -> None:
+    """Before an operator's percentage other requests went to either arm; also where steps are of many seconds."""
+    since = AT - 33
+    set_since = newcomer(gates=(gate,), share_since=since)
+    long_since = newcomer(gates=(gate,), share_since=AT - 4000)
+
+    recall(windows_of(*[0] * 5000), [set_since, long_since], AT, SECOND)
+
+    young, old = (each.watch.judge_gates(SECOND, each.rollout.plan.stages[0])[0][1] for each in (set_since, long_since))
+    assert (young.verdict, young.reason) == (Verdict.UNKNOWN, "young_stage")
+    assert old.verdict is Verdict.OK

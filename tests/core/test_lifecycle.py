@@ -321,6 +321,48 @@ def test_retries_that_were_used_stay_used() -> None:
         assert lifecycle.retries_left(plan, adopt(PLAN, plan, used, NOON)) == left
 
 
+def test_retries_that_were_written_while_no_gateway_ran_count() -> None:
+    """Nobody knows then what the file said before; what it says now applies."""
+    back = standing(planned(retries=0), State.ROLLED_BACK)
+    edited = planned(retries=1)
+
+    adopted = adopt(None, edited, back, NOON)
+
+    assert pass_seconds(edited, adopted, 86_400.0).state is State.RUNNING
+
+
+def test_the_last_stage_waits_for_nobody() -> None:
+    """There is nothing to approve after it: it completes, also where a person was waited for by an older plan."""
+    last = planned(Stage(5.0, HOUR, needs_approval=True))
+    waiting = msgspec.structs.replace(started(last), state=State.WAITING)
+
+    assert pass_seconds(last, started(last), HOUR, gates_ok=True).state is State.COMPLETED
+    assert adopt(None, last, waiting, NOON).state is State.RUNNING
+
+
+def test_whatever_changes_the_share_is_remembered_with_its_time() -> None:
+    """A person, the plan, or the file; what leaves the share alone leaves the time, too."""
+    running, later = started(fixed(5.0)), NOON + 60
+    overridden = lifecycle.act(fixed(5.0), running, Action.SET, later, percent=50.0)[1]
+    given_back = lifecycle.act(fixed(5.0), overridden, Action.UNSET, later + 1)[1]
+    edits = {
+        "share": adopt(fixed(5.0), fixed(9.0), running, later),
+        "mode": adopt(msgspec.structs.replace(fixed(5.0), mode=Mode.SHADOW), fixed(5.0), running, later),
+        "after a restart": adopt(None, fixed(9.0), running, later),
+        "under an operator's": adopt(fixed(5.0), fixed(9.0), overridden, later + 2),
+        "nothing": adopt(None, fixed(5.0), running, later),
+    }
+
+    assert (running.share_since, overridden.share_since, given_back.share_since) == (NOON, later, later + 1)
+    assert {name: each.share_since for name, each in edits.items()} == {
+        "share": later,
+        "mode": later,
+        "after a restart": later,
+        "under an operator's": later,
+        "nothing": NOON,
+    }
+
+
 # What it means for requests.
 
 

@@ -25,6 +25,7 @@ SECONDS = st.floats(0, 1e10)
         watched_since=SECONDS,
         held_seconds=SECONDS,
         cooldown_left_seconds=SECONDS,
+        share_since=SECONDS,
         retries_used=st.integers(0, 100),
         watch_left_seconds=SECONDS,
         stepped_back_from=st.lists(st.integers(0, 50)).map(tuple),
@@ -38,6 +39,6 @@ def test_progress_survives_json(progress: Progress) -> None:
 
 def test_progress_of_an_older_version_is_read() -> None:
     """What it did not know yet is as at a beginning."""
-    found = msgspec.json.decode(b'{"state": "running", "percent": 20, "gone": 1}', type=Progress)
+    found = msgspec.json.decode(b'{"state": "running", "percent": 20, "retries_left": 1}', type=Progress)
 
-    assert (found.state, found.percent, found.stage, found.stepped_back_from) == (State.RUNNING, 20, 0, ())
+    assert (found.state, found.percent, found.stage, found.retries_used) == (State.RUNNING, 20, 0, 0)

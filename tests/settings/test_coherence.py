@@ -91,3 +91,17 @@ def test_what_no_route_uses_is_a_risk() -> None:
 def test_a_relative_store_is_a_risk(store: str, is_risky: bool) -> None:
     """Where the state lies should not depend on where the gateway was started."""
     assert bool(warnings_of(routes("/a") + f"store: {store}\n")) is is_risky
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ("[rollback, stage]", ["notify.1: `notify.0` is the same `url` and hears of rollback already"]),
+        ("[stage]", []),
+    ],
+)
+def test_somebody_who_is_told_twice_is_a_risk(events: str, expected: list[str]) -> None:
+    """The address has secrets in it and is not shown; for other kinds of events it may well be written again."""
+    notify = f"notify: [{{url: 'json://s3cret@a'}}, {{url: 'json://s3cret@a', events: {events}}}]\n"
+
+    assert warnings_of(routes("/a") + notify) == expected

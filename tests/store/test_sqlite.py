@@ -185,3 +185,15 @@ def _pragmas(connection: sqlite3.Connection) -> tuple[str, int]:
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
     return mode, synchronous
+
+
+async def test_an_incident_is_never_replaced(tmp_path: Path) -> None:
+    """Written once more word by word, after an attempt that seemed to fail, it stays; another one is refused."""
+    store = SqliteStore(str(tmp_path / "state.db"))
+    for _ in range(2):
+        await store.commit("checkout", progress(), event(), incident("one"))
+    with pytest.raises(StoreUnavailable):
+        await store.commit("search", progress(), event(), incident("one", rollout="search"))
+
+    assert [each.rollout for each in await store.incidents()] == ["checkout"]
+    await store.close()
