@@ -1,7 +1,7 @@
 """What is to be stored of rollouts, and what is owed to a store that is late.
 
-An ordinary transition waits until it is stored. What keeps users from harm waits for a moment only: it is owed then,
-and written, in order, before anything else is.
+An ordinary transition waits until it is stored. What keeps users from harm is in force already when it comes here, and
+the store has a moment for it: after that it is owed, and written, in order, before anything else is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.store import Store
 
 PATIENCE_SECONDS: Final = 0.5
-"""How long what keeps users from harm waits to be stored."""
+"""How long the news of what keeps users from harm wait for the number that the store gives them."""
 
 log = structlog.get_logger()
 

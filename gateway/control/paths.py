@@ -38,7 +38,7 @@ class ArmView(msgspec.Struct, frozen=True):
     p99: float | None
     kept_away: int = 0
     """Of the candidate: requests that the breaker or health checks sent to the baseline instead. They are none of its
-    `requests` and `errors`, but rules take each for an error of the candidate.
+    `requests` and `errors`, but rules count them against it: of an ill baseline only as many as failed there.
     """
 
 

@@ -103,7 +103,7 @@ def _say_kept_away(rows: Sequence[PathView]) -> Iterator[str]:
         requests = "1 request was" if kept_away == 1 else f"{kept_away:,} requests were"
         yield ""
         yield f"Of the paths below {requests} kept away from the candidate by its breaker or by health checks, and"
-        yield "answered by the baseline: the rule takes each for an error of the candidate."
+        yield "answered by the baseline: rules count them against it."
 
 
 def _list_values(values: _Values) -> Iterator[tuple[str, ...]]:

@@ -30,8 +30,8 @@ DURATION_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 ERROR_KINDS: Final = ("connect", "timeout", "reset", "protocol", "5xx")
 
 KEPT_AWAY: Final = frozenset({"unhealthy", "breaker"})
-"""The reasons of decisions that send to the baseline what would be the candidate's: rules take each for an error of
-the candidate, so that one that rests is not taken for a healthy one.
+"""The reasons of decisions that send to the baseline what would be the candidate's: rules count them against it, so
+that one that rests is not taken for a healthy one.
 """
 
 CLIENT_GONE: Final = 499

@@ -203,8 +203,7 @@ def _find_guarded(
             continue
         to = SHADOW if guard.do is Do.SHADOW else None
         kind, after = _take(row, Ask(rollout, progress, now, to=to, is_guard=True))
-        reason = f"the guard {judgement.rule} is broken"
-        return _tell(kind, progress, after, ("rule", judgement.rule, reason), judgement)
+        return _tell(kind, progress, after, ("rule", judgement.rule, f"{judgement.rule} was broken"), judgement)
     return None
 
 

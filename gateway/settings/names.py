@@ -186,11 +186,6 @@ def _is_placeholder(segment: str) -> bool:
     return segment[0] == "{" and segment[-1] == "}" and _IDENTIFIER.fullmatch(segment[1:-1]) is not None
 
 
-def placeholders(pattern: str) -> list[str]:
-    """The parts of ``pattern`` that stand for something else, in order: ``["{id}", "*", "**"]``."""
-    return [segment for segment in pattern.split("/") if segment.startswith(("{", "*"))]
-
-
 def parse_source(source: str) -> KeySource:
     """One source of a key: ``header:X-User-ID``, ``client_ip``."""
     kind, colon, name = source.strip().partition(":")

@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 import structlog
@@ -19,6 +20,8 @@ from gateway.store.migrations import migrate
 
 _BUSY_SECONDS: Final = 5.0
 """A predecessor that was killed may still hold its lock for a moment."""
+
+_RETRY_SECONDS: Final = 0.01
 
 File = tuple[int, int]
 """Device and inode."""
@@ -87,10 +90,24 @@ def _create(path: Path) -> File:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _log_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
         migrate(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Two that turn a new file to its write-ahead log at once get no patience from SQLite: it fears a deadlock."""
+    deadline = monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                raise
+            sleep(_RETRY_SECONDS)
+        else:
+            return

@@ -193,11 +193,10 @@ def test_sighup_reads_the_configuration_again(start_gateway: Start, nginx: Serve
 def test_a_worker_that_dies_at_once_is_not_restarted_in_a_frenzy(start_gateway: Start, nginx: Server) -> None:
     """Each death in a row is followed by a longer wait."""
     gateway = start_gateway(split(nginx, nginx))
-    for _ in range(3):
+    for deaths in range(1, 4):
         gateway.wait_until(lambda: gateway.pids("w0"))
         kill(gateway.pids("w0")[0])
-        gateway.wait_until(lambda: not gateway.pids("w0") or gateway.is_ready())
-    gateway.wait_until(lambda: len(gateway.events("child_died")) == 3)
+        gateway.wait_until(lambda wanted=deaths: len(gateway.events("child_died")) == wanted)
     waits = [died["restart_seconds"] for died in gateway.events("child_died")]
 
     assert waits == [0, 0.25, 0.5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.types import Route
+from tests.proxy.pair import ERROR, FAILOVER, Pair
 from tests.proxy.test_counting import ORDERS, SHOP
 from tests.proxy.wiring import OK, Wires, backend, table
 
@@ -46,6 +47,17 @@ async def test_what_went_well_is_no_sample() -> None:
     ask(made, FAILED, "/orders/2", key=b"")
 
     assert made.plane.counters.failures.take() == ()
+
+
+async def test_a_sample_says_that_somebody_else_answered() -> None:
+    """Its status is the answer's, its kind the candidate's failure."""
+    pair = Pair(failover=FAILOVER)
+    pair.ask()
+    pair.candidate.data_received(ERROR)
+    pair.baseline.data_received(OK)
+
+    (failed,) = pair.plane.counters.failures.take()
+    assert (failed.is_failed_over, failed.status, failed.kind) == (True, 200, "5xx")
 
 
 async def test_a_few_of_a_kind_are_enough_until_the_next_report() -> None:
