@@ -6,8 +6,8 @@
 whatever acts there acts without cause. The other cases strike at 5 % of 200 requests/s with the faults that rollouts
 are there to find. All have the default guard, at 95 %, but for the one with ``per: path``.
 
-2,000 runs of ``alike`` are 28.8 million simulated seconds: hours on two CPUs. Fewer runs, or a shorter ``--hold``, say
-nearly as much: false alarms come early in a stage or not at all.
+2,000 runs of ``alike`` are 28.8 million simulated seconds: half an hour on two CPUs. Fewer runs, or a
+shorter ``--hold``, say nearly as much: false alarms come early in a stage or not at all.
 """
 
 from __future__ import annotations
