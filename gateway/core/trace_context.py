@@ -50,7 +50,7 @@ _TRACE_ID: Final = slice(16, 48)
 class Trace:
     """How a request that is recorded is traced, or one whose own ``traceparent`` must not pass. IDs are hexadecimal."""
 
-    __slots__ = ("is_sampled", "line", "parent_id", "removed", "sent_id", "span_id", "trace_id")
+    __slots__ = ("_flags", "is_sampled", "line", "parent_id", "removed", "sent_id", "span_id", "trace_id")
 
     def __init__(
         self, trace_id: bytes, parent_id: bytes | None, ids: bytes, removed: frozenset[bytes], flags: int
@@ -64,9 +64,15 @@ class Trace:
         """Of the span for the request that is sent on."""
         self.removed = removed
         """The fields that the request must not pass with, lower-case."""
+        self._flags = flags
         self.is_sampled = bool(flags & _SAMPLED)
         self.line = b"traceparent: 00-%b-%b-%02x\r\n" % (trace_id, self.sent_id, flags)
         """What it is sent on with instead."""
+
+    @property
+    def line_of_child(self) -> bytes:
+        """What a copy of it is sent with: of the same trace, below the request that came, beside the one sent on."""
+        return b"traceparent: 00-%b-%b-%02x\r\n" % (self.trace_id, self.span_id, self._flags)
 
 
 class Traces:

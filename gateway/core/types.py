@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from gateway.core.plans import Plan, Value
+from gateway.core.shadowing import Journal, Shadow
 
 
 class Arm(StrEnum):
@@ -123,6 +124,8 @@ class Rollout(Value, frozen=True):
     """``CROSSFADE_PERCENT_<ROLLOUT>``: bounds ``percent`` and the cohorts' floors."""
     held: Held | None = None
     """The state, where it keeps everybody from the candidate; the decision's reason then."""
+    copies: bool = True
+    """Whether requests are copied, where a route says which."""
     plan: Plan = Plan()
     """What the control plane does with it. Workers get an empty one: they need none of it."""
 
@@ -191,6 +194,10 @@ class Route(Value, frozen=True):
     """None: the candidate's failures are the client's."""
     breaker: Breaker | None = None
     """Of the candidate, in each worker by itself."""
+    shadow: Shadow | None = None
+    """None: nothing is copied."""
+    journal: Journal | None = None
+    """None: nothing is kept of writes."""
 
 
 class Endpoint(Value, frozen=True):

@@ -20,7 +20,7 @@ from gateway.proxy.wheel import Timed
 
 if TYPE_CHECKING:
     from gateway.core.responses import ResponseHead
-    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.asker import Asker
     from gateway.proxy.pool import EndpointState, Pool
     from gateway.proxy.tunnel import Tunnel
 
@@ -64,7 +64,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         super().__init__(pool.wheel)
         self.pool = pool
         self.endpoint = endpoint
-        self.exchange: Exchange | None = None
+        self.exchange: Asker | None = None
         self.tunnel: Tunnel | None = None
         self.is_open = False
         self.is_counted = False
@@ -86,7 +86,7 @@ class BackendConnection(Timed, asyncio.Protocol):
 
     # What the exchange asks for.
 
-    def send(self, exchange: Exchange, method: bytes, head: bytes) -> None:
+    def send(self, exchange: Asker, method: bytes, head: bytes) -> None:
         """Serve ``exchange`` from here on; ``head`` asks for it."""
         self.exchange = exchange
         self._method = method
@@ -156,7 +156,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         else:
             self._read_body(exchange, self._reader, received)
 
-    def _read_head(self, exchange: Exchange, received: bytes) -> None:
+    def _read_head(self, exchange: Asker, received: bytes) -> None:
         if self._buffer:
             received = self._buffer + received
             self._buffer = b""
@@ -194,7 +194,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         self._known = response if end <= _KNOWN_BOUND_BYTES else None
         return response
 
-    def _begin_body(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
+    def _begin_body(self, exchange: Asker, response: ResponseHead, rest: bytes) -> None:
         """The body is not there as a whole yet, or of unknown length, or there is none."""
         reader = response_reader(response, self._method)
         if reader is None:
@@ -214,7 +214,7 @@ class BackendConnection(Timed, asyncio.Protocol):
             self.arm(self.pool.backend.timeouts.idle)
         exchange.on_response(response, reader, payload, is_done=reader.is_done)
 
-    def _read_informational(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> bytes:
+    def _read_informational(self, exchange: Asker, response: ResponseHead, rest: bytes) -> bytes:
         """Pass it on; what is left to be read behind it."""
         if response.status == _SWITCHING_PROTOCOLS:
             if response.upgrade and exchange.is_upgrade:
@@ -226,7 +226,7 @@ class BackendConnection(Timed, asyncio.Protocol):
         exchange.on_informational(response)
         return rest
 
-    def _read_body(self, exchange: Exchange, reader: Reader, received: bytes) -> None:
+    def _read_body(self, exchange: Asker, reader: Reader, received: bytes) -> None:
         try:
             payload = reader.feed(received)
         except MalformedMessage:

@@ -103,6 +103,15 @@ class Counters:
         key = (decision.entry.route.name, exchange.template or "", is_candidate, is_forced)
         self._tallies[key].figures.exemplars[bucket] = exemplar
 
+    def count_copy(self, route: str, path: str, result: str, reason: str) -> None:
+        """Count what came of a copy, or why there was none."""
+        key = (route, path, True, False)
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = _Tally()
+        copies, outcome = tally.figures.copies, (result, reason)
+        copies[outcome] = copies.get(outcome, 0) + 1
+
     def count_unrouted(self, method: bytes, status: int, seconds: float) -> None:
         """Count a request that no route served: refused, or not matched."""
         answers, figures = self._unrouted.answers, self._unrouted.figures

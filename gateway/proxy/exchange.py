@@ -19,10 +19,11 @@ from gateway.core.heads import END
 from gateway.core.trace_context import Trace
 from gateway.errors import NoRoute, ProxyError
 from gateway.proxy.answer import frame_unbounded, optional_fields
-from gateway.proxy.failover import Failed, KeptBody, judge_failure, keep_body, may_resend
+from gateway.proxy.failover import Failed, judge_failure, keep_body, may_resend
 from gateway.proxy.identity import new_request_id
 from gateway.proxy.phase import ACQUIRING, AWAITING, DECIDING, RELAYING, SETTLED, TUNNEL
 from gateway.proxy.problem import problem_response
+from gateway.proxy.sending import NOTHING, compose_head
 from gateway.proxy.tunnel import connect
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.generation import Generation
+    from gateway.proxy.kept import KeptBody
     from gateway.proxy.pool import EndpointState, Pool
+    from gateway.proxy.tee import Tee
 
 # Below this, joining head and body costs less than a second write.
 _JOIN_BYTES: Final = 16 * 1024
@@ -57,6 +60,8 @@ class Exchange:
     """How the candidate failed; None unless the baseline answers in its place."""
     kept: KeptBody | None = None
     """What has been sent of the request's body; None when it could not be sent again."""
+    tee: Tee | None = None
+    """What passes through; None unless it is to be copied."""
     error: ProxyError | None = None
     status = 0
     is_client_gone = False
@@ -119,6 +124,8 @@ class Exchange:
         self.side = side = decision.side
         if generation.traces is not None:
             self.trace = generation.traces.begin(request.fields, self.request_id)
+        if generation.copies is not None:
+            self.tee = generation.copies.begin(self)
         if not self.is_request_sent:
             self.kept = keep_body(decision, request)
         self._pool = pool = generation.pools[side.backend]
@@ -147,23 +154,12 @@ class Exchange:
         self.phase = AWAITING
         self.connection = connection
         self.endpoint = connection.endpoint
-        request = self.request
-        side = self.side
-        target = request.target
-        fields = request.fields
-        passed = fields.passed_on() if side.rewrite_fields is None else side.rewrite_fields.apply(fields)
-        line = self.trace
-        if isinstance(line, Trace):
-            passed, line = self._pass_on_traced(line, side), line.line
-        added = self.client.peer.added_fields(self.generation, fields)
-        if side.rewrite_path is not None:
-            target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
-        if not fields.authority:
-            added += b"Host: %b\r\n" % connection.endpoint.endpoint.authority.encode("latin-1")
-        method = request.method
-        added += side.header_lines
-        head = (method, b" ", target, b" HTTP/1.1", passed, added, line, b"X-Request-ID: ", self.request_id, END)
-        connection.send(self, method, b"".join(head))
+        trace = self.trace
+        if isinstance(trace, Trace):
+            head = compose_head(self, self.side, connection.endpoint.endpoint, trace.line, trace.removed)
+        else:
+            head = compose_head(self, self.side, connection.endpoint.endpoint, trace, NOTHING)
+        connection.send(self, self.request.method, head)
         if self.has_sent_body:
             self._send_kept(connection)
         self.sent_at = monotonic()
@@ -175,18 +171,13 @@ class Exchange:
         assert self.kept is not None
         connection.write(self.kept.encode(is_chunked=self.request.fields.chunked, is_done=self.is_request_sent))
 
-    def _pass_on_traced(self, trace: Trace, side: Side) -> bytes:
-        """The fields that are passed on, without what the trace replaces."""
-        fields = self.request.fields
-        if side.rewrite_fields is None:
-            return fields.passed_on_without(trace.removed)
-        return side.rewrite_fields.apply(fields, trace.removed)
-
     def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Send on a part of the request's body."""
         connection = self.connection
         if is_done:
             self.is_request_sent = True
+        if self.tee is not None:
+            self.tee.request.add(payload, trailers)
         if connection is None or self.phase is SETTLED:
             return
         self.has_sent_body = True
@@ -220,6 +211,8 @@ class Exchange:
             return
         self.phase = RELAYING
         self.status = status
+        if self.tee is not None:
+            self.tee.begin_answer(response)
         ours = b""
         if response.chunked or isinstance(reader, CloseReader):
             ours = frame_unbounded(self, reader)
@@ -236,6 +229,8 @@ class Exchange:
             self.on_body(payload, is_done=is_done, trailers=reader.trailers if reader is not None else b"")
             return
         self.bytes_sent = len(payload)
+        if self.tee is not None:
+            self.tee.add(payload, is_done=is_done)
         client.write(b"".join((*head, payload)))
         if is_done:
             self._finish()
@@ -245,6 +240,8 @@ class Exchange:
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Pass on a part of the response's body."""
         self.bytes_sent += len(payload)
+        if self.tee is not None:
+            self.tee.add(payload, is_done=is_done)
         if self.frames_chunks:
             payload = encode_chunk(payload) + (encode_last_chunk(trailers) if is_done else b"")
         if payload:

@@ -26,8 +26,8 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.core.framing import encode_chunk, encode_last_chunk
 from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
+from gateway.proxy.kept import KeptBody
 from gateway.proxy.phase import ACQUIRING, AWAITING
 from gateway.proxy.wheel import Timed
 
@@ -63,38 +63,6 @@ class Failed(NamedTuple):
     """The kind, or the status of a 5xx."""
     latency_seconds: float | None
     """To its response's header or the time-out; None when neither came."""
-
-
-class KeptBody:
-    """The part of a request's body that has been sent, as long as it is within a bound."""
-
-    __slots__ = ("_left_bytes", "_pieces", "_trailers")
-
-    def __init__(self, bound_bytes: int) -> None:
-        self._left_bytes = bound_bytes
-        self._pieces: list[bytes] = []
-        self._trailers = b""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing of what was sent is lacking."""
-        return self._left_bytes >= 0
-
-    def add(self, payload: bytes, trailers: bytes) -> None:
-        """A part is sent, and is kept if all parts together are within the bound; else none is."""
-        self._left_bytes -= len(payload)
-        if self.is_whole:
-            self._pieces.append(payload)
-            self._trailers = trailers
-        else:
-            self._pieces.clear()
-
-    def encode(self, *, is_chunked: bool, is_done: bool) -> bytes:
-        """The bytes to send once more, framed as the body is."""
-        if not is_chunked:
-            return b"".join(self._pieces)
-        chunks = b"".join(encode_chunk(piece) for piece in self._pieces)
-        return chunks + encode_last_chunk(self._trailers) if is_done else chunks
 
 
 def keep_body(decision: Decision, request: RequestHead) -> KeptBody | None:

@@ -15,6 +15,7 @@ from gateway.core.templates import Templates
 from gateway.core.trace_context import Trace, Traces
 from gateway.core.types import AccessLog, Backend, Mode, Route, Table
 from gateway.proxy.breaker import Breaker, Breakers
+from gateway.proxy.copying import Copies, may_copy
 from gateway.proxy.failover import Budget
 from gateway.proxy.identity import new_key, new_request_id
 from gateway.proxy.pool import Pool
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.errors import ProxyError
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.pairs import PairLink
     from gateway.proxy.tracing import TracedRequests
     from gateway.proxy.wheel import TimerWheel
 
@@ -46,6 +48,7 @@ class Generation:
         wheel: TimerWheel,
         counters: Counters,
         traced: TracedRequests,
+        pairs: PairLink | None = None,
     ) -> None:
         server = table.server
         self.table = table
@@ -67,6 +70,10 @@ class Generation:
         self.pools = {backend.name: _pool(backend, former, wheel) for backend in table.backends}
         self.budget: Budget = Budget(wheel) if former is None else former.budget
         self.troubled: set[Breaker] = set() if former is None else former.troubled
+        known = former.copies if former is not None else None
+        self.copies: Copies | None = None
+        if pairs is not None and may_copy(table):
+            self.copies = Copies(table, known, wheel, counters, pairs)
         self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:
@@ -79,6 +86,8 @@ class Generation:
 
     def retire(self, successor: Generation | None) -> None:
         """Serve nothing new; pools that ``successor`` shares live on."""
+        if self.copies is not None:
+            self.copies.retire(successor.copies if successor is not None else None)
         kept = successor.pools.values() if successor is not None else ()
         for pool in self.pools.values():
             if all(pool is not other for other in kept):
@@ -112,6 +121,8 @@ class Generation:
                 candidates[route] = candidates.get(route, 0) + 1
                 if self.troubled:
                     self.breakers.note_end(exchange)
+            if exchange.tee is not None and self.copies is not None:
+                self.copies.settle(exchange, exchange.tee)
             if isinstance(exchange.trace, Trace):
                 self.traced.note(exchange, self.counters)
         else:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.core.histogram import Buckets
     from gateway.core.types import Table
     from gateway.proxy.client import ClientConnection
+    from gateway.proxy.pairs import PairLink
     from gateway.telemetry.turns import Turns
 
 # The descriptor itself: `sys.stdout` is None when it was closed at the start.
@@ -50,12 +51,15 @@ class DataPlane:
 
     generation: Generation
 
-    def __init__(self, listeners: Sequence[Listener], log_turns: Turns | None = None) -> None:
+    def __init__(
+        self, listeners: Sequence[Listener], log_turns: Turns | None = None, pairs: PairLink | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.wheel = TimerWheel(self.loop)
         self._acceptors = [Acceptor(self, listener) for listener in listeners]
         self.counters = Counters()
         self.traced = TracedRequests()
+        self._pairs = pairs
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
         self._access_log = AccessLog(_STDOUT, log_turns)
@@ -68,7 +72,7 @@ class DataPlane:
 
     def prepare(self, table: Table) -> Generation:
         """Make ``table`` ready: the costly part of a reload, which may run in another thread."""
-        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters, self.traced)
+        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters, self.traced, self._pairs)
 
     def adopt(self, generation: Generation) -> None:
         """Serve new requests by ``generation``; those under way end by the one that they began with."""

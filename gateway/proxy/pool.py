@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.core.types import Backend, Endpoint
-    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.asker import Asker
     from gateway.proxy.wheel import TimerWheel
 
 
@@ -80,7 +80,7 @@ class Pool:
 
     # Taking and giving back.
 
-    def acquire(self, exchange: Exchange) -> BackendConnection | None:
+    def acquire(self, exchange: Asker) -> BackendConnection | None:
         """A connection for ``exchange`` now, or None and a call to it later."""
         endpoint = self._only or self._choose()
         if endpoint.idle:
@@ -89,7 +89,7 @@ class Pool:
         self.open_for(exchange, endpoint)
         return None
 
-    def open_for(self, exchange: Exchange, endpoint: EndpointState) -> None:
+    def open_for(self, exchange: Asker, endpoint: EndpointState) -> None:
         """Open a fresh connection for ``exchange``, best at ``endpoint``; at the bound, queue it."""
         if self.connections >= self.backend.connections and not self._evict():
             self._waiting.append(_Waiter(self, exchange))
@@ -150,7 +150,7 @@ class Pool:
         if self._waiting and self.connections < self.backend.connections:
             self._open(self._choose(), self._next_waiting())
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self, exchange: Asker) -> None:
         """``exchange`` waits no longer. A connection that is being opened for it will serve another."""
         for waiter in self._waiting:
             if waiter.exchange is exchange:
@@ -162,20 +162,20 @@ class Pool:
         waiter.disarm()
         self._waiting.remove(waiter)
 
-    def _next_waiting(self) -> Exchange:
+    def _next_waiting(self) -> Asker:
         waiter = self._waiting.popleft()
         waiter.disarm()
         return waiter.exchange
 
     # Opening.
 
-    def _open(self, endpoint: EndpointState, exchange: Exchange) -> None:
+    def _open(self, endpoint: EndpointState, exchange: Asker) -> None:
         self.connections += 1
         task = asyncio.get_running_loop().create_task(self._open_for(endpoint, exchange))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    async def _open_for(self, endpoint: EndpointState, exchange: Exchange) -> None:
+    async def _open_for(self, endpoint: EndpointState, exchange: Asker) -> None:
         """Open a connection at ``endpoint``, or at the others in turn, and hand it to ``exchange``."""
         try:
             connection = await self._connect_somewhere(endpoint, exchange)
@@ -191,7 +191,7 @@ class Pool:
             connection.is_reusable = True
             self.release(connection)
 
-    async def _connect_somewhere(self, endpoint: EndpointState, exchange: Exchange) -> BackendConnection:
+    async def _connect_somewhere(self, endpoint: EndpointState, exchange: Asker) -> BackendConnection:
         tried: list[EndpointState] = []
         while True:
             try:
@@ -272,7 +272,7 @@ class _Waiter(Timed):
 
     __slots__ = ("_pool", "exchange")
 
-    def __init__(self, pool: Pool, exchange: Exchange) -> None:
+    def __init__(self, pool: Pool, exchange: Asker) -> None:
         super().__init__(pool.wheel)
         self.exchange = exchange
         self._pool = pool
