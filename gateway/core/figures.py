@@ -34,6 +34,11 @@ KEPT_AWAY: Final = frozenset({"unhealthy", "breaker"})
 that one that rests is not taken for a healthy one.
 """
 
+COMPARED: Final = ("match", "mismatch", "noise")
+"""The results of copies whose answer was held against the user's."""
+
+MISMATCH: Final = "mismatch"
+
 CLIENT_GONE: Final = 499
 """The status of a request whose client left before it got an answer; nginx's number for it."""
 
@@ -89,6 +94,8 @@ class PathFigures(msgspec.Struct, array_like=True):
     """The newest traced request of each bucket of ``durations``, by its index."""
     failovers: dict[str, int] = msgspec.field(default_factory=dict)
     """Requests that the candidate failed and the baseline answered, by error kind or status."""
+    copies: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    """What came of copies, by result (`COMPARED`, ``error``, ``skipped``) and reason."""
 
     @property
     def requests(self) -> int:
@@ -99,6 +106,16 @@ class PathFigures(msgspec.Struct, array_like=True):
     def kept_away(self) -> int:
         """How many were the candidate's, but an open breaker or its health kept them from it."""
         return sum(count for answer, count in self.answers.items() if answer.reason in KEPT_AWAY)
+
+    @property
+    def compared(self) -> int:
+        """How many copies had an answer that was held against the user's."""
+        return sum(count for (result, _), count in self.copies.items() if result in COMPARED)
+
+    @property
+    def mismatches(self) -> int:
+        """How many of those differed in more than noise."""
+        return sum(count for (result, _), count in self.copies.items() if result == MISMATCH)
 
     def add(self, other: PathFigures) -> None:
         """Take in figures of other requests about the same subject."""
@@ -114,6 +131,8 @@ class PathFigures(msgspec.Struct, array_like=True):
         self.exemplars.update(other.exemplars)
         for reason, count in other.failovers.items():
             self.failovers[reason] = self.failovers.get(reason, 0) + count
+        for outcome, count in other.copies.items():
+            self.copies[outcome] = self.copies.get(outcome, 0) + count
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):

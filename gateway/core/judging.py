@@ -34,6 +34,9 @@ LEAST_DIFFERENCE_SECONDS: Final = 0.010
 KEPT_AWAY: Final = "kept_away"
 """The kind, among a cell's errors, of requests that never got to the candidate."""
 
+MISMATCHING: Final = frozenset({Metric.MISMATCH_RATE, Metric.MISMATCHES})
+"""What rests on compared answers."""
+
 COMPARE: Final[dict[Op, Callable[[float, float], bool]]] = {
     Op.BELOW: lt,
     Op.AT_MOST: le,
@@ -53,15 +56,16 @@ def counts_of(metric: Metric, cell: Cell) -> Counts:
         Metric.ERROR_RATE: cell.error_count,
         Metric.CLIENT_ERROR_RATE: cell.client_errors,
         Metric.FAILOVER_RATE: cell.failovers,
+        Metric.MISMATCH_RATE: cell.mismatches,
     }
-    return Counts(hits.get(metric, 0), cell.requests)
+    return Counts(hits[metric], trials_of(metric, cell))
 
 
 def trials_of(metric: Metric, cell: Cell) -> int:
-    """How many requests the value rests on. Nothing is compared yet, so a mismatch rate rests on none."""
+    """How many requests the value rests on; of what compares answers, the copies."""
     if metric in QUANTILES:
         return sum(cell.latencies.values())
-    return 0 if metric is Metric.MISMATCH_RATE else cell.requests
+    return cell.compared if metric in MISMATCHING else cell.requests
 
 
 def value_of(metric: Metric, cell: Cell) -> float | None:
@@ -72,7 +76,7 @@ def value_of(metric: Metric, cell: Cell) -> float | None:
         counts = counts_of(metric, cell)
         return counts.share if trials_of(metric, cell) else None
     if metric is Metric.MISMATCHES:
-        return None
+        return float(cell.mismatches) if cell.compared else None
     return float(cell.error_count if metric is Metric.ERRORS else cell.requests)
 
 

@@ -26,6 +26,7 @@ from gateway.core.evidence import log_needed, part_of
 from gateway.core.figures import Subject
 from gateway.core.histogram import Buckets, merge
 from gateway.core.judging import (
+    MISMATCHING,
     bound_of,
     claims_above,
     is_met,
@@ -36,7 +37,7 @@ from gateway.core.judging import (
     value_of,
 )
 from gateway.core.pairs import Pair
-from gateway.core.plans import Gate, Guard, Metric, Rule, Stage
+from gateway.core.plans import Gate, Guard, Rule, Stage
 from gateway.core.types import Arm, Rollout
 from gateway.core.verdicts import Judgement, Reason, Verdict
 from gateway.core.windows import Cell
@@ -49,8 +50,6 @@ _Key = tuple[Group, bool]
 
 Waiting = Mapping[Subject, Buckets]
 """The ages of requests that wait for their answer's header, where they are over a second."""
-
-_COMPARED: Final = frozenset({Metric.MISMATCH_RATE, Metric.MISMATCHES})
 
 _LACKS: Final = frozenset({Reason.FEW_REQUESTS, Reason.NO_BASELINE})
 
@@ -212,7 +211,7 @@ class Watch:
         lacking = self._find_lack(rule, sight)
         if age < rule.window_seconds:
             lacking = Reason.YOUNG_STAGE
-        if lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, sight.group, stage):
+        if self._is_skipped(rule, sight.group, stage, lacking):
             return self._say(rule, sight, Verdict.OK, Reason.NO_BASELINE)
         if lacking is not None:
             return self._say(rule, sight, Verdict.UNKNOWN, lacking)
@@ -228,7 +227,7 @@ class Watch:
 
     def _find_lack(self, rule: Rule, sight: _Sight) -> Reason | None:
         """Why nothing can be said, if so. Counts are of what was seen, however little that is."""
-        if rule.metric in _COMPARED:
+        if rule.metric in MISMATCHING and not sight.candidate.compared:
             return Reason.NOT_COMPARED
         if not needs_evidence(rule):
             return None
@@ -283,6 +282,12 @@ class Watch:
 
     def _has_enough(self, rule: Rule, cell: Cell) -> bool:
         return trials_of(rule.metric, cell) >= self._plan.min_requests
+
+    def _is_skipped(self, rule: Rule, group: Group, stage: Stage, lacking: Reason | None) -> bool:
+        """Whether a gate asks for what there can't be: the baseline answers next to nobody, so nothing is copied."""
+        if lacking is Reason.NOT_COMPARED:
+            return stage.percent >= ALL_PERCENT and not self._pair(rule, group).candidate.stage.compared
+        return lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, group, stage)
 
     def _has_no_baseline(self, rule: Rule, group: Group, stage: Stage) -> bool:
         """Whether the baseline has next to nothing for the whole stage: at 100 % only what was under way before."""

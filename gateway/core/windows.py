@@ -53,13 +53,24 @@ class Cell(msgspec.Struct, array_like=True):
     latencies: Buckets = msgspec.field(default_factory=dict)
     failovers: int = 0
     kept_away: int = 0
+    compared: int = 0
+    """Copies whose answer was held against the user's."""
+    mismatches: int = 0
+    """Those of them that differed in more than noise."""
 
     @classmethod
     def of(cls, figures: PathFigures) -> Cell:
         """The part of ``figures`` that windows keep."""
-        failovers = sum(figures.failovers.values())
-        latencies, errors = figures.latencies.copy(), figures.errors.copy()
-        return cls(figures.requests, figures.client_errors, errors, latencies, failovers, figures.kept_away)
+        return cls(
+            figures.requests,
+            figures.client_errors,
+            figures.errors.copy(),
+            figures.latencies.copy(),
+            sum(figures.failovers.values()),
+            figures.kept_away,
+            figures.compared,
+            figures.mismatches,
+        )
 
     @property
     def error_count(self) -> int:
@@ -79,6 +90,8 @@ class Cell(msgspec.Struct, array_like=True):
         merge(self.latencies, other.latencies)
         self.failovers += other.failovers
         self.kept_away += other.kept_away
+        self.compared += other.compared
+        self.mismatches += other.mismatches
 
     def subtract(self, other: Cell) -> None:
         """Take out what was taken in."""
@@ -95,6 +108,8 @@ class Cell(msgspec.Struct, array_like=True):
                 del latencies[bucket]
         self.failovers -= other.failovers
         self.kept_away -= other.kept_away
+        self.compared -= other.compared
+        self.mismatches -= other.mismatches
 
 
 Cells = dict[Subject, Cell]

@@ -104,6 +104,7 @@ def _copy(figures: PathFigures) -> PathFigures:
         figures.latency_seconds,
         figures.exemplars.copy(),
         figures.failovers.copy(),
+        figures.copies.copy(),
     )
 
 
