@@ -355,5 +355,13 @@ def effect(rollout: Rollout, progress: Progress) -> Rollout:
             cohort for cohort in rollout.cohorts if not named or cohort.arm is Arm.BASELINE or cohort.name in named
         ),
         held=held,
+        copies=may_copy(rollout, progress),
         plan=Plan(),
     )
+
+
+def may_copy(rollout: Rollout, progress: Progress) -> bool:
+    """Whether requests may be copied: not where it is off, and after a rollback only if that was asked for."""
+    if rollout.mode is Mode.OFF or rollout.killed:
+        return False
+    return progress.state is not State.ROLLED_BACK or progress.to_shadow
