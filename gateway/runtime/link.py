@@ -26,6 +26,7 @@ import msgspec
 from gateway.core.failures import FailedRequest
 from gateway.core.figures import Counted, Subject
 from gateway.core.histogram import Buckets
+from gateway.core.tallies import PathTally
 from gateway.core.trace_context import TracedRequest
 from gateway.core.types import Table
 from gateway.errors import LinkError
@@ -112,14 +113,29 @@ class Waiting(Message, frozen=True):
     """Of those that have waited for over a second. It replaces what was said before, and may be lost."""
 
 
+class Tallied(Message, frozen=True):
+    """Up, of the comparer: what comparing has found since the message before. It may be lost."""
+
+    paths: tuple[PathTally, ...]
+
+
+class Known(Message, frozen=True):
+    """Down, to the comparer, after its `Hello`: what was found before, without samples."""
+
+    paths: tuple[PathTally, ...]
+
+
 class Recorded(Message, frozen=True):
     """Down: this worker's counts are recorded up to the batch with this number; the answer to `Hello` and `Counts`."""
 
     sequence: int
 
 
-Down = NewTable | Recorded
-Up = Hello | Applied | Status | Counts | Traced | Failed | Waiting
+Down = NewTable | Recorded | Known
+Up = Hello | Applied | Status | Counts | Traced | Failed | Waiting | Tallied
+
+COMPARER_SLOT = -1
+"""The ``slot`` by which the comparer introduces itself: to the controller it is a worker that serves nobody."""
 
 
 def pack(message: Message) -> bytes:
