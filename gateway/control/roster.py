@@ -2,7 +2,7 @@
 
 The gateway is ready when every slot's worker is connected, not draining, and has applied the newest table. The roster
 is told what happens (`published`, `joined`, `applied`, `drains`, `lost`, `left`), and answers who lags and when nobody
-does.
+does. The comparer has a seat, too, but apart: users are served without it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Roster:
         """Serial of the newest table; 0 before the first."""
         self.revision = ""
         self.seats: dict[int, Seat] = {}
+        self.comparer: Seat | None = None
+        """None while it is not connected."""
         self._slots = slots
         self._dropped: dict[int, Mapping[str, int]] = {}
         """By run: a worker that comes back says the same again, and one that is gone still counts."""
@@ -65,6 +67,11 @@ class Roster:
             self.seats[slot] = seat
         self._tell()
         return seat
+
+    def comparer_joined(self, pid: int, revision: str, run: int) -> Seat:
+        """The comparer connected. Nobody waits for it."""
+        self.comparer = Seat(-1, pid, revision, run)
+        return self.comparer
 
     def applied(self, seat: Seat, serial: int) -> None:
         """A worker serves the table with this serial."""
@@ -88,6 +95,8 @@ class Roster:
         """A worker's connection ended. That of a predecessor may end after its successor joined."""
         if self.seats.get(seat.slot) is seat:
             del self.seats[seat.slot]
+        if self.comparer is seat:
+            self.comparer = None
         self._tell()
 
     def lagging(self) -> list[str]:

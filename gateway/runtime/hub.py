@@ -1,5 +1,7 @@
 """The controller's end of the links: tells every worker the newest table, and control what workers say.
 
+The comparer is one of them, but for its place: it serves nobody, so the roster does not wait for it.
+
 A worker that reads slowly costs the controller no memory: while its channel is clogged nothing more is written to it,
 and when it flows again it gets the newest table, not each that it missed.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,13 +20,16 @@ import structlog
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
 from gateway.runtime.link import (
+    COMPARER_SLOT,
     Applied,
     Counts,
     Failed,
     Hello,
+    Known,
     NewTable,
     Recorded,
     Status,
+    Tallied,
     Traced,
     Up,
     Waiting,
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
 
     from gateway.control.roster import Roster, Seat
     from gateway.core.failures import FailedRequest
+    from gateway.core.tallies import PathTally
     from gateway.core.trace_context import TracedRequest
     from gateway.core.types import Table
     from gateway.runtime.recorder import Recorder
@@ -46,21 +53,27 @@ log = structlog.get_logger()
 class Hub:
     """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used.
 
-    ``export`` gets the requests that workers traced, ``sample`` some of those that the candidate failed.
+    ``export`` gets the requests that workers traced, ``sample`` some of those that the candidate failed, ``tallied``
+    what the comparer found; ``known`` says what any comparer found before.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that is said
         self,
         roster: Roster,
         serial: int,
         recorder: Recorder,
         export: Callable[[tuple[TracedRequest, ...]], None],
         sample: Callable[[tuple[FailedRequest, ...]], None] = lambda _requests: None,
+        *,
+        tallied: Callable[[tuple[PathTally, ...]], None] = lambda _paths: None,
+        known: Callable[[], tuple[PathTally, ...]] = lambda: (),
     ) -> None:
         self._roster = roster
         self._recorder = recorder
         self._export = export
         self._sample = sample
+        self._tallied = tallied
+        self._known = known
         self._serial = serial
         self._frame = b""
         self._server: asyncio.Server | None = None
@@ -111,9 +124,7 @@ class Hub:
 
     def _hear(self, channel: Channel[Up], message: Up) -> None:
         if isinstance(message, Hello):
-            self._seats[channel] = self._roster.joined(message.slot, message.pid, message.revision, message.run)
-            channel.tell(Recorded(self._recorder.last_of(message.run)))
-            self._bring_up_to_date(channel)
+            self._welcome(channel, message)
             return
         seat = self._seats.get(channel)
         if seat is None:
@@ -130,8 +141,26 @@ class Hub:
             self._sample(message.requests)
         elif isinstance(message, Waiting):
             seat.waiting = message.ages
+        elif isinstance(message, Tallied):
+            self._tallied(message.paths)
         else:
             self._report(seat, message)
+
+    def _welcome(self, channel: Channel[Up], hello: Hello) -> None:
+        is_comparer = hello.slot == COMPARER_SLOT
+        join = self._roster.comparer_joined if is_comparer else partial(self._roster.joined, hello.slot)
+        self._seats[channel] = join(hello.pid, hello.revision, hello.run)
+        if is_comparer:
+            self._tell_known(channel)
+        # Last: what the comparer finds from now on is not part of what it was told.
+        channel.tell(Recorded(self._recorder.last_of(hello.run)))
+        self._bring_up_to_date(channel)
+
+    def _tell_known(self, channel: Channel[Up]) -> None:
+        try:
+            channel.tell(Known(self._known()))
+        except LinkError as error:  # it can learn all of it again
+            log.warning("known_untold", reason=str(error))
 
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints

@@ -2,8 +2,11 @@
 
 ::
 
-    controller ── NewTable, Recorded ─────────────────────▶ worker
-    controller ◀── Hello, Applied, Status, Counts, Traced, Failed ── worker
+    controller ── NewTable, Recorded ───────────────────────────────────────▶ worker
+    controller ◀── Hello, Applied, Status, Counts, Traced, Failed, Waiting ── worker
+
+    controller ── NewTable, Recorded, Known ───────────────────────────────▶ comparer
+    controller ◀── Hello, Applied, Counts, Tallied ───────────────────────── comparer
 
 A frame is four bytes of length (unsigned, big-endian) and that many bytes of msgpack. A frame that is empty, too large
 or not understood is a `LinkError`: the connection is dropped and made anew, which brings both ends to a known state
@@ -120,7 +123,7 @@ class Tallied(Message, frozen=True):
 
 
 class Known(Message, frozen=True):
-    """Down, to the comparer, after its `Hello`: what was found before, without samples."""
+    """Down, to the comparer, between its `Hello` and `Recorded`: what was found before, without samples."""
 
     paths: tuple[PathTally, ...]
 

@@ -1,4 +1,6 @@
-"""The worker's end of the link: gets tables, says what is applied, how it stands and what it counted.
+"""A worker's end of the link: gets tables, says what is applied, how it stands and what it counted.
+
+The comparer has one, too. Its end also says what was found, and hears what was known before.
 
 A worker never waits for its link. If the controller is gone the worker goes on with the table that it has, and knocks
 again and again; status messages that a clogged link can't take are dropped and counted. Counts are not dropped: one
@@ -26,9 +28,11 @@ from gateway.runtime.link import (
     Down,
     Failed,
     Hello,
+    Known,
     Message,
     NewTable,
     Status,
+    Tallied,
     Traced,
     Waiting,
     check_peer,
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from gateway.core.failures import FailedRequest
     from gateway.core.figures import Counted, Subject
     from gateway.core.histogram import Buckets
+    from gateway.core.tallies import PathTally
     from gateway.core.trace_context import TracedRequest
 
 KNOCK_SECONDS = 0.05
@@ -54,15 +59,23 @@ log = structlog.get_logger()
 class Uplink:
     """The connection of worker ``slot`` to the controller that listens at ``address``.
 
-    ``arrived`` gets each table. The link is up to date with what the worker serves through `applied`.
+    ``arrived`` gets each table, ``learnt`` what was found before, on each connection of a comparer. The link is up to
+    date with what the worker serves through `applied`.
     """
 
-    def __init__(self, address: str | bytes, slot: int, arrived: Callable[[NewTable], None]) -> None:
+    def __init__(
+        self,
+        address: str | bytes,
+        slot: int,
+        arrived: Callable[[NewTable], None],
+        learnt: Callable[[tuple[PathTally, ...]], None] = lambda _paths: None,
+    ) -> None:
         self.dropped = 0
         self.traced_dropped = 0
         self._address = address
         self._slot = slot
         self._arrived = arrived
+        self._learnt = learnt
         self._revision = ""
         self._channel: Channel[Down] | None = None
         self._ended = asyncio.Event()
@@ -131,6 +144,13 @@ class Uplink:
             self._has_waiting = bool(ages)
             _tell(self._channel, Waiting(ages))
 
+    def send_tallied(self, take: Callable[[], tuple[PathTally, ...]]) -> None:
+        """Send what ``take`` hands over; it is not asked before the other end has said what it knows."""
+        if self._channel is None or not self._is_greeted or self._channel.is_clogged:
+            return
+        if (paths := take()) and not _tell(self._channel, Tallied(paths)):
+            self.dropped += 1
+
     def send_counts(self, take: Callable[[], tuple[Counted, ...]]) -> None:
         """Send what ``take`` hands over, if the batch before has arrived."""
         if self._channel is None or not self._is_greeted or self._under_way is not None:
@@ -175,6 +195,8 @@ class Uplink:
     def _receive(self, channel: Channel[Down], message: Down) -> None:
         if isinstance(message, NewTable):
             self._arrived(message)
+        elif isinstance(message, Known):
+            self._learnt(message.paths)
         else:
             self._note_recorded(channel, message.sequence)
 
