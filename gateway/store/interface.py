@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from gateway.core.lifecycle import Progress
-from gateway.store.records import Event, Incident, NewEvent
+from gateway.store.records import Event, Incident, NewEvent, PathRecord
 
 
 class Store(Protocol):
@@ -63,3 +63,12 @@ class Store(Protocol):
 
     async def newest(self, kind: str) -> Event | None:
         """The last event of a kind that was recorded; None before the first."""
+
+    async def mismatches(self) -> list[PathRecord]:
+        """What comparing has found, of every path that is kept. One that can't be read any more is left out."""
+
+    async def keep_mismatches(self, records: Iterable[PathRecord], gone: Collection[tuple[str, str]] = ()) -> None:
+        """Write what was found on paths, each in the place of what there was before; forget those ``gone``.
+
+        Those are named by route and path.
+        """

@@ -42,6 +42,14 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT""",
         "CREATE INDEX incidents_of_rollout ON incidents (rollout, id)",
     ),
+    (
+        """CREATE TABLE mismatches (
+            route TEXT NOT NULL,
+            path TEXT NOT NULL,
+            document BLOB NOT NULL,
+            PRIMARY KEY (route, path)
+        ) STRICT""",
+    ),
 )
 """Never edited once released: what has to change is another step."""
 

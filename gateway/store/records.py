@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.tallies import PathTally
+
 
 class Actor(msgspec.Struct, frozen=True):
     """Who or what did something."""
@@ -46,6 +48,16 @@ class Event(NewEvent, frozen=True, kw_only=True, rename={"before": "from", "afte
     """Grows from event to event, and is never used twice."""
 
 
+class PathRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What comparing has found on one path."""
+
+    policy: str
+    """Names the `compare` by which it was found: what another finds is another record."""
+    seen_at: float
+    """When the path was compared last, in seconds since the epoch."""
+    tally: PathTally
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """The record that is kept of a rollback. Percentages are 0 to 100, rates 0 to 1, latencies milliseconds."""
 
@@ -64,6 +76,6 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     paths: list[dict[str, object]]
     """Both arms' figures per path, the worst first."""
     samples: list[dict[str, object]] = []
-    """Requests that the candidate failed."""
+    """Requests that the candidate failed, and answers that differed."""
     events: list[dict[str, object]] = []
     """What led there."""

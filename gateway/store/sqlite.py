@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
@@ -19,10 +19,10 @@ import msgspec
 from gateway.core.lifecycle import Progress
 from gateway.errors import StoreUnavailable
 from gateway.store.connection import Connection
-from gateway.store.records import Event, Incident, NewEvent
+from gateway.store.records import Event, Incident, NewEvent, PathRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 EVENTS_KEPT: Final = 100_000
 """The newest; with a reload a minute that is more than two months."""
@@ -101,6 +101,18 @@ class SqliteStore:
     async def newest(self, kind: str) -> Event | None:
         """The last event of a kind that was recorded; None before the first."""
         return await self._run(_read_newest, kind)
+
+    async def mismatches(self) -> list[PathRecord]:
+        """What comparing has found, of every path that is kept. One that can't be read any more is left out."""
+        return await self._run(_read_mismatches)
+
+    async def keep_mismatches(self, records: Iterable[PathRecord], gone: Collection[tuple[str, str]] = ()) -> None:
+        """Write what was found on paths, each in the place of what there was before; forget those ``gone``.
+
+        Those are named by route and path.
+        """
+        rows = [(each.tally.route, each.tally.path, msgspec.msgpack.encode(each)) for each in records]
+        await self._run(_write_mismatches, rows, gone)
 
     async def _run(
         self,
@@ -223,3 +235,19 @@ def _read_newest(connection: sqlite3.Connection, kind: str) -> Event | None:
 
 def _name_event(number: int, document: bytes) -> Event:
     return msgspec.convert(msgspec.json.decode(document) | {"id": number}, Event)
+
+
+def _read_mismatches(connection: sqlite3.Connection) -> list[PathRecord]:
+    records = []
+    for (document,) in connection.execute("SELECT document FROM mismatches"):
+        with suppress(msgspec.DecodeError):  # it can be found again
+            records.append(msgspec.msgpack.decode(document, type=PathRecord))
+    return records
+
+
+def _write_mismatches(
+    connection: sqlite3.Connection, rows: Sequence[tuple[str, str, bytes]], gone: Collection[tuple[str, str]]
+) -> None:
+    with _transaction(connection):
+        connection.executemany("DELETE FROM mismatches WHERE route = ? AND path = ?", gone)
+        connection.executemany("INSERT OR REPLACE INTO mismatches VALUES (?, ?, ?)", rows)

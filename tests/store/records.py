@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.progress import Progress, State
-from gateway.store.records import Actor, Incident, NewEvent, Standing
+from gateway.core.tallies import FieldTally, PathTally, Sample
+from gateway.store.records import Actor, Incident, NewEvent, PathRecord, Standing
 
 
 def event(**changes: Any) -> NewEvent:
@@ -44,3 +45,11 @@ def incident(name: str = "20260101-120000-checkout", **changes: Any) -> Incident
         "events": [{"id": 7}],
     }
     return Incident(**fields | changes)
+
+
+def path_record(path: str = "/orders/{id}", route: str = "orders", **changes: Any) -> PathRecord:
+    """A price that differed, with what was seen of it."""
+    sample = Sample("r-1", 1_770_000_000.5, {"deep": [1, 2.5, None, "ü"]}, None)
+    field = FieldTally(count=3, counted=2, noisy=1, first_at=1.0, last_at=2.0, samples=[sample])
+    tally = PathTally(route, path, compared=10, twins=2, fields={("$.items[*].price", "value"): field})
+    return PathRecord(**{"policy": "p1", "seen_at": 3.0, "tally": tally} | changes)

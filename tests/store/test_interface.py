@@ -10,7 +10,7 @@ import pytest
 
 from gateway.store import Store, open_store
 from gateway.store.records import Event, Incident
-from tests.store.records import event, incident, progress
+from tests.store.records import event, incident, path_record, progress
 
 
 @pytest.fixture(params=["sqlite"])
@@ -28,6 +28,7 @@ async def test_it_is_empty_at_first(store: Store) -> None:
     assert await store.progresses() == {}
     assert await store.events() == []
     assert await store.incidents() == []
+    assert await store.mismatches() == []
 
 
 async def test_what_was_committed_last_is_how_far_a_rollout_is(store: Store) -> None:
@@ -107,3 +108,14 @@ async def test_the_newest_of_a_kind_is_found(store: Store) -> None:
 
     assert newest is not None
     assert newest.id == 2
+
+
+async def test_what_was_found_on_a_path_comes_back_as_it_was_written_last(store: Store) -> None:
+    """Whole, samples of any JSON included; and what is gone is gone."""
+    older, other = path_record(seen_at=1.0), path_record("/else", policy="p2")
+    await store.keep_mismatches([older, other])
+    await store.keep_mismatches([path_record(), path_record("/short")], [("orders", "/short"), ("no", "where")])
+    await store.keep_mismatches([], [("orders", "/short")])
+
+    found = sorted(await store.mismatches(), key=lambda each: each.tally.path)
+    assert found == [other, path_record()]

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.store import open_store, sqlite
 from gateway.store.sqlite import SqliteStore
-from tests.store.records import event, incident, progress
+from tests.store.records import event, incident, path_record, progress
 
 
 async def test_the_file_is_nobody_elses_to_read(tmp_path: Path) -> None:
@@ -196,4 +196,16 @@ async def test_an_incident_is_never_replaced(tmp_path: Path) -> None:
         await store.commit("search", progress(), event(), incident("one", rollout="search"))
 
     assert [each.rollout for each in await store.incidents()] == ["checkout"]
+    await store.close()
+
+
+async def test_a_path_that_cannot_be_read_any_more_is_left_out(tmp_path: Path) -> None:
+    """What comparing has found can be found again; it must not keep a gateway from starting."""
+    store = SqliteStore(str(tmp_path / "state.db"))
+    await store.keep_mismatches([path_record()])
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("INSERT INTO mismatches VALUES ('orders', '/odd', x'c1')")
+    connection.close()
+
+    assert await store.mismatches() == [path_record()]
     await store.close()
