@@ -62,10 +62,8 @@ class Copy(Timed):
         "_status",
         "exchange",
         "failure",
-        "is_leading",
         "is_waiting",
         "is_write",
-        "key",
         "reply",
         "side",
         "started_at",
@@ -77,11 +75,6 @@ class Copy(Timed):
         self.side = side
         self.is_write = is_write
         self.is_waiting = False
-        self.is_leading = False
-        """Whether others of its key wait until it is over."""
-        decision = exchange.decision
-        assert decision is not None
-        self.key = decision.key or b""
         self.reply: Reply | None = None
         self.failure: str | None = None
         """One of `ERROR_KINDS`, or `TOO_LARGE`."""

@@ -6,7 +6,8 @@ and breakers of their own, and what is over a bound is skipped and counted with 
 
 ==================  ==================================================================================================
 ``body_size``       a body, either way, is over ``shadow.body``
-``concurrency``     ``shadow.concurrency`` copies are under way or wait for those before them
+``concurrency``     ``shadow.concurrency`` copies are under way or wait for those before them, or there is no memory
+                    left for bodies
 ``breaker``         copies fail one after the other, or the candidate rests for users, too
 ``upgrade``         the request asked to switch protocols
 ``client_gone``     the client left, so there is no answer to compare with
@@ -15,102 +16,54 @@ and breakers of their own, and what is over a bound is skipped and counted with 
 
 Writes, where they are listed, are another matter than samples: both arms are to take every one of them, in the order of
 their key. So they are copied whatever the percentage, also when nobody can compare; the copies of one key are sent one
-after the other, and reads of that key wait for its writes, or they would find what was before.
+after the other, and reads of that key wait for its writes, or they would find what was before. Where nobody knows
+whether the baseline took a write, the candidate does not get it.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from functools import partial
 from time import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from gateway.core.figures import ERROR_KINDS, KEPT_AWAY
+from gateway.core.figures import KEPT_AWAY
 from gateway.core.shadowing import SAFE_METHODS, Pair, Shadow, has_twin, is_sampled
 from gateway.core.types import Arm
-from gateway.core.types import Breaker as BreakerPolicy
-from gateway.proxy.breaker import Breaker
 from gateway.proxy.copy import TOO_LARGE, Copy
-from gateway.proxy.pool import Pool
+from gateway.proxy.lane import Lane
 from gateway.proxy.record import kind_of
-from gateway.proxy.tee import Tee
+from gateway.proxy.tee import Allowance, Tee
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.core.decision import Side
-    from gateway.core.types import Backend, Table
+    from gateway.core.types import Table
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.pairs import PairLink
+    from gateway.proxy.turnstile import Turnstile
     from gateway.proxy.wheel import TimerWheel
 
-_POLICY: Final = BreakerPolicy(consecutive_failures=10, open_seconds=10.0)
-"""As a route's breaker, when nothing else is written; of copies only what breaks or hangs counts as failed."""
+PATIENCE_SECONDS: Final = 1.0
+"""Beyond the time that a copy may take, before one that waits for it goes all the same."""
+
+_Outcome = tuple[str, str]
+"""Result and reason."""
+
+_NOTHING: Final[_Outcome] = ("", "")
+"""Of what was never to be copied."""
 
 _TWINS: Final = frozenset({b"GET", b"HEAD"})
 
 
-class Lane:
-    """The copies of one route to one backend, under one policy. It outlives reloads that change neither.
+class Means(NamedTuple):
+    """What the copies of all generations share."""
 
-    ``on_over`` gets each copy when it has ended.
-    """
-
-    def __init__(self, shadow: Shadow, backend: Backend, wheel: TimerWheel, on_over: Callable[[Copy], None]) -> None:
-        self.shadow = shadow
-        self.backend = backend
-        self.on_over = on_over
-        self.under_way = 0
-        """Copies that were sent, and those that wait for others of their key."""
-        self.pool = Pool(_patient(backend, shadow), wheel)
-        self._breaker = Breaker(_POLICY)
-        self._waiting: dict[bytes, deque[Copy]] = {}
-        """By key, what waits for a write that is under way."""
-
-    def offer(self, exchange: Exchange, side: Side, *, is_write: bool) -> str | None:
-        """Send a copy, now or when those before it are over; else why there is none."""
-        if self.under_way >= self.shadow.concurrency:
-            return "concurrency"
-        copy = Copy(exchange, side, self.pool, self.shadow.body_bytes, is_write=is_write)
-        if not self._breaker.admits(copy, self.pool.wheel.now):
-            return "breaker"
-        self.under_way += 1
-        key = copy.key
-        waiting = self._waiting.get(key) if key or is_write else None
-        if waiting is not None:
-            waiting.append(copy)
-            return None
-        if is_write:
-            self._waiting[key] = deque()
-            copy.is_leading = True
-        copy.begin(self.shadow.timeout_seconds, self._end)
-        return None
-
-    def _end(self, copy: Copy) -> None:
-        self.under_way -= 1
-        self._judge(copy)
-        if copy.is_leading:
-            self._follow(copy.key)
-        self.on_over(copy)
-
-    def _judge(self, copy: Copy) -> None:
-        if copy.failure in ERROR_KINDS:
-            self._breaker.note_failure(copy, self.pool.wheel.now)
-            return
-        self._breaker.note_beginning(copy)
-        self._breaker.note_success(copy.started_at)
-
-    def _follow(self, key: bytes) -> None:
-        """Send what waits for a copy of this key that is over."""
-        waiting = self._waiting[key]
-        if not waiting:
-            del self._waiting[key]
-            return
-        copy = waiting.popleft()
-        copy.is_leading = True
-        copy.begin(self.shadow.timeout_seconds, self._end)
+    pairs: PairLink
+    turnstile: Turnstile
+    allowance: Allowance
+    counters: Counters
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -124,11 +77,8 @@ class _Plan(msgspec.Struct, frozen=True):
 class Copies:
     """The copies of one generation."""
 
-    def __init__(
-        self, table: Table, former: Copies | None, wheel: TimerWheel, counters: Counters, pairs: PairLink
-    ) -> None:
-        self._counters = counters
-        self._pairs = pairs
+    def __init__(self, table: Table, former: Copies | None, wheel: TimerWheel, means: Means) -> None:
+        self._means = means
         self._plans = _plan(table)
         self._lanes: dict[tuple[str, bool], Lane] = {}
         """By route, and whether it leads to the candidate."""
@@ -140,8 +90,7 @@ class Copies:
             for name, is_candidate in ((route.candidate, True), (route.baseline, False)):
                 known = former.find_lane(route.name, is_candidate=is_candidate) if former is not None else None
                 is_same = known is not None and (known.shadow, known.backend) == (plan.shadow, backends[name])
-                lane = known if is_same else Lane(plan.shadow, backends[name], wheel, self._take)
-                assert lane is not None
+                lane = known if known is not None and is_same else Lane(plan.shadow, backends[name], wheel)
                 self._lanes[route.name, is_candidate] = lane
 
     def find_lane(self, route: str, *, is_candidate: bool) -> Lane | None:
@@ -156,58 +105,91 @@ class Copies:
         plan = self._plans.get(entry.route.name)
         if plan is None or (decision.side is not entry.baseline and not plan.shadow.both):
             return None
-        method = exchange.request.method
-        if method not in plan.writes and not (
-            method in plan.samples and is_sampled(exchange.request_id, plan.shadow.percent)
-        ):
-            return None
-        return Tee(plan.shadow.body_bytes)
+        method, bound_bytes = exchange.request.method, plan.shadow.body_bytes
+        if method in plan.writes:
+            take = self._means.turnstile.tickets.take
+            return Tee(bound_bytes, self._means.allowance, partial(take, entry.route.name, _key_of(exchange)))
+        if method in plan.samples and is_sampled(exchange.request_id, plan.shadow.percent):
+            return Tee(bound_bytes, self._means.allowance)
+        return None
 
     def settle(self, exchange: Exchange, tee: Tee) -> None:
         """The user has the answer: now the copy may go."""
+        outcome = self._copy(exchange, tee)
+        if outcome is not None:
+            if tee.ticket is not None:
+                self._means.turnstile.leave(tee.ticket)
+            if outcome != _NOTHING:
+                self._count(exchange, outcome)
+        tee.release()
+
+    def _copy(self, exchange: Exchange, tee: Tee) -> _Outcome | None:
+        """Send a copy, if there can be one; else what came of it."""
         decision = exchange.decision
         assert decision is not None
+        plan = self._plans[decision.entry.route.name]
         if exchange.failed is not None:
-            return  # both have had it already
-        plan = self._plans.get(decision.entry.route.name)
-        if plan is None:
-            return  # copying has ended meanwhile
+            return _NOTHING  # both have had it already
         is_write = exchange.request.method in plan.writes
-        reason = self._find_hindrance(exchange, tee, is_write=is_write)
-        if reason is None:
-            reason = self._send(exchange, is_write=is_write)
-        if reason is not None:
-            self._skip(exchange, reason)
+        hindrance = self._find_hindrance(exchange, tee, is_write=is_write)
+        return hindrance or self._send(exchange, tee, plan, is_write=is_write)
 
-    def _find_hindrance(self, exchange: Exchange, tee: Tee, *, is_write: bool) -> str | None:
+    def _find_hindrance(self, exchange: Exchange, tee: Tee, *, is_write: bool) -> _Outcome | None:
         """Why there can be no copy. A write is sent as long as it can be, whether or not it can be compared."""
         decision = exchange.decision
         assert decision is not None
         if exchange.is_upgrade:
-            return "upgrade"
+            return _skipped("upgrade")
         if decision.reason in KEPT_AWAY:
-            return "breaker"
-        if not tee.request.is_whole:
-            return TOO_LARGE
-        if exchange.is_client_gone and not (is_write and exchange.is_request_sent):
-            return "client_gone"
+            return _skipped("breaker")
+        if exchange.is_client_gone and not (is_write and exchange.is_request_sent and tee.status):
+            return _skipped("client_gone")
+        if not tee.status:  # nobody knows what became of it: a copy might do what the original did not
+            return "error", kind_of(exchange) or "reset"
+        if tee.is_crowded_out:
+            return _skipped("concurrency")
+        if not tee.request.is_whole or not exchange.is_request_sent:
+            return _skipped(TOO_LARGE)
         if is_write:
             return None
         if not tee.is_whole:
-            return TOO_LARGE
-        return None if self._pairs.has_room else "comparer_busy"
+            return _skipped(TOO_LARGE)
+        return None if self._means.pairs.has_room else _skipped("comparer_busy")
 
-    def _send(self, exchange: Exchange, *, is_write: bool) -> str | None:
+    def _send(self, exchange: Exchange, tee: Tee, plan: _Plan, *, is_write: bool) -> _Outcome | None:
         decision = exchange.decision
         assert decision is not None
         entry, route = decision.entry, decision.entry.route.name
         is_candidate = decision.side is entry.baseline
         side = entry.candidate if is_candidate else entry.baseline
         assert side is not None
-        noise = self._plans[route].shadow.compare.noise
+        copy = self._lanes[route, is_candidate].admit(exchange, side, is_write=is_write)
+        if isinstance(copy, str):
+            return _skipped(copy)
+        tee.hold()
+        self._means.allowance.copies += 1
+        turnstile = self._means.turnstile
+        if tee.ticket is None and plan.writes and turnstile.tickets.is_out(route, _key_of(exchange)):
+            tee.ticket = turnstile.tickets.take(route, _key_of(exchange))
+        noise = plan.shadow.compare.noise
         if noise and is_candidate and exchange.request.method in _TWINS and has_twin(exchange.request_id, noise):
-            self._lanes[route, False].offer(exchange, entry.baseline, is_write=False)
-        return self._lanes[route, is_candidate].offer(exchange, side, is_write=is_write)
+            self._send_twin(exchange, tee, entry.baseline)
+        go = partial(self._lanes[route, is_candidate].send, copy, self._take)
+        if tee.ticket is None:
+            go()
+        else:
+            turnstile.enter(tee.ticket, plan.shadow.timeout_seconds + PATIENCE_SECONDS, go)
+        return None
+
+    def _send_twin(self, exchange: Exchange, tee: Tee, side: Side) -> None:
+        """Ask the baseline a second time. Nobody misses one that can't be sent."""
+        assert exchange.decision is not None
+        lane = self._lanes[exchange.decision.entry.route.name, False]
+        twin = lane.admit(exchange, side, is_write=False)
+        if isinstance(twin, Copy):
+            tee.hold()
+            self._means.allowance.copies += 1
+            lane.send(twin, self._take_twin)
 
     def retire(self, successor: Copies | None) -> None:
         """Begin no new copies; lanes that ``successor`` shares live on."""
@@ -219,38 +201,37 @@ class Copies:
     # What comes of it.
 
     def _take(self, copy: Copy) -> None:
-        exchange = copy.exchange
-        tee, decision = exchange.tee, exchange.decision
+        exchange, tee = copy.exchange, copy.exchange.tee
         assert tee is not None
-        assert decision is not None
-        is_twin = copy.side is decision.side
+        if tee.ticket is not None:
+            self._means.turnstile.leave(tee.ticket)
         outcome = _judge(copy, exchange, tee)
-        if outcome is None and not self._pairs.offer(_pair(copy, exchange, tee, is_twin=is_twin)):
-            outcome = "skipped", "comparer_busy"
-        if outcome is not None and not is_twin:
-            self._count(exchange, *outcome)
+        if outcome is None and not self._means.pairs.offer(_pair(copy, exchange, tee, is_twin=False)):
+            outcome = _skipped("comparer_busy")
+        if outcome is not None:
+            self._count(exchange, outcome)
+        self._let_go(tee)
 
-    def _skip(self, exchange: Exchange, reason: str) -> None:
-        self._count(exchange, "skipped", reason)
+    def _take_twin(self, copy: Copy) -> None:
+        exchange, tee = copy.exchange, copy.exchange.tee
+        assert tee is not None
+        if _judge(copy, exchange, tee) is None:
+            self._means.pairs.offer(_pair(copy, exchange, tee, is_twin=True))
+        self._let_go(tee)
 
-    def _count(self, exchange: Exchange, result: str, reason: str) -> None:
+    def _let_go(self, tee: Tee) -> None:
+        self._means.allowance.copies -= 1
+        tee.release()
+
+    def _count(self, exchange: Exchange, outcome: _Outcome) -> None:
         decision = exchange.decision
         assert decision is not None
-        self._counters.count_copy(decision.entry.route.name, exchange.template or "", result, reason)
+        self._means.counters.count_copy(decision.entry.route.name, exchange.template or "", *outcome)
 
 
 def may_copy(table: Table) -> bool:
     """Whether anything is to be copied under ``table``."""
     return bool(_plan(table))
-
-
-def _patient(backend: Backend, shadow: Shadow) -> Backend:
-    """The backend as copies see it: with their own patience, and as many connections as there may be copies."""
-    seconds = shadow.timeout_seconds
-    timeouts = msgspec.structs.replace(
-        backend.timeouts, connect=min(backend.timeouts.connect, seconds), response=seconds
-    )
-    return msgspec.structs.replace(backend, timeouts=timeouts, connections=shadow.concurrency, health=None)
 
 
 def _plan(table: Table) -> dict[str, _Plan]:
@@ -267,14 +248,24 @@ def _encode(methods: frozenset[str]) -> frozenset[bytes]:
     return frozenset(method.encode("latin-1") for method in methods)
 
 
-def _judge(copy: Copy, exchange: Exchange, tee: Tee) -> tuple[str, str] | None:
-    """Result and reason of a copy without two answers to compare; None where there are both."""
+def _skipped(reason: str) -> _Outcome:
+    return "skipped", reason
+
+
+def _key_of(exchange: Exchange) -> bytes:
+    """What orders a request's copy: its key; without one, the address it came from."""
+    assert exchange.decision is not None
+    return exchange.decision.key or exchange.client.peer.address.encode("latin-1")
+
+
+def _judge(copy: Copy, exchange: Exchange, tee: Tee) -> _Outcome | None:
+    """What came of a copy without two answers to compare; None where there are both."""
     if exchange.is_client_gone:
-        return "skipped", "client_gone"
+        return _skipped("client_gone")
     if not tee.is_answered:
         return "error", kind_of(exchange) or "reset"
-    if not tee.is_whole or copy.failure == TOO_LARGE:
-        return "skipped", TOO_LARGE
+    if not tee.is_whole or tee.is_crowded_out or copy.failure == TOO_LARGE:
+        return _skipped(TOO_LARGE)
     return ("error", copy.failure) if copy.failure is not None else None
 
 

@@ -177,7 +177,7 @@ class Exchange:
         if is_done:
             self.is_request_sent = True
         if self.tee is not None:
-            self.tee.request.add(payload, trailers)
+            self.tee.add_to_request(payload, trailers)
         if connection is None or self.phase is SETTLED:
             return
         self.has_sent_body = True

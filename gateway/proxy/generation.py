@@ -15,7 +15,7 @@ from gateway.core.templates import Templates
 from gateway.core.trace_context import Trace, Traces
 from gateway.core.types import AccessLog, Backend, Mode, Route, Table
 from gateway.proxy.breaker import Breaker, Breakers
-from gateway.proxy.copying import Copies, may_copy
+from gateway.proxy.copying import Copies, Means, may_copy
 from gateway.proxy.failover import Budget
 from gateway.proxy.identity import new_key, new_request_id
 from gateway.proxy.pool import Pool
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gateway.errors import ProxyError
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
-    from gateway.proxy.pairs import PairLink
     from gateway.proxy.tracing import TracedRequests
     from gateway.proxy.wheel import TimerWheel
 
@@ -48,7 +47,7 @@ class Generation:
         wheel: TimerWheel,
         counters: Counters,
         traced: TracedRequests,
-        pairs: PairLink | None = None,
+        means: Means | None = None,
     ) -> None:
         server = table.server
         self.table = table
@@ -72,8 +71,8 @@ class Generation:
         self.troubled: set[Breaker] = set() if former is None else former.troubled
         known = former.copies if former is not None else None
         self.copies: Copies | None = None
-        if pairs is not None and may_copy(table):
-            self.copies = Copies(table, known, wheel, counters, pairs)
+        if means is not None and may_copy(table):
+            self.copies = Copies(table, known, wheel, means)
         self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:

@@ -8,12 +8,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from gateway.errors import Stopping
+from gateway.proxy.copying import Means
 from gateway.proxy.counting import Counters
 from gateway.proxy.generation import Generation
 from gateway.proxy.listener import Acceptor, Listener
+from gateway.proxy.order import Order, Tickets
+from gateway.proxy.tee import Allowance
 from gateway.proxy.tracing import TracedRequests
+from gateway.proxy.turnstile import Turnstile
 from gateway.proxy.waiting import measure_waiting
-from gateway.proxy.wheel import TimerWheel
+from gateway.proxy.wheel import TICK_SECONDS, TimerWheel
 from gateway.telemetry.access_log import AccessLog
 
 if TYPE_CHECKING:
@@ -46,20 +50,29 @@ class Figures(TypedDict):
 class DataPlane:
     """Accepts on ``listeners`` and serves by the table that it was given last. Made within a running loop.
 
-    ``log_turns`` are those of all processes that write an access log to the same standard output.
+    ``log_turns`` are those of all processes that write an access log to the same standard output. Nothing is copied
+    without ``pairs``; ``tickets`` are this worker's in the order of all workers' copies.
     """
 
     generation: Generation
 
     def __init__(
-        self, listeners: Sequence[Listener], log_turns: Turns | None = None, pairs: PairLink | None = None
+        self,
+        listeners: Sequence[Listener],
+        log_turns: Turns | None = None,
+        pairs: PairLink | None = None,
+        tickets: Tickets | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.wheel = TimerWheel(self.loop)
         self._acceptors = [Acceptor(self, listener) for listener in listeners]
         self.counters = Counters()
         self.traced = TracedRequests()
-        self._pairs = pairs
+        self._allowance = Allowance()
+        self._means: Means | None = None
+        if pairs is not None:
+            turnstile = Turnstile(tickets or Tickets(Order(1), 0))
+            self._means = Means(pairs, turnstile, self._allowance, self.counters)
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
         self._access_log = AccessLog(_STDOUT, log_turns)
@@ -72,7 +85,7 @@ class DataPlane:
 
     def prepare(self, table: Table) -> Generation:
         """Make ``table`` ready: the costly part of a reload, which may run in another thread."""
-        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters, self.traced, self._pairs)
+        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters, self.traced, self._means)
 
     def adopt(self, generation: Generation) -> None:
         """Serve new requests by ``generation``; those under way end by the one that they began with."""
@@ -138,14 +151,21 @@ class DataPlane:
         for client in [*self._clients]:
             client.drain()
         bound = self.generation.timeouts.drain if seconds is None else seconds
-        if self._clients:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_empty.wait(), bound)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(bound):
+                if self._clients:
+                    await self._is_empty.wait()
+                await self._end_copies()
         cut = await self._cut_off()
         self.generation.retire(None)
         self.wheel.stop()
         self._access_log.close()
         return cut
+
+    async def _end_copies(self) -> None:
+        """Wait until none is under way: some of them may be writes that only one arm has had."""
+        while self._allowance.copies:  # noqa: ASYNC110 - it is counted on the hot path, and nobody waits but this
+            await asyncio.sleep(TICK_SECONDS)
 
     async def _cut_off(self) -> int:
         """End the requests that are still under way: with an answer where none has begun."""
