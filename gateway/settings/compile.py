@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gateway.core import shadowing
+from gateway.core.shadowing import Tolerance
 from gateway.core.types import (
     AccessLog,
     Arm,
@@ -41,6 +43,7 @@ from gateway.settings.schema.routes import Breaker as BreakerSection
 from gateway.settings.schema.routes import Failover as FailoverSection
 from gateway.settings.schema.routes import Match as MatchSection
 from gateway.settings.schema.routes import Rewrite as RewriteSection
+from gateway.settings.schema.shadowing import Compare, Journal, Shadow
 from gateway.settings.switches import Switches
 
 __all__ = ["Switches", "compile_table"]
@@ -129,6 +132,8 @@ def _compile_route(route: schema.Route) -> Route:
         rewrites=tuple(_compile_rewrite(rewrite, Arm(route.rewritten_by_default)) for rewrite in route.rewrite),
         failover=_compile_failover(route.failover) if route.candidate and route.failover != "off" else None,
         breaker=_compile_breaker(route.breaker) if route.candidate and route.breaker != "off" else None,
+        shadow=_compile_shadow(route.shadow) if route.shadow else None,
+        journal=_compile_journal(route.journal) if route.journal else None,
     )
 
 
@@ -146,6 +151,41 @@ def _compile_failover(failover: FailoverSection) -> Failover:
 
 def _compile_breaker(breaker: BreakerSection) -> Breaker:
     return Breaker(breaker.consecutive_failures, breaker.rest)
+
+
+def _compile_shadow(shadow: Shadow) -> shadowing.Shadow:
+    return shadowing.Shadow(
+        percent=shadow.percent,
+        methods=frozenset(shadow.methods),
+        both=shadow.direction == "both",
+        body_bytes=shadow.body,
+        concurrency=shadow.concurrency,
+        timeout_seconds=shadow.timeout,
+        compare=_compile_compare(shadow.compare),
+    )
+
+
+def _compile_compare(compare: Compare) -> shadowing.Compare:
+    return shadowing.Compare(
+        status=compare.status,
+        headers=compare.headers,
+        ignore=compare.ignore,
+        unordered=compare.unordered,
+        tolerances=tuple(Tolerance(path, *margin) for path, margin in compare.tolerance.items()),
+        noise=compare.noise,
+        redact=compare.redact,
+        samples=compare.samples,
+    )
+
+
+def _compile_journal(journal: Journal) -> shadowing.Journal:
+    return shadowing.Journal(
+        methods=frozenset(journal.methods),
+        body_bytes=journal.body,
+        keep_seconds=journal.keep,
+        size_bytes=journal.size,
+        drops_when_full=journal.when_full == "drop",
+    )
 
 
 def _compile_match(match: MatchSection) -> Match:

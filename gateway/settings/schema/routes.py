@@ -26,6 +26,7 @@ from gateway.settings.fields import (
 from gateway.settings.quantities import show
 from gateway.settings.scalars import settle
 from gateway.settings.schema.rollouts import Rollout
+from gateway.settings.schema.shadowing import Journal, Shadow
 
 FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -167,7 +168,7 @@ BreakerOrOff = Annotated[Annotated[Off, Tag("<off>")] | Annotated[Breaker, Tag("
 class Route(Section):
     """Which requests go to which pair of backends."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"shadow", "journal", "jwt"})
+    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
 
     name: Name
     """Names the route in headers, metrics and commands; each name once."""
@@ -189,6 +190,10 @@ class Route(Section):
     """When the baseline answers what the candidate failed; `off`: the candidate's failures are the client's."""
     breaker: BreakerOrOff = Breaker()
     """When the candidate rests; `off`: never."""
+    shadow: Shadow | None = None
+    """Which requests are copied to the arm that does not answer them; none until written."""
+    journal: Journal | None = None
+    """Which writes that the candidate alone answered are kept; none until written."""
 
     @property
     def rollout_name(self) -> str | None:
@@ -209,7 +214,7 @@ class Route(Section):
 
     @model_validator(mode="after")
     def _check_candidate(self) -> Self:
-        for field in ("failover", "breaker"):
+        for field in ("failover", "breaker", "shadow", "journal"):
             if self.candidate is None and field in self.model_fields_set and getattr(self, field) != "off":
                 raise ValueError(f"`{field}` is about the candidate, but the route has none")
         return self
