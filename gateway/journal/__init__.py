@@ -1,0 +1,1 @@
+"""Writes that the candidate alone answered, kept on disk until the baseline has had them, too."""
