@@ -51,7 +51,7 @@ _Key = tuple[Group, bool]
 Waiting = Mapping[Subject, Buckets]
 """The ages of requests that wait for their answer's header, where they are over a second."""
 
-_LACKS: Final = frozenset({Reason.FEW_REQUESTS, Reason.NO_BASELINE})
+_LACKS: Final = frozenset({Reason.FEW_REQUESTS, Reason.NO_BASELINE, Reason.NOT_COMPARED})
 
 ALL_PERCENT: Final = 100.0
 
