@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.core.figures import DURATION_BOUNDS, ERROR_KINDS, Answer, Counted, Exemplar, PathFigures, Subject
 
+OUTCOMES = [("match", ""), ("mismatch", ""), ("noise", ""), ("error", "timeout"), ("skipped", "body_size")]
+
 counts = st.integers(1, 2**40)
 answers = st.builds(
     Answer, st.text(max_size=5), st.sampled_from(["GET", "POST"]), st.integers(100, 599), st.text(max_size=5)
@@ -23,6 +25,7 @@ figures = st.builds(
     latency_seconds=st.integers(0, 1000).map(float),
     exemplars=st.dictionaries(st.integers(0, 10), st.builds(Exemplar, st.text(max_size=3), st.just(0.5), st.just(1.0))),
     failovers=st.dictionaries(st.sampled_from([*ERROR_KINDS, "500", "503"]), counts, max_size=3),
+    copies=st.dictionaries(st.sampled_from(OUTCOMES), counts, max_size=3),
 )
 
 
@@ -42,6 +45,8 @@ def test_the_order_of_adding_does_not_matter(one: PathFigures, two: PathFigures,
 
     assert total(one, two, three) == total(three, total(one, two)) == total(three, two, one)
     assert total(one, two).requests == one.requests + two.requests
+    assert total(one, two).compared == one.compared + two.compared
+    assert total(one, two).mismatches == one.mismatches + two.mismatches
 
 
 @given(figures)
@@ -74,3 +79,12 @@ def test_kept_away_are_those_whom_the_candidates_state_sent_to_the_baseline() ->
     kept = PathFigures(answers={Answer("legacy", "GET", code, reason): n for reason, code, n in answered})
 
     assert (kept.requests, kept.kept_away) == (25, 11)
+
+
+def test_compared_is_what_was_held_against_the_users_answer() -> None:
+    """Whatever came of it; what was skipped or failed says nothing of the answers, and no copy is a request."""
+    copies = {outcome: 10**at for at, outcome in enumerate(OUTCOMES)}
+    seen = PathFigures(copies=copies)
+
+    assert (seen.compared, seen.mismatches) == (111, 10)
+    assert (seen.requests, sum(seen.errors.values())) == (0, 0)

@@ -32,6 +32,8 @@ CELL = Cell(
     errors={"5xx": 3, "timeout": 1},
     latencies={bucket_of(0.1): 90, bucket_of(0.5): 10},
     failovers=2,
+    compared=50,
+    mismatches=3,
 )
 
 bounds = st.one_of(
@@ -51,12 +53,12 @@ bounds = st.one_of(
         (Metric.P90, pytest.approx(0.1, rel=0.011), 100),
         (Metric.P95, pytest.approx(0.5, rel=0.011), 100),
         (Metric.P99, pytest.approx(0.5, rel=0.011), 100),
-        (Metric.MISMATCH_RATE, None, 0),
-        (Metric.MISMATCHES, None, 200),
+        (Metric.MISMATCH_RATE, 0.06, 50),
+        (Metric.MISMATCHES, 3, 50),
     ],
 )
 def test_each_metric_has_its_value(metric: Metric, value: float | None, trials: int) -> None:
-    """Rates are shares, latencies seconds and rest on those that had one; nothing is compared yet."""
+    """Rates are shares, latencies seconds and rest on those that had one; mismatches rest on what was compared."""
     assert value_of(metric, CELL) == value
     assert trials_of(metric, CELL) == trials
 
@@ -71,6 +73,15 @@ def test_nothing_counted_is_a_count_of_none() -> None:
     """Counts are known always."""
     assert value_of(Metric.ERRORS, Cell()) == 0
     assert value_of(Metric.REQUESTS, Cell()) == 0
+
+
+def test_no_mismatch_is_known_where_nothing_was_compared() -> None:
+    """A candidate whose answers nobody looked at is not one that answers alike, however many it gave."""
+    unseen = Cell(requests=200)
+
+    assert value_of(Metric.MISMATCHES, unseen) is None
+    assert value_of(Metric.MISMATCH_RATE, unseen) is None
+    assert value_of(Metric.MISMATCHES, Cell(compared=1)) == 0
 
 
 @given(bounds, st.sampled_from(Metric), st.floats(0, 100), st.floats(0, 100))
@@ -161,6 +172,17 @@ def test_evidence_speaks_for_what_is_so(fears: str, asks: str) -> None:
     assert log_wealth_of(rule(fears), GOOD, GOOD, 5.0) < 0
     assert log_wealth_of(rule(asks), GOOD, GOOD, 5.0) >= 5
     assert log_wealth_of(rule(asks), BAD, GOOD, 5.0) < 0
+
+
+def test_mismatches_are_weighed_by_what_was_compared() -> None:
+    """Requests that were not copied say nothing about how the answers differ."""
+    drifting, quiet = Cell(requests=9, compared=2000, mismatches=60), Cell(requests=9, compared=2000, mismatches=1)
+    unseen = Cell(requests=2000)
+
+    assert log_wealth_of(rule("mismatch_rate > 1%"), drifting, Cell(), 5.0) >= 5
+    assert log_wealth_of(rule("mismatch_rate < 1%"), quiet, Cell(), 5.0) >= 5
+    assert log_wealth_of(rule("mismatch_rate < 1%"), drifting, Cell(), 5.0) < 0
+    assert log_wealth_of(rule("mismatch_rate < 1%"), unseen, Cell(), 5.0) <= 0
 
 
 def test_an_improvement_is_believed_where_there_is_one() -> None:

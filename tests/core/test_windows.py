@@ -221,6 +221,24 @@ def test_failovers_and_those_kept_away_add_up_too() -> None:
     assert (cell.requests, cell.failovers, cell.kept_away) == (6, 9, 6)
 
 
+def test_what_was_compared_adds_up_too() -> None:
+    """Of the copies only those that say something of the answers: not what was skipped, not what failed."""
+    copies = {
+        ("match", ""): 5,
+        ("noise", ""): 1,
+        ("mismatch", ""): 2,
+        ("error", "timeout"): 4,
+        ("skipped", "upgrade"): 8,
+    }
+    windows = Windows()
+    for at in (0, 5, 700):
+        windows.take(NOON + at, [Counted(SUBJECTS[0], PathFigures(copies=copies))])
+
+    cell = windows.sum(NOON, NOON + 700)[SUBJECTS[0]]
+
+    assert (cell.compared, cell.mismatches, cell.requests, cell.error_count) == (24, 6, 0, 0)
+
+
 _some = st.integers(0, 9)
 _cells = st.builds(
     Cell,
@@ -230,6 +248,8 @@ _cells = st.builds(
     latencies=st.dictionaries(st.integers(600, 605), st.integers(1, 9)),
     failovers=_some,
     kept_away=_some,
+    compared=_some,
+    mismatches=_some,
 )
 
 
