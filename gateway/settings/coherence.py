@@ -12,6 +12,7 @@ from gateway.settings.names import suggest
 from gateway.settings.plan_coherence import Planned, find_plan_faults, find_plan_risks
 from gateway.settings.quantities import show
 from gateway.settings.schema import Config, Rollout, Route
+from gateway.settings.shadow_coherence import Copied, find_comparing_risks, find_copying_risks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,13 @@ class _Ground:
         for loc, route in self.routes():
             if isinstance(route.rollout, Rollout):
                 yield Planned((*loc, "rollout"), route.rollout, [route])
+
+    def copied(self) -> Iterator[Copied]:
+        """Each route that has a candidate, with its rollout."""
+        rollouts = self.config.rollouts_in_use()
+        for loc, route in self.routes():
+            if route.rollout_name is not None:
+                yield Copied(loc, route, rollouts[route.rollout_name])
 
 
 def find_faults(
@@ -154,6 +162,8 @@ def find_risks(config: Config) -> list[Fault]:
         *_find_relative_store(config),
         *_find_told_twice(config),
         *(risk for planned in ground.planned() for risk in find_plan_risks(planned)),
+        *(risk for planned in ground.planned() for risk in find_comparing_risks(planned)),
+        *(risk for copied in ground.copied() for risk in find_copying_risks(copied)),
     ]
 
 

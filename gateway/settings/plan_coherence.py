@@ -81,7 +81,6 @@ def find_plan_risks(planned: Planned) -> Iterator[Fault]:
         _find_idle,
         _find_blind,
         _find_contrary,
-        _find_never_compared,
         _find_repeated,
         _find_unknown_paths,
         _find_hasty,
@@ -109,10 +108,11 @@ def _find_idle(planned: Planned) -> Iterator[Fault]:
 def _find_blind(planned: Planned) -> Iterator[Fault]:
     """Nobody looks before the next step, or nobody takes it back."""
     rollout = planned.rollout
-    if rollout.stages and not any(planned.gates_of(stage) for stage in rollout.stages):
+    is_gated = any(planned.gates_of(stage) for stage in rollout.stages)
+    if rollout.stages and not is_gated and not any(route.shadow for route in planned.routes):
         yield Fault(
             (*planned.loc, "stages"),
-            "no gate is asked before a stage ends: the plan goes on by time alone",
+            "no gate is asked before a stage ends, and nothing is compared: the plan goes on by time alone",
             at_key=True,
         )
     if not any(guard.do in TAKING_BACK for guard in rollout.guard):
@@ -134,13 +134,6 @@ def _find_contrary(planned: Planned) -> Iterator[Fault]:
             yield Fault(loc, f"`{rule.when.text}` acts when all is well: a guard says what is feared, with `>`")
         if isinstance(rule, RuleGate) and not asks_for_less:
             yield Fault(loc, f"`{rule.when.text}` passes when all is bad: a gate says what is asked for, with `<`")
-
-
-def _find_never_compared(planned: Planned) -> Iterator[Fault]:
-    for loc, rule in planned.rules():
-        if rule.when.metric in {Metric.MISMATCHES, Metric.MISMATCH_RATE}:
-            fate = "this gate never passes" if isinstance(rule, RuleGate) else "this guard never acts"
-            yield Fault(loc, f"answers are not compared yet, that comes in a later version: {fate}")
 
 
 def _find_repeated(planned: Planned) -> Iterator[Fault]:

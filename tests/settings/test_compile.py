@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from gateway.core import types
+from gateway.core.shadowing import Compare, Journal, Shadow, Tolerance
 from gateway.core.types import Arm, Hash, HeaderPattern, KeyKind, KeySource, MissingKey, Mode
 from gateway.settings.compile import Switches, compile_table
 from gateway.settings.load import load_file, load_text
@@ -48,6 +49,23 @@ routes:
     rollout: {key: client_ip, hash: unleash, salt: s}
     failover: {on: [connect, 503], methods: PUT, buffer: 1KiB}
     breaker: off
+    shadow:
+      percent: 5%
+      methods: [GET, POST]
+      direction: both
+      body: 64KiB
+      concurrency: 8
+      timeout: 2s
+      compare:
+        status: false
+        headers: ETag
+        ignore: [$.at]
+        unordered: $.items
+        tolerance: {$.price: 0.01, $..score: 1%}
+        noise: 3%
+        redact: $..email
+        samples: 2
+    journal: {methods: POST, body: 1KiB, keep: 1h, size: 2MiB, when_full: drop}
   - {name: rest, match: /**, backend: legacy, rewrite: {path: /x/**}}
 """
 
@@ -134,6 +152,32 @@ def test_routes_with_a_candidate_fail_over_and_have_a_breaker() -> None:
     assert first.breaker == types.Breaker(10, 10.0)
     assert second.failover == types.Failover(frozenset({"connect"}), frozenset({503}), frozenset({"PUT"}), 20.0, 1024)
     assert (second.breaker, rest.failover, rest.breaker) == (None, None, None)
+
+
+def test_what_is_copied_and_kept_is_in_the_table() -> None:
+    """In seconds, bytes and percentages; a relative tolerance is a share of the baseline's number."""
+    first, second, rest = compile_text().routes
+
+    assert second.shadow == Shadow(
+        percent=5.0,
+        methods=frozenset({"GET", "POST"}),
+        both=True,
+        body_bytes=65536,
+        concurrency=8,
+        timeout_seconds=2.0,
+        compare=Compare(
+            status=False,
+            headers=("ETag",),
+            ignore=("$.at",),
+            unordered=("$.items",),
+            tolerances=(Tolerance("$.price", 0.01), Tolerance("$..score", 0.01, is_relative=True)),
+            noise=3.0,
+            redact=("$..email",),
+            samples=2,
+        ),
+    )
+    assert second.journal == Journal(frozenset({"POST"}), 1024, 3600.0, 2 << 20, drops_when_full=True)
+    assert (first.shadow, first.journal, rest.shadow, rest.journal) == (None,) * 4
 
 
 def test_switches_are_in_the_table() -> None:

@@ -19,6 +19,8 @@ version: 1
 backends: {legacy: http://127.0.0.1:9001}
 routes: [{name: all, match: /**, backend: legacy}]
 """
+SPLIT = "routes: [{name: a, match: /a, baseline: legacy, candidate: legacy, rollout: {key: client_ip}"
+"""In place of the routes above."""
 
 ACCEPTED = [
     "server: {listen: 127.0.0.1:80, workers: 3}",
@@ -39,6 +41,10 @@ ACCEPTED = [
     "notify: [{url: 'slack://a/b/c'}, {url: '${URL:-json://a}', events: [stage, config]}]",
     "notify: {url: 'json://a', events: rollback}",
     "store: sqlite:///var/lib/crossfade.db",
+    f"{SPLIT}, shadow: {{}}, journal: {{}}}}]",
+    f"{SPLIT}, shadow: {{methods: GET, compare: {{ignore: $.at, unordered: [$.a, '$..b'], headers: [ETag]}}}}}}]",
+    f"{SPLIT}, shadow: {{compare: {{tolerance: {{$.a: 1%, $..b: 0.01, $.c: '${{C:-1}}'}}}}}}}}]",
+    f"{SPLIT}, journal: {{methods: [POST], keep: 1d, size: 1GiB, when_full: drop}}}}]",
 ]
 REFUSED = [
     "server: {listn: 127.0.0.1:80}",
@@ -55,7 +61,17 @@ REFUSED = [
     "rollouts: {a: {key: client_ip, stages: {percent: 5, hold: 5}}}",
     "rollouts: {a: {key: client_ip, confidence: 49}}",
     "notify: {url: 'json://a', events: rolback}",
+    f"{SPLIT}, shadow: on}}]",
+    f"{SPLIT}, shadow: {{compare: {{ignore: at}}}}}}]",
+    f"{SPLIT}, shadow: {{compare: {{tolerance: {{$.a: -1}}}}}}}}]",
+    f"{SPLIT}, journal: {{when_full: wait}}}}]",
 ]
+
+
+def complete(addition: str) -> str:
+    """A whole configuration with it."""
+    frame = SMALLEST.partition("routes:")[0] if addition.startswith("routes:") else SMALLEST
+    return f"{frame}{addition}\n"
 
 
 def faults_of(text: str) -> list[str]:
@@ -85,7 +101,7 @@ def test_every_sample_is_valid_for_an_editor(path: Path) -> None:
 @pytest.mark.parametrize("addition", ACCEPTED)
 def test_every_way_of_writing_is_accepted(addition: str) -> None:
     """Short forms, bare values, units and variables: the loader takes them, and so does the editor."""
-    text = f"{SMALLEST}{addition}\n"
+    text = complete(addition)
 
     assert load_text(text, "gateway.yaml", {}, Path()).config.version == 1
     assert faults_of(text) == []
@@ -94,7 +110,7 @@ def test_every_way_of_writing_is_accepted(addition: str) -> None:
 @pytest.mark.parametrize("addition", REFUSED)
 def test_plain_mistakes_are_underlined(addition: str) -> None:
     """An editor sees unknown fields, wrong types and bounds by itself."""
-    assert faults_of(f"{SMALLEST}{addition}\n") != []
+    assert faults_of(complete(addition)) != []
 
 
 def test_every_field_is_documented_in_the_editor() -> None:

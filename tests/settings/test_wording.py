@@ -11,6 +11,7 @@ from gateway.settings.schema import Config, Rollout, Route, Server
 from gateway.settings.schema.backends import BackendTimeouts
 from gateway.settings.schema.plans import QueryGuard
 from gateway.settings.schema.server import ServerLimits
+from gateway.settings.schema.shadowing import Compare, Journal, Shadow
 from gateway.settings.wording import find_kind, format_default, word_type
 
 
@@ -29,6 +30,10 @@ from gateway.settings.wording import find_kind, format_default, word_type
         (Rollout, "gates", "mapping, or a list", []),
         (Rollout, "confidence", "percentage, or `none`", 95),
         (QueryGuard, "interval", "duration", "30s"),
+        (Shadow, "methods", "method, or a list", ["GET", "HEAD"]),
+        (Shadow, "body", "size", "256KiB"),
+        (Compare, "tolerance", "mapping: JSONPath → number or percentage", {}),
+        (Journal, "keep", "duration", "7d"),
     ],
 )
 def test_types_and_defaults_read_as_people_write_them(
