@@ -9,8 +9,6 @@ and when it flows again it gets the newest table, not each that it missed.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
+from gateway.runtime.connection import check_caller
 from gateway.runtime.link import (
     COMPARER_SLOT,
     Applied,
@@ -33,11 +32,11 @@ from gateway.runtime.link import (
     Traced,
     Up,
     Waiting,
-    check_peer,
     pack,
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from gateway.control.roster import Roster, Seat
@@ -110,17 +109,14 @@ class Hub:
 
     def _meet(self, channel: Channel[Up]) -> None:
         assert channel.transport is not None  # noqa: S101 - it has just been opened
-        peer = socket.socket(fileno=channel.transport.get_extra_info("socket").fileno())
         try:
-            check_peer(peer, os.geteuid())
+            check_caller(channel.transport)
         except LinkError as error:
             log.warning("link_refused", reason=str(error))
             channel.drop()
         else:
             self._seats[channel] = None
             self._empty.clear()
-        finally:
-            peer.detach()
 
     def _hear(self, channel: Channel[Up], message: Up) -> None:
         if isinstance(message, Hello):

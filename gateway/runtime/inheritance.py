@@ -38,6 +38,9 @@ class Inheritance:
     doors: list[Door]
     admin: socket.socket
     link: socket.socket
+    """Where the controller waits for workers and comparer."""
+    pairs: socket.socket
+    """Where the comparer waits for workers."""
     keepsake: Keepsake
     ledger: Ledger
     log_turns: Turns
@@ -52,8 +55,17 @@ class Inheritance:
         self.ledger.close()
 
     def keep_control(self) -> None:
-        """In the controller: close everything that is the workers'."""
+        """In the controller: close everything that is the workers' and the comparer's."""
         self.close_doors()
+
+        close_all([self.pairs])
+
+    def keep_comparing(self) -> None:
+        """In the comparer: close everything but where its pairs come in and the link's name."""
+        self.close_doors()
+        close_all([self.admin])
+        self.keepsake.close()
+        self.ledger.close()
 
     def close_doors(self) -> None:
         """Close the listening sockets of the data plane, as far as this process holds them."""
@@ -62,7 +74,7 @@ class Inheritance:
     def close(self) -> None:
         """Close all of it."""
         self.close_doors()
-        close_all([self.admin, self.link])
+        close_all([self.admin, self.link, self.pairs])
         self.keepsake.close()
         self.ledger.close()
 

@@ -62,7 +62,16 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
         undo.pop_all()
     clock = SteadyClock.set_by(time.time)
     return Inheritance(
-        source, slots, doors, admin_socket, open_link(), _keep(source, loaded), Ledger(clock.now()), Turns(), clock
+        source,
+        slots,
+        doors,
+        admin_socket,
+        open_link(),
+        open_link(),
+        _keep(source, loaded),
+        Ledger(clock.now()),
+        Turns(),
+        clock,
     )
 
 

@@ -143,9 +143,13 @@ COMPARER_SLOT = -1
 
 def pack(message: Message) -> bytes:
     """The frame of ``message``. Raises `LinkError` when it is over `FRAME_LIMIT_BYTES`."""
-    payload = msgspec.msgpack.encode(message)
+    return frame(msgspec.msgpack.encode(message), type(message).__name__)
+
+
+def frame(payload: bytes, name: str) -> bytes:
+    """The frame of ``payload``, a message of this name. Raises `LinkError` when it is over `FRAME_LIMIT_BYTES`."""
     if len(payload) > FRAME_LIMIT_BYTES:
-        msg = f"a {type(message).__name__} of {len(payload)} bytes is over the link's limit of {FRAME_LIMIT_BYTES}"
+        msg = f"a {name} of {len(payload)} bytes is over the link's limit of {FRAME_LIMIT_BYTES}"
         raise LinkError(msg)
     return _LENGTH.pack(len(payload)) + payload
 

@@ -6,10 +6,12 @@ it inherited, and unblocks once its loop listens (`release_signals`), so none th
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +26,12 @@ WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 FAILED = 70
 """Exit status of a child that died of an exception: EX_SOFTWARE of sysexits(3)."""
+
+GIVING_WAY_NICENESS = 5
+"""About a third of the processor time that others get when there is too little for all (sched(7))."""
+
+GIVING_WAY_OOM_SCORE = 500
+"""As if it held half of the machine's memory more than it does (proc_pid_oom_score_adj(5))."""
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _PR_SET_NAME = 15
@@ -81,6 +89,13 @@ def name_process(name: str) -> None:
 def release_signals() -> None:
     """Let signals through again; called when this process is ready to act on them."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+
+
+def give_way() -> None:
+    """Let other processes have what there is too little of: processor time, and memory, for which one is killed."""
+    os.nice(GIVING_WAY_NICENESS)
+    with contextlib.suppress(OSError):  # a container may forbid it; then the kernel chooses by size alone
+        Path("/proc/self/oom_score_adj").write_text(str(GIVING_WAY_OOM_SCORE), encoding="ascii")
 
 
 def _prctl(option: int, argument: int | ctypes.Array[ctypes.c_char]) -> None:

@@ -51,7 +51,7 @@ def open_single(host: str, port: int) -> socket.socket:
 
 
 def open_link() -> socket.socket:
-    """The link's listening socket, in the abstract namespace: it needs no directory and leaves no file behind."""
+    """A listening socket for our own processes, in the abstract namespace: it needs no directory and leaves no file."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     link.bind(f"\0crossfade-{os.getpid()}-{secrets.token_hex(8)}")
     link.listen(BACKLOG)

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import socket
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +21,7 @@ import structlog
 
 from gateway.errors import LinkError
 from gateway.runtime.channel import Channel
+from gateway.runtime.connection import stay_connected
 from gateway.runtime.link import (
     Applied,
     Counts,
@@ -35,7 +35,6 @@ from gateway.runtime.link import (
     Tallied,
     Traced,
     Waiting,
-    check_peer,
 )
 
 if TYPE_CHECKING:
@@ -46,12 +45,6 @@ if TYPE_CHECKING:
     from gateway.core.histogram import Buckets
     from gateway.core.tallies import PathTally
     from gateway.core.trace_context import TracedRequest
-
-KNOCK_SECONDS = 0.05
-"""The first wait before connecting again; each further one is twice as long …"""
-
-KNOCK_LONGEST_SECONDS = 0.5
-"""… up to this, so that a new controller has all its workers well within a second."""
 
 log = structlog.get_logger()
 
@@ -90,17 +83,7 @@ class Uplink:
 
     async def run(self) -> None:
         """Hold a connection, for ever."""
-        wait = KNOCK_SECONDS
-        while True:
-            try:
-                await self._connect()
-            except (OSError, LinkError) as error:
-                log.debug("link_unavailable", reason=str(error))
-            else:
-                wait = KNOCK_SECONDS
-                await self._ended.wait()
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, KNOCK_LONGEST_SECONDS)
+        await stay_connected(self._address, self._make_channel, self._ended)
 
     async def close(self) -> None:
         """End the connection, if there is one; `run` must have ended before."""
@@ -171,19 +154,6 @@ class Uplink:
                     self._recorded.clear()
                     await self._recorded.wait()
                     self.send_counts(take)
-
-    async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            caller.setblocking(False)
-            caller.connect(self._address)  # on this kind of socket at once, or EAGAIN when nobody accepts
-            check_peer(caller, os.geteuid())
-            self._ended.clear()
-            await loop.create_unix_connection(self._make_channel, sock=caller)
-        except BaseException:
-            caller.close()
-            raise
 
     def _make_channel(self) -> Channel[Down]:
         return Channel(self._decoder, self._receive, self._lose, self._introduce)
