@@ -1,0 +1,264 @@
+"""What differs between two answers: two JSON values walked side by side, each difference named by kind and JSONPath.
+
+Keys may come in any order. Numbers are compared as numbers (1, 1.0 and 1e0 are equal, however large; -0.0 equals 0, NaN
+equals NaN), strings by their characters: Unicode forms are not normalized. ``true`` is no 1, and null is neither absent
+nor a value: null and absent differ as `missing` or `extra`, null and a value as `type`.
+
+Of an array one difference is reported rather than a flood: its `length`, or its `order` where the same elements come in
+another one. Only then do elements differ, each within its own path, in which indexes are ``[*]``: aggregated over many
+answers, the same field is the same difference.
+
+The cost is linear in the size of the values but for arrays whose elements differ: those are tried for another order,
+once per level of nesting, and with tolerances matched (`gateway.core.multisets`) with at most 20,000 questions whether
+two elements are equal. After that, elements that have found no exact partner count as different.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from itertools import takewhile
+from typing import Any, Final, NamedTuple
+
+from gateway.core.comparands import ABSENT, DEPTH, IGNORED, NUMBERS, Multiset, Near, Rules, are_close, undress
+from gateway.core.multisets import Matching, flatten, pair_by_likeness
+
+__all__ = ["ABSENT", "DEPTH", "Difference", "Kind", "Rules", "find_differences"]
+
+MOST: Final = 100
+"""Differences that are looked for; an answer with more is not looked at further."""
+
+_QUESTIONS: Final = (
+    20_000  # whether two elements of an array are equal, per comparison: bounds the worst at 0.1 s or so
+)
+
+
+class Kind(StrEnum):
+    """In which way a field differs."""
+
+    STATUS = "status"
+    HEADER = "header"
+    MISSING = "missing"
+    """The baseline has it, the candidate lacks it."""
+    EXTRA = "extra"
+    """The candidate has it, the baseline lacks it."""
+    TYPE = "type"
+    VALUE = "value"
+    ORDER = "order"
+    """The same elements, in another order."""
+    LENGTH = "length"
+    BODY = "body"
+
+
+class Difference(NamedTuple):
+    """One difference, with what each side has: `ABSENT` on the side that lacks it, of a `length` the two lengths."""
+
+    field: str
+    """In a body a JSONPath with ``[*]`` for each index; else ``status`` or the header's name as configured."""
+    kind: Kind
+    baseline: object
+    candidate: object
+
+
+# Types whose values are equal if Python says so and the type is the same.
+_PLAIN: Final = frozenset({str, int, float, bool, Near, Decimal})
+_ARRAYS: Final = frozenset({list, Multiset})
+_TYPES: Final = {list: "array", Multiset: "array", **dict.fromkeys(NUMBERS, "number")}
+
+_Step = str | None
+"""A member's name; None for any element of an array."""
+
+_PLAIN_NAME: Final = re.compile(r"[^\W\d]\w*")
+_ESCAPES: Final = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", "'": r"\'", "\\": r"\\"}
+# Lone surrogates, too: JSON can have them, UTF-8 can't.
+_ESCAPED: Final = re.compile(r"[\x00-\x1f'\\\ud800-\udfff]")
+
+
+def find_differences(baseline: object, candidate: object, rules: Rules, most: int = MOST) -> list[Difference]:
+    """What differs between two values as `json.loads` gives them; [] if they are equal under ``rules``."""
+    walk = _Walk(most, has_limits=rules.has_limits, budget=_Budget(_QUESTIONS))
+    walk.compare(rules.dress(baseline), rules.dress(candidate))
+    return walk.found
+
+
+def name_field(steps: Sequence[_Step]) -> str:
+    """The JSONPath of a field, from the names on the way to it; None is any element of an array.
+
+    Names that are no plain words are written as in a normalized path (RFC 9535, section 2.7).
+    """
+    return "$" + "".join(map(_write_step, steps))
+
+
+def _write_step(step: _Step) -> str:
+    if step is None:
+        return "[*]"
+    if _PLAIN_NAME.fullmatch(step):
+        return f".{step}"
+    return f"['{_ESCAPED.sub(_escape, step)}']"
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    return _ESCAPES.get(character) or f"\\u{ord(character):04x}"
+
+
+def _type_of(value: object) -> object:
+    kind = type(value)
+    return _TYPES.get(kind, kind)
+
+
+class _Budget:
+    """How many questions are left."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+class _Walk:
+    """One comparison, or the question whether two elements of it are equal: that one stops at the first difference."""
+
+    __slots__ = ("_budget", "_depth", "_has_limits", "_is_question", "_most", "_trail", "found")
+
+    def __init__(self, most: int, *, has_limits: bool, budget: _Budget, asked_at: int | None = None) -> None:
+        self.found: list[Difference] = []
+        self._most = most
+        self._has_limits = has_limits
+        self._budget = budget
+        self._is_question = asked_at is not None
+        self._depth = asked_at or 0
+        self._trail: list[_Step] = []
+
+    def compare(self, baseline: Any, candidate: Any) -> None:
+        """Add what differs below the place where the walk stands."""
+        compare: Callable[[Any, Any], None]
+        old_kind, new_kind = type(baseline), type(candidate)
+        if old_kind is dict and new_kind is dict:
+            compare = self._compare_objects
+        elif old_kind in _ARRAYS and new_kind in _ARRAYS:
+            is_multiset = old_kind is Multiset or new_kind is Multiset
+            compare = self._compare_multisets if is_multiset else self._compare_arrays
+        else:
+            self._compare_leaves(baseline, candidate)
+            return
+        if self._depth + len(self._trail) < DEPTH:
+            compare(baseline, candidate)
+        elif flatten(baseline) != flatten(candidate):
+            self._report(Kind.VALUE, baseline, candidate)
+
+    def _compare_leaves(self, baseline: Any, candidate: Any) -> None:
+        if baseline is IGNORED or candidate is IGNORED:
+            return
+        if candidate is ABSENT:
+            self._report(Kind.MISSING, baseline, candidate)
+        elif baseline is ABSENT:
+            self._report(Kind.EXTRA, baseline, candidate)
+        elif type(baseline) in NUMBERS and type(candidate) in NUMBERS:
+            if not are_close(baseline, candidate):
+                self._report(Kind.VALUE, baseline, candidate)
+        elif _type_of(baseline) != _type_of(candidate):
+            self._report(Kind.TYPE, baseline, candidate)
+        elif baseline != candidate:
+            self._report(Kind.VALUE, baseline, candidate)
+
+    def _compare_objects(self, baseline: dict[str, Any], candidate: dict[str, Any]) -> None:
+        shared = 0
+        for name, old in baseline.items():
+            new = candidate.get(name, ABSENT)
+            if new is not ABSENT:
+                shared += 1
+            kind = type(old)
+            if old is new or (kind is type(new) and kind in _PLAIN and old == new):
+                continue
+            self._step(name, old, new)
+            if len(self.found) >= self._most:
+                return
+        if shared < len(candidate):
+            for name, new in candidate.items():
+                if name not in baseline:
+                    self._step(name, ABSENT, new)
+
+    def _compare_arrays(self, baseline: list[Any], candidate: list[Any]) -> None:
+        if len(baseline) != len(candidate):
+            self._report(Kind.LENGTH, len(baseline), len(candidate))
+            if len(self.found) < self._most:
+                self._compare_middles(baseline, candidate)
+            return
+        before = len(self.found)
+        first, differing = self._compare_elements(baseline, candidate)
+        is_settled = differing == 0 or self._is_question or (differing == 1 and len(self.found) < self._most)
+        if not is_settled and self._is_permutation(baseline[first:], candidate[first:]):
+            del self.found[before:]
+            self._report(Kind.ORDER, baseline, candidate)
+
+    def _compare_elements(self, baseline: list[Any], candidate: list[Any]) -> tuple[int, int]:
+        """Element by element. The first index that differs, and how many do of those that were looked at."""
+        first = differing = 0
+        for index, (old, new) in enumerate(zip(baseline, candidate, strict=True)):
+            kind = type(old)
+            if old is new or (kind is type(new) and kind in _PLAIN and old == new):
+                continue
+            before = len(self.found)
+            self._step(None, old, new)
+            if len(self.found) > before:
+                first = first if differing else index
+                differing += 1
+                if len(self.found) >= self._most:
+                    break
+        return first, differing
+
+    def _compare_middles(self, baseline: list[Any], candidate: list[Any]) -> None:
+        """Arrays of different lengths: without what they begin and end with alike."""
+        start = self._count_equal(zip(baseline, candidate, strict=False))
+        old, new = baseline[start:], candidate[start:]
+        end = self._count_equal(zip(reversed(old), reversed(new), strict=False))
+        for pair in zip(old[: len(old) - end], new[: len(new) - end], strict=False):
+            self._step(None, *pair)
+
+    def _count_equal(self, pairs: Any) -> int:
+        return sum(1 for _ in takewhile(lambda pair: self._is_equal(*pair), pairs))
+
+    def _compare_multisets(self, baseline: list[Any], candidate: list[Any]) -> None:
+        if len(baseline) != len(candidate):
+            self._report(Kind.LENGTH, len(baseline), len(candidate))
+            if len(self.found) >= self._most:
+                return
+        matching = Matching(baseline, candidate, self._is_equal)
+        if self._has_limits:
+            matching.complete(self._ask, is_all_or_nothing=self._is_question)
+        old, new = matching.leftovers
+        for pair in pair_by_likeness([baseline[index] for index in old], [candidate[index] for index in new]):
+            self._step(None, *pair)
+            if len(self.found) >= self._most:
+                return
+
+    def _is_permutation(self, baseline: list[Any], candidate: list[Any]) -> bool:
+        matching = Matching(baseline, candidate, self._is_equal)
+        if self._has_limits:
+            matching.complete(self._ask, is_all_or_nothing=True)
+        return len(matching.partners) == len(baseline)
+
+    def _ask(self, baseline: Any, candidate: Any) -> bool:
+        """Whether two elements are equal, while there are questions left."""
+        self._budget.left -= 1
+        return self._budget.left >= 0 and self._is_equal(baseline, candidate)
+
+    def _is_equal(self, baseline: Any, candidate: Any) -> bool:
+        depth = self._depth + len(self._trail) + 1
+        question = _Walk(1, has_limits=self._has_limits, budget=self._budget, asked_at=depth)
+        question.compare(baseline, candidate)
+        return not question.found
+
+    def _step(self, step: _Step, baseline: Any, candidate: Any) -> None:
+        self._trail.append(step)
+        self.compare(baseline, candidate)
+        self._trail.pop()
+
+    def _report(self, kind: Kind, baseline: Any, candidate: Any) -> None:
+        if len(self.found) >= self._most:
+            return
+        field = "" if self._is_question else name_field(self._trail)
+        self.found.append(Difference(field, kind, undress(baseline), undress(candidate)))
