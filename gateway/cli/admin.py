@@ -44,18 +44,26 @@ class Admin:
     url: str
     token: str = ""
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
-        """The JSON that is answered."""
+    def get(self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json") -> bytes:
+        """The JSON that is answered, or its lines where those are accepted."""
         _encode(query)
-        return self._call("GET", path, query=query)
+        return self._call("GET", path, query=query, accept=accept)
 
     def send(self, method: str, path: str, body: object) -> bytes:
         """Ask for something to be done, with a JSON body; the JSON that is answered."""
         return self._call(method, path, body=_encode(body))
 
-    def _call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        accept: str = "application/json",
+    ) -> bytes:
+        headers = {**self._headers(body), "Accept": accept}
         try:
-            is_ours, status, kind, content = asyncio.run(self._fetch(method, path, query, body))
+            is_ours, status, kind, content = asyncio.run(self._fetch(method, path, query, body, headers))
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise CommandError(
                 f"--admin {show(self.url)} is not a URL of http or https; write {advise_url(self.url)}"
@@ -73,13 +81,13 @@ class Admin:
         return content
 
     async def _fetch(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
+        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None, headers: dict[str, str]
     ) -> tuple[bool, int, str, bytes]:
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
         url = self.url.rstrip("/") + path
         # The API redirects nobody, so whoever does is not it, and gets no second call with the token.
         async with (
-            aiohttp.ClientSession(timeout=timeout, headers=self._headers(body)) as session,
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
             session.request(method, url, params=query, data=body, allow_redirects=False) as response,
         ):
             content = await response.read()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.noise import TWIN_METHODS
 from gateway.core.plans import Metric
 from gateway.core.shadowing import SAFE_METHODS
 from gateway.settings.faults import Fault, Loc
@@ -13,9 +14,6 @@ from gateway.settings.plan_coherence import Planned
 from gateway.settings.schema import Rollout, Route
 from gateway.settings.schema.plans import RuleGate
 from gateway.settings.schema.shadowing import Journal, Shadow
-
-TWICE: Final = frozenset({"GET", "HEAD"})
-"""Whose copies may go to the baseline a second time."""
 
 _OF_COPIES: Final = frozenset({Metric.MISMATCHES, Metric.MISMATCH_RATE})
 
@@ -69,7 +67,7 @@ def _find_foreign(loc: Loc, route: Route, part: Shadow | Journal, deed: str) -> 
 
 
 def _find_never_repeated(loc: Loc, shadow: Shadow) -> Iterator[Fault]:
-    if shadow.compare.noise and not TWICE & set(shadow.methods):
+    if shadow.compare.noise and not TWIN_METHODS & set(shadow.methods):
         yield Fault((*loc, "compare", "noise"), "says nothing: only copies of GET and HEAD go to the baseline again")
 
 

@@ -105,6 +105,7 @@ def test_a_share_is_the_number_nearest_to_what_was_written(hundredths: int) -> N
         ("items", False),
         ("$.items[", False),
         ("$.", False),
+        ("$['\x1b']", False),
         ("", False),
         (5, False),
     ],
