@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.core.shadowing import Reply
 from gateway.core.trace_context import Trace
-from gateway.proxy.kept import KeptBody
 from gateway.proxy.sending import compose_head
+from gateway.proxy.tee import CountedBody
 from gateway.proxy.wheel import Timed
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.pool import Pool
-
-TOO_LARGE: Final = "body_size"
-"""What is said of an answer that is over the bound."""
 
 TIMEOUT: Final = "timeout"
 
@@ -71,19 +68,20 @@ class Copy(Timed):
 
     def __init__(self, exchange: Exchange, side: Side, pool: Pool, bound_bytes: int, *, is_write: bool) -> None:
         super().__init__(pool.wheel)
+        assert exchange.tee is not None
         self.exchange = exchange
         self.side = side
         self.is_write = is_write
         self.is_waiting = False
         self.reply: Reply | None = None
         self.failure: str | None = None
-        """One of `ERROR_KINDS`, or `TOO_LARGE`."""
+        """One of `ERROR_KINDS`, or why its answer could not be kept."""
         self.started_at = 0.0
         self._pool = pool
         self._connection: BackendConnection | None = None
         self._status = 0
         self._head = b""
-        self._body = KeptBody(bound_bytes)
+        self._body = CountedBody(bound_bytes, exchange.tee.allowance)
         self._on_over: Callable[[Copy], None]
 
     def begin(self, seconds: float, on_over: Callable[[Copy], None]) -> None:
@@ -140,7 +138,7 @@ class Copy(Timed):
         """More of it; what is longer than the bound is not read to its end."""
         self._body.add(payload, trailers)
         if not self._body.is_whole:
-            self._fail(TOO_LARGE)
+            self._fail(self._body.lack)
         elif is_done:
             connection, self._connection = self._connection, None
             assert connection is not None
@@ -177,4 +175,5 @@ class Copy(Timed):
     def _end(self) -> None:
         self.is_waiting = False
         self.leave()
+        self._body.drop()
         self._on_over(self)

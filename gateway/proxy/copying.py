@@ -10,7 +10,7 @@ and breakers of their own, and what is over a bound is skipped and counted with 
                     left for bodies
 ``breaker``         copies fail one after the other, or the candidate rests for users, too
 ``upgrade``         the request asked to switch protocols
-``client_gone``     the client left, so there is no answer to compare with
+``client_gone``     the client left or broke its request off, so there is no answer to compare with
 ``comparer_busy``   nobody could take the two answers
 ==================  ==================================================================================================
 
@@ -31,16 +31,17 @@ import msgspec
 from gateway.core.figures import KEPT_AWAY
 from gateway.core.shadowing import SAFE_METHODS, Pair, Shadow, has_twin, is_sampled
 from gateway.core.types import Arm
-from gateway.proxy.copy import TOO_LARGE, Copy
+from gateway.proxy.copy import Copy
 from gateway.proxy.lane import Lane
 from gateway.proxy.record import kind_of
-from gateway.proxy.tee import Allowance, Tee
+from gateway.proxy.tee import NO_ROOM, TOO_LARGE, Allowance, Tee
 
 if TYPE_CHECKING:
     from gateway.core.decision import Side
     from gateway.core.types import Table
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.journaling import Journaling
     from gateway.proxy.pairs import PairLink
     from gateway.proxy.turnstile import Turnstile
     from gateway.proxy.wheel import TimerWheel
@@ -54,16 +55,21 @@ _Outcome = tuple[str, str]
 _NOTHING: Final[_Outcome] = ("", "")
 """Of what was never to be copied."""
 
+_FIRST_FAILURE: Final = 400
+
+_LACKS: Final = frozenset({NO_ROOM, TOO_LARGE})
+
 _TWINS: Final = frozenset({b"GET", b"HEAD"})
 
 
 class Means(NamedTuple):
-    """What the copies of all generations share."""
+    """What all generations share to copy requests, and to keep writes."""
 
     pairs: PairLink
     turnstile: Turnstile
     allowance: Allowance
     counters: Counters
+    journaling: Journaling | None = None
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -145,15 +151,13 @@ class Copies:
         if exchange.is_client_gone and not (is_write and exchange.is_request_sent and tee.status):
             return _skipped("client_gone")
         if not tee.status:  # nobody knows what became of it: a copy might do what the original did not
-            return "error", kind_of(exchange) or "reset"
-        if tee.is_crowded_out:
-            return _skipped("concurrency")
+            return _find_fault(exchange)
         if not tee.request.is_whole or not exchange.is_request_sent:
-            return _skipped(TOO_LARGE)
+            return _skipped(tee.request.lack)
         if is_write:
             return None
-        if not tee.is_whole:
-            return _skipped(TOO_LARGE)
+        if tee.lack is not None:
+            return _skipped(tee.lack)
         return None if self._means.pairs.has_room else _skipped("comparer_busy")
 
     def _send(self, exchange: Exchange, tee: Tee, plan: _Plan, *, is_write: bool) -> _Outcome | None:
@@ -205,6 +209,9 @@ class Copies:
         assert tee is not None
         if tee.ticket is not None:
             self._means.turnstile.leave(tee.ticket)
+        if exchange.entry is not None and copy.reply is not None and copy.reply.status < _FIRST_FAILURE:
+            assert self._means.journaling is not None
+            self._means.journaling.note_taken(exchange)
         outcome = _judge(copy, exchange, tee)
         if outcome is None and not self._means.pairs.offer(_pair(copy, exchange, tee, is_twin=False)):
             outcome = _skipped("comparer_busy")
@@ -263,10 +270,18 @@ def _judge(copy: Copy, exchange: Exchange, tee: Tee) -> _Outcome | None:
     if exchange.is_client_gone:
         return _skipped("client_gone")
     if not tee.is_answered:
-        return "error", kind_of(exchange) or "reset"
-    if not tee.is_whole or tee.is_crowded_out or copy.failure == TOO_LARGE:
-        return _skipped(TOO_LARGE)
-    return ("error", copy.failure) if copy.failure is not None else None
+        return _find_fault(exchange)
+    lack = tee.lack or copy.failure
+    if lack in _LACKS:
+        return _skipped(lack)
+    return ("error", lack) if lack is not None else None
+
+
+def _find_fault(exchange: Exchange) -> _Outcome:
+    """What came of a request that has no whole answer of a backend's."""
+    if exchange.error is not None and exchange.error.source == "client":
+        return _skipped("client_gone")
+    return "error", kind_of(exchange) or "reset"
 
 
 def _pair(copy: Copy, exchange: Exchange, tee: Tee, *, is_twin: bool) -> Pair:

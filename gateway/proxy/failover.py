@@ -93,6 +93,48 @@ def may_resend(exchange: Exchange, connection: BackendConnection, error: ProxyEr
     )
 
 
+def is_refused(exchange: Exchange, status: int, *, is_done: bool) -> bool:
+    """Tell the breaker how an answer begins; whether the baseline is to give another."""
+    if status < _FIRST_SERVER_ERROR:
+        exchange.generation.breakers.note_beginning(exchange)
+        return False
+    return fails_over(exchange, None, status, is_done=is_done)
+
+
+def fails_over(exchange: Exchange, error: ProxyError | None, status: int = 0, *, is_done: bool = False) -> bool:
+    """Note that the backend has failed, and begin anew with the baseline if that is to answer."""
+    failed = judge_failure(exchange, error, status)
+    if failed is None:
+        return False
+    assert exchange.decision is not None
+    _let_go(exchange, is_done=is_done)
+    exchange.failed = failed
+    exchange.side = exchange.decision.entry.baseline
+    exchange.endpoint = None
+    exchange.is_resent = False
+    exchange.sent_at = exchange.header_at = 0.0
+    exchange.pool = pool = exchange.generation.pools[exchange.side.backend]
+    connection = pool.acquire(exchange)
+    if connection is None:
+        exchange.await_connection()
+    else:
+        exchange.on_connection(connection)
+    return True
+
+
+def _let_go(exchange: Exchange, *, is_done: bool) -> None:
+    """Give the connection back: for further use when the exchange on it is over, else to be closed."""
+    connection = exchange.connection
+    if connection is None:
+        return
+    if not (is_done and exchange.is_request_sent):
+        exchange.drop_connection()
+        return
+    assert exchange.pool is not None
+    exchange.connection = None
+    exchange.pool.release(connection)
+
+
 def judge_failure(exchange: Exchange, error: ProxyError | None, status: int = 0) -> Failed | None:
     """Note that the arm has failed ``exchange`` with ``error``, or a 5xx ``status``, if it was the candidate.
 

@@ -73,6 +73,8 @@ class Generation:
         self.copies: Copies | None = None
         if means is not None and may_copy(table):
             self.copies = Copies(table, known, wheel, means)
+        keeps_writes = any(route.journal is not None for route in table.routes)
+        self.journaling = means.journaling if means is not None and keeps_writes else None
         self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled)
 
     def start(self, write_line: Callable[[bytes], None]) -> None:

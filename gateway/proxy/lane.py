@@ -13,6 +13,7 @@ from gateway.core.types import Breaker as BreakerPolicy
 from gateway.proxy.breaker import Breaker
 from gateway.proxy.copy import Copy
 from gateway.proxy.pool import Pool
+from gateway.proxy.tee import NO_ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class Lane:
     def admit(self, exchange: Exchange, side: Side, *, is_write: bool) -> Copy | str:
         """A copy, which must be sent with `send`; or why there can be none."""
         if self.under_way >= self.shadow.concurrency:
-            return "concurrency"
+            return NO_ROOM
         copy = Copy(exchange, side, self.pool, self.shadow.body_bytes, is_write=is_write)
         if not self._breaker.admits(copy, self.pool.wheel.now):
             return "breaker"

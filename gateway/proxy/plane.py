@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.core.histogram import Buckets
     from gateway.core.types import Table
     from gateway.proxy.client import ClientConnection
+    from gateway.proxy.journaling import Journaling
     from gateway.proxy.pairs import PairLink
     from gateway.telemetry.turns import Turns
 
@@ -51,7 +52,8 @@ class DataPlane:
     """Accepts on ``listeners`` and serves by the table that it was given last. Made within a running loop.
 
     ``log_turns`` are those of all processes that write an access log to the same standard output. Nothing is copied
-    without ``pairs``; ``tickets`` are this worker's in the order of all workers' copies.
+    without ``pairs``; ``tickets`` are this worker's in the order of all workers' copies. No writes are kept without
+    ``journaling``.
     """
 
     generation: Generation
@@ -62,6 +64,7 @@ class DataPlane:
         log_turns: Turns | None = None,
         pairs: PairLink | None = None,
         tickets: Tickets | None = None,
+        journaling: Journaling | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.wheel = TimerWheel(self.loop)
@@ -72,7 +75,8 @@ class DataPlane:
         self._means: Means | None = None
         if pairs is not None:
             turnstile = Turnstile(tickets or Tickets(Order(1), 0))
-            self._means = Means(pairs, turnstile, self._allowance, self.counters)
+            self._means = Means(pairs, turnstile, self._allowance, self.counters, journaling)
+        self._journaling = journaling
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
         self._access_log = AccessLog(_STDOUT, log_turns)
@@ -85,13 +89,16 @@ class DataPlane:
 
     def prepare(self, table: Table) -> Generation:
         """Make ``table`` ready: the costly part of a reload, which may run in another thread."""
-        return Generation(table, getattr(self, "generation", None), self.wheel, self.counters, self.traced, self._means)
+        former = getattr(self, "generation", None)
+        return Generation(table, former, self.wheel, self.counters, self.traced, self._means)
 
     def adopt(self, generation: Generation) -> None:
         """Serve new requests by ``generation``; those under way end by the one that they began with."""
         former = getattr(self, "generation", None)
         self.generation = generation
         generation.start(self._access_log.write)
+        if self._journaling is not None:
+            self._journaling.adopt(generation.table)
         if former is not None:
             former.retire(generation)
             self._retired = [old for old in [*self._retired, former] if old.in_flight]
@@ -158,6 +165,8 @@ class DataPlane:
                 await self._end_copies()
         cut = await self._cut_off()
         self.generation.retire(None)
+        if self._journaling is not None:
+            self._journaling.close()
         self.wheel.stop()
         self._access_log.close()
         return cut

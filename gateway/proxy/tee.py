@@ -1,6 +1,7 @@
 """What passes through an exchange that is to be copied: the request's body and the answer, up to a bound.
 
-All that one worker keeps is bounded together (`Allowance`): many slow requests at once must not take its memory.
+All that one worker keeps is bounded together (`Allowance`), the answers to copies included: many slow requests at once
+must not take its memory.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 ALLOWED_BYTES: Final = 64 * 1024 * 1024
 """Of all bodies that one worker keeps for copies. What comes beyond is not copied."""
 
+TOO_LARGE: Final = "body_size"
+"""The reason where a body is over the bound."""
+
+NO_ROOM: Final = "concurrency"
+"""The reason where there are too many at once."""
+
 
 class Allowance:
     """How much may still be kept, and how many copies are under way or wait for others, of all generations."""
@@ -30,6 +37,33 @@ class Allowance:
         self.copies = 0
 
 
+class CountedBody(KeptBody):
+    """A body that counts against an allowance as long as it is kept."""
+
+    __slots__ = ("_allowance", "lack")
+
+    def __init__(self, bound_bytes: int, allowance: Allowance) -> None:
+        super().__init__(bound_bytes)
+        self._allowance = allowance
+        self.lack = TOO_LARGE
+        """Of one that is not whole: the reason for a copy that there could not be."""
+
+    def add(self, payload: bytes, trailers: bytes) -> None:
+        """As any body's, if there is room for it."""
+        if self.is_whole and len(payload) > self._allowance.left_bytes:
+            self.lack = NO_ROOM
+            self.drop()
+            return
+        super().add(payload, trailers)
+        if self.is_whole:
+            self._allowance.left_bytes -= len(payload)
+
+    def drop(self) -> None:
+        """Keep nothing of it, and make room for others."""
+        self._allowance.left_bytes += self.kept_bytes
+        super().drop()
+
+
 class Tee:
     """See the module. Each body has ``bound_bytes``; one that is longer is not kept at all.
 
@@ -38,49 +72,39 @@ class Tee:
     """
 
     __slots__ = (
-        "_allowance",
         "_body",
         "_head",
         "_holders",
-        "_kept_bytes",
         "_take_ticket",
+        "allowance",
         "is_answered",
-        "is_crowded_out",
         "request",
         "status",
         "ticket",
     )
 
     def __init__(self, bound_bytes: int, allowance: Allowance, take_ticket: Callable[[], Ticket] | None = None) -> None:
-        self.request = KeptBody(bound_bytes)
+        self.allowance = allowance
+        self.request = CountedBody(bound_bytes, allowance)
         self.status = 0
         self.is_answered = False
         """Whether the answer has come as a whole."""
-        self.is_crowded_out = False
-        """Whether the worker had no room for more."""
         self.ticket: Ticket | None = None
         """Of a request whose copy has its place in the order of its key."""
-        self._allowance = allowance
         self._take_ticket = take_ticket
-        self._kept_bytes = 0
         self._holders = 1
         self._head = b""
-        self._body = KeptBody(bound_bytes)
+        self._body = CountedBody(bound_bytes, allowance)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether neither body was too long."""
-        return self.request.is_whole and self._body.is_whole
+    def lack(self) -> str | None:
+        """Why there is nothing to compare: a body of the two was too long; None where both are whole."""
+        return next((body.lack for body in (self.request, self._body) if not body.is_whole), None)
 
     @property
     def reply(self) -> Reply:
         """The answer, as far as it has come."""
         return Reply(self.status, self._head, self._body.content)
-
-    def add_to_request(self, payload: bytes, trailers: bytes) -> None:
-        """A part of the request's body has come."""
-        if self._keep(payload):
-            self.request.add(payload, trailers)
 
     def begin_answer(self, response: ResponseHead) -> None:
         """The head of the answer has come. An interim one is none."""
@@ -90,7 +114,7 @@ class Tee:
 
     def add(self, payload: bytes, *, is_done: bool) -> None:
         """A part of the answer's body has come."""
-        if payload and self._keep(payload):
+        if payload:
             self._body.add(payload, b"")
         self.is_answered = is_done
 
@@ -102,14 +126,5 @@ class Tee:
         """One of the holders needs it no longer."""
         self._holders -= 1
         if not self._holders:
-            self._allowance.left_bytes += self._kept_bytes
-            self._kept_bytes = 0
-
-    def _keep(self, payload: bytes) -> bool:
-        if self.is_crowded_out or len(payload) > self._allowance.left_bytes:
-            self.is_crowded_out = True
-            return False
-        if self._holders:
-            self._allowance.left_bytes -= len(payload)
-            self._kept_bytes += len(payload)
-        return True
+            self.request.drop()
+            self._body.drop()
