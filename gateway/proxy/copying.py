@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.core.types import Table
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.journaling import Journaling
     from gateway.proxy.pairs import PairLink
     from gateway.proxy.turnstile import Turnstile
     from gateway.proxy.wheel import TimerWheel
@@ -54,18 +55,21 @@ _Outcome = tuple[str, str]
 _NOTHING: Final[_Outcome] = ("", "")
 """Of what was never to be copied."""
 
+_FIRST_FAILURE: Final = 400
+
 _LACKS: Final = frozenset({NO_ROOM, TOO_LARGE})
 
 _TWINS: Final = frozenset({b"GET", b"HEAD"})
 
 
 class Means(NamedTuple):
-    """What the copies of all generations share."""
+    """What all generations share to copy requests, and to keep writes."""
 
     pairs: PairLink
     turnstile: Turnstile
     allowance: Allowance
     counters: Counters
+    journaling: Journaling | None = None
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -205,6 +209,9 @@ class Copies:
         assert tee is not None
         if tee.ticket is not None:
             self._means.turnstile.leave(tee.ticket)
+        if exchange.entry is not None and copy.reply is not None and copy.reply.status < _FIRST_FAILURE:
+            assert self._means.journaling is not None
+            self._means.journaling.note_taken(exchange)
         outcome = _judge(copy, exchange, tee)
         if outcome is None and not self._means.pairs.offer(_pair(copy, exchange, tee, is_twin=False)):
             outcome = _skipped("comparer_busy")

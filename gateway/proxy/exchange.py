@@ -19,9 +19,11 @@ from gateway.core.heads import END
 from gateway.core.trace_context import Trace
 from gateway.errors import NoRoute, ProxyError
 from gateway.proxy.answer import frame_unbounded, optional_fields
-from gateway.proxy.failover import Failed, judge_failure, keep_body, may_resend
+from gateway.proxy.failover import Failed, fails_over, is_refused, keep_body, may_resend
 from gateway.proxy.identity import new_request_id
-from gateway.proxy.phase import ACQUIRING, AWAITING, DECIDING, RELAYING, SETTLED, TUNNEL
+from gateway.proxy.journaling import begin_collecting, collect
+from gateway.proxy.kept import KeptBody
+from gateway.proxy.phase import ACQUIRING, AWAITING, COLLECTING, DECIDING, RELAYING, SETTLED, TUNNEL
 from gateway.proxy.problem import problem_response
 from gateway.proxy.sending import NOTHING, compose_head
 from gateway.proxy.tunnel import connect
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
     from gateway.core.framing import Reader
     from gateway.core.heads import RequestHead
     from gateway.core.responses import ResponseHead
+    from gateway.core.shadowing import Journal
+    from gateway.journal.records import Entry
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.generation import Generation
-    from gateway.proxy.kept import KeptBody
     from gateway.proxy.pool import EndpointState, Pool
     from gateway.proxy.tee import Tee
 
@@ -62,6 +65,10 @@ class Exchange:
     """What has been sent of the request's body; None when it could not be sent again."""
     tee: Tee | None = None
     """What passes through; None unless it is to be copied."""
+    journal: Journal | None = None
+    """How it is kept when the candidate answers; None unless it is a write that is."""
+    entry: Entry | None = None
+    """What the journal has of it."""
     error: ProxyError | None = None
     status = 0
     is_client_gone = False
@@ -77,7 +84,8 @@ class Exchange:
     sent_at = 0.0
     header_at = 0.0
     settled_at = 0.0
-    _pool: Pool | None = None
+    pool: Pool | None = None
+    """Of the arm that it was sent to last."""
     has_sent_body = False
     """Whether a part of the request's body was sent to anybody."""
     is_resent = False
@@ -121,30 +129,42 @@ class Exchange:
         self.decision = decision
         if generation.troubled and not generation.breakers.admits(self):
             decision.keep_away("breaker")
-        self.side = side = decision.side
+        if generation.journaling is not None:
+            self.journal = generation.journaling.begin(self)
         if generation.traces is not None:
             self.trace = generation.traces.begin(request.fields, self.request_id)
+        if self.journal is not None and request.fields.chunked:
+            begin_collecting(self)
+        else:
+            self.depart()
+
+    def depart(self) -> None:
+        """Go to the arm that was chosen, with what has come of the body."""
+        decision, generation = self.decision, self.generation
+        assert decision is not None
+        self.side = side = decision.side
         if generation.copies is not None:
             self.tee = generation.copies.begin(self)
-        if not self.is_request_sent:
-            self.kept = keep_body(decision, request)
-        self._pool = pool = generation.pools[side.backend]
+        if not self.is_request_sent and self.kept is None:
+            self.kept = KeptBody(self.journal.body_bytes) if self.journal else keep_body(decision, self.request)
+        self.pool = pool = generation.pools[side.backend]
         connection = pool.acquire(self)
         if connection is None:
-            self._await_connection()
+            self.await_connection()
         else:
             self.on_connection(connection)
 
     # acquire
 
-    def _await_connection(self) -> None:
+    def await_connection(self) -> None:
+        """Wait until the pool has one; the client sends no body meanwhile."""
         self.phase = ACQUIRING
         if not self.is_request_sent:
             self.client.pause_body()
 
     def on_no_connection(self, error: ProxyError) -> None:
         """No endpoint could be reached, or no connection came free in time."""
-        if not self._fails_over(error):
+        if not fails_over(self, error):
             self.fail(error)
 
     # send
@@ -173,6 +193,9 @@ class Exchange:
 
     def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Send on a part of the request's body."""
+        if self.phase is COLLECTING:
+            collect(self, payload, is_done=is_done, trailers=trailers)
+            return
         connection = self.connection
         if is_done:
             self.is_request_sent = True
@@ -207,7 +230,9 @@ class Exchange:
         assert decision is not None
         self.header_at = monotonic()
         status = response.status
-        if (status >= _FIRST_SERVER_ERROR or generation.troubled) and self._is_refused(status, is_done=is_done):
+        if ((status >= _FIRST_SERVER_ERROR or generation.troubled) and is_refused(self, status, is_done=is_done)) or (
+            self.journal is not None and self._is_held(response, reader, payload, is_done=is_done)
+        ):
             return
         self.phase = RELAYING
         self.status = status
@@ -235,6 +260,11 @@ class Exchange:
         if is_done:
             self._finish()
 
+    def _is_held(self, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_done: bool) -> bool:
+        """Whether the answer waits for the journal, which calls `on_response` once more."""
+        assert self.generation.journaling is not None
+        return self.generation.journaling.hold(self, response, reader, payload, is_done=is_done)
+
     # relay
 
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
@@ -254,7 +284,7 @@ class Exchange:
         connection = self.connection
         client = self.client
         assert connection is not None
-        assert self._pool is not None
+        assert self.pool is not None
         if self.generation.troubled:
             self.generation.breakers.note_beginning(self)
         self.phase = TUNNEL
@@ -262,7 +292,7 @@ class Exchange:
         self.header_at = monotonic()
         ours = b"Connection: Upgrade\r\nUpgrade: %b\r\nX-Request-ID: %b\r\n" % (response.upgrade, self.request_id)
         client.write(b"".join((response.passed_on, ours, optional_fields(self), b"\r\n")))
-        connect(client, connection, self._pool.backend.timeouts.tunnel, self._on_tunnel_over, rest)
+        connect(client, connection, self.pool.backend.timeouts.tunnel, self._on_tunnel_over, rest)
 
     def _on_tunnel_over(self) -> None:
         connection = self.connection
@@ -279,12 +309,12 @@ class Exchange:
         """The answer is out as a whole."""
         connection = self.connection
         assert connection is not None
-        assert self._pool is not None
+        assert self.pool is not None
         self.connection = None
         self._settle()
         if not self.is_request_sent:
             connection.is_reusable = False
-        self._pool.release(connection)
+        self.pool.release(connection)
         self.client.finish(self.keep_alive)
 
     def _settle(self) -> None:
@@ -298,56 +328,17 @@ class Exchange:
         """The connection is gone. The request may be worth another, if nothing can have come of it."""
         connection = self.connection
         assert connection is not None
-        assert self._pool is not None
+        assert self.pool is not None
         self.connection = None
         connection.endpoint.in_flight -= 1
         if may_resend(self, connection, error):
             self.is_resent = True
-            self._await_connection()
-            self._pool.open_for(self, connection.endpoint)
+            self.await_connection()
+            self.pool.open_for(self, connection.endpoint)
             return
-        self._pool.note_failure(connection.endpoint)
-        if not self._fails_over(error):
+        self.pool.note_failure(connection.endpoint)
+        if not fails_over(self, error):
             self.fail(error)
-
-    def _is_refused(self, status: int, *, is_done: bool) -> bool:
-        """Tell the breaker how an answer begins; whether the baseline is to give another."""
-        if status < _FIRST_SERVER_ERROR:
-            self.generation.breakers.note_beginning(self)
-            return False
-        return self._fails_over(None, status, is_done=is_done)
-
-    def _fails_over(self, error: ProxyError | None, status: int = 0, *, is_done: bool = False) -> bool:
-        """Note that the backend has failed, and begin anew with the baseline if that is to answer."""
-        failed = judge_failure(self, error, status)
-        if failed is None:
-            return False
-        assert self.decision is not None
-        self._let_go(is_done=is_done)
-        self.failed = failed
-        self.side = self.decision.entry.baseline
-        self.endpoint = None
-        self.is_resent = False
-        self.sent_at = self.header_at = 0.0
-        self._pool = pool = self.generation.pools[self.side.backend]
-        connection = pool.acquire(self)
-        if connection is None:
-            self._await_connection()
-        else:
-            self.on_connection(connection)
-        return True
-
-    def _let_go(self, *, is_done: bool) -> None:
-        """Give the connection back: for further use when the exchange on it is over, else to be closed."""
-        connection = self.connection
-        if connection is None:
-            return
-        if not (is_done and self.is_request_sent):
-            self._drop_connection()
-            return
-        assert self._pool is not None
-        self.connection = None
-        self._pool.release(connection)
 
     def fail(self, error: ProxyError) -> None:
         """End with an answer of the gateway's own, or by breaking off when one has begun."""
@@ -358,7 +349,7 @@ class Exchange:
             self.client.abort()  # it ends the tunnel, whose end settles
             return
         has_begun = self.phase is RELAYING
-        self._drop_connection()
+        self.drop_connection()
         if has_begun:
             self._settle()
             self.client.abort()
@@ -380,12 +371,13 @@ class Exchange:
         if self.phase is SETTLED:
             return
         self.is_client_gone = True
-        self._drop_connection()
+        self.drop_connection()
         self._settle()
 
-    def _drop_connection(self) -> None:
-        if self.phase is ACQUIRING and self._pool is not None:
-            self._pool.leave(self)
+    def drop_connection(self) -> None:
+        """Want none any longer, and end the one there is."""
+        if self.phase is ACQUIRING and self.pool is not None:
+            self.pool.leave(self)
         if self.connection is not None:
             connection, self.connection = self.connection, None
             connection.endpoint.in_flight -= 1
