@@ -24,6 +24,7 @@ COMMANDS = {
     "diff": "What a configuration change does.",
     "status": "A running gateway at a glance.",
     "paths": "Requests, errors and latencies per path and arm.",
+    "mismatches": "What differs between the answers of both arms.",
     "start": "A plan begins with its first stage.",
     "pause": "A plan stops where it is; guards go on.",
     "resume": "A plan goes on, or begins anew after a rollback.",

@@ -1,0 +1,104 @@
+"""`crossfade mismatches`: what differed between the answers of both arms, by path and field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+import msgspec
+
+from gateway.admin.mismatches import NDJSON, MismatchList
+from gateway.cli.admin import Admin, admin_options, read, show
+from gateway.cli.grid import draw_table, show_rate
+from gateway.control.findings import CopyTotals, MismatchSample, MismatchView
+
+LONGEST_VALUE = 48
+"""Characters: two values stand side by side. Whole ones are in ``--json`` and ``--ndjson``."""
+
+_COLUMNS = ("path", "field", "kind", "count>", "compared>", "rate>", "noise>")
+_SAMPLE_COLUMNS = ("  time", "request id", "baseline", "candidate")
+
+
+@click.command(name="mismatches")
+@click.argument("route")
+@click.option(
+    "--samples", default=1, show_default=True, type=click.IntRange(0, 100), help="Of each difference; the newest."
+)
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="The worst so many differences."
+)
+@click.option("--ndjson", "as_lines", is_flag=True, help="Everything that is kept, a line of JSON for each sample.")
+@admin_options
+def command(admin: Admin, *, as_json: bool, route: str, samples: int, limit: int, as_lines: bool) -> None:
+    """Show what differed between the answers of both arms of ROUTE, the worst first.
+
+    A rate is the share of the compared answers that differ in this field; noise is how often two answers of the
+    baseline do. What is noise stands apart: it is not counted.
+    """
+    query = {"route": route}
+    if as_lines:
+        click.echo(admin.get("/api/v1/mismatches", query, accept=NDJSON), nl=False)
+        return
+    content = admin.get("/api/v1/mismatches", {**query, "limit": str(limit)})
+    if as_json:
+        click.echo(content)
+        return
+    mismatches = read(content, MismatchList)
+    for line in draw_totals(mismatches.totals):
+        click.echo(line)
+    draw_findings(mismatches.items, samples)
+    if mismatches.next is not None:
+        click.echo(f"\nthese are the worst {limit:,}; more with --limit, all with --ndjson")
+
+
+def draw_totals(totals: CopyTotals) -> Iterator[str]:
+    """What came of all copies, in a line or two."""
+    compared = totals.match + totals.mismatch + totals.noise
+    if not compared:
+        yield "nothing was compared on this route so far"
+    else:
+        differ = f"{totals.mismatch:,} mismatch, {totals.noise:,} differ in nothing but noise"
+        yield f"{compared:,} compared: {totals.match:,} match, {differ}"
+    skipped = ", ".join(f"{count:,} {show(reason)}" for reason, count in sorted(totals.skipped.items()))
+    if totals.error or skipped:
+        yield f"not compared: {totals.error:,} errors" + (f"; skipped: {skipped}" if skipped else "")
+
+
+def draw_findings(findings: Sequence[MismatchView], samples: int) -> None:
+    """A table of what counts, with samples below it, and one of what is noise."""
+    counted = [finding for finding in findings if not finding.noise]
+    noise = [finding for finding in findings if finding.noise]
+    if counted:
+        click.echo()
+        draw_table(_COLUMNS, map(list_cells, counted))
+    if noise:
+        click.echo("\nnoise, which is not counted:")
+        draw_table(_COLUMNS, map(list_cells, noise))
+    for finding in counted:
+        if shown := finding.samples[:samples]:
+            click.echo(f"\n{show(finding.field)} {show(finding.kind)} on {show(finding.path)}")
+            draw_table(_SAMPLE_COLUMNS, map(list_sample, shown))
+
+
+def list_cells(finding: MismatchView) -> tuple[object, ...]:
+    """What a person wants to know of a difference."""
+    return (
+        finding.path,
+        finding.field,
+        finding.kind,
+        f"{finding.count:,}",
+        f"{finding.compared:,}",
+        show_rate(finding.rate),
+        show_rate(finding.noise_rate),
+    )
+
+
+def list_sample(sample: MismatchSample) -> tuple[object, ...]:
+    """When and in which request, and both values side by side."""
+    return (f"  {sample.time}", sample.request_id, show_value(sample.baseline), show_value(sample.candidate))
+
+
+def show_value(value: object) -> str:
+    """As JSON, cut to what has room in a table."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
