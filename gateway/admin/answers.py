@@ -18,6 +18,15 @@ def answer_json(view: msgspec.Struct, status: HTTPStatus | int = 200) -> web.Res
     return web.Response(body=msgspec.json.encode(view), status=status, content_type="application/json", headers=headers)
 
 
+def prefers(accept: str, media_type: str) -> bool:
+    """Whether a client names a media type and does not refuse it: a wildcard is a program that wants JSON."""
+    for media_range in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in media_range.split(";"))
+        if name == media_type:
+            return not any(parameter.replace(" ", "") in {"q=0", "q=0.0"} for parameter in parameters)
+    return False
+
+
 def show_time(at: datetime) -> str:
     """RFC 3339, in UTC, with milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
     from gateway.control.figures import Figures
+    from gateway.control.mismatches import Mismatches
+    from gateway.control.reconciling import Reconciling
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
     from gateway.core.types import Table
@@ -59,6 +61,8 @@ class Control:
     rules: Callable[[str], list[RuleState]]
     """What each rule of a rollout said last."""
     figures: Figures
+    reconciling: Reconciling
+    mismatches: Mismatches
     store: Store
     reload: Callable[[], Awaitable[bool]]
     """Reads the file now; whether it was good."""

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from gateway.admin.answers import prefers
 from gateway.admin.problems import Declined
 from gateway.admin.questions import Question
 from gateway.control.paths import PathView
@@ -21,7 +22,7 @@ MARKDOWN: Final = "text/markdown"
 
 
 class SampleView(msgspec.Struct, frozen=True):
-    """A request that the candidate failed."""
+    """A request that the candidate failed; or, with `field`, one that both arms answered differently."""
 
     request_id: str
     """As logs and backends know it: its `X-Request-ID`."""
@@ -30,13 +31,20 @@ class SampleView(msgspec.Struct, frozen=True):
     route: str
     path: str
     """A template, never a raw path."""
-    method: str
-    status: int
-    """What the client got."""
     kind: str
-    """How the candidate failed: `connect`, `timeout`, `reset`, `protocol` or `5xx`."""
-    is_failed_over: bool = False
+    """How the candidate failed: `connect`, `timeout`, `reset`, `protocol` or `5xx`; or, with `field`, how it differed,
+    as `/api/v1/mismatches` has it.
+    """
+    method: str | msgspec.UnsetType = msgspec.UNSET
+    status: int | msgspec.UnsetType = msgspec.UNSET
+    """What the client got."""
+    is_failed_over: bool | msgspec.UnsetType = msgspec.UNSET
     """Whether the baseline answered in its place, with `status`."""
+    field: str | msgspec.UnsetType = msgspec.UNSET
+    """Of a difference: where, as `/api/v1/mismatches` has it."""
+    baseline: object = msgspec.UNSET
+    """Of a difference: what the baseline answered there, redacted."""
+    candidate: object = msgspec.UNSET
 
 
 class IncidentRow(msgspec.Struct, frozen=True):
@@ -61,7 +69,9 @@ class IncidentView(IncidentRow, frozen=True):
     """A rollback: what fired, on which paths, with which numbers, and what led there."""
 
     samples: list[SampleView]
-    """Some of the requests that the candidate failed, the newest first."""
+    """Some of the requests that the candidate failed, the newest first; then some of the differences that counted since
+    the stage began.
+    """
     events: list[Event]
     """The last events of the rollout before it, the oldest first."""
 
@@ -98,7 +108,7 @@ async def show_incident(call: Call) -> IncidentView | web.Response:
     incident = await call.control.store.incident(name)
     if incident is None:
         raise Declined(404, f"there is no incident {name!r}")
-    if prefers_markdown(call.request.headers.get("Accept", "")):
+    if prefers(call.request.headers.get("Accept", ""), MARKDOWN):
         headers = {"Cache-Control": "no-store"}
         return web.Response(text=render_incident(incident), content_type=MARKDOWN, headers=headers)
     return view_incident(incident)
@@ -107,15 +117,6 @@ async def show_incident(call: Call) -> IncidentView | web.Response:
 def view_incident(incident: Incident) -> IncidentView:
     """An incident in the API's shape."""
     return msgspec.convert(_list_fields(incident), IncidentView)
-
-
-def prefers_markdown(accept: str) -> bool:
-    """Whether a client names Markdown and does not refuse it: a wildcard is a program that wants JSON."""
-    for media_range in accept.lower().split(","):
-        name, *parameters = (part.strip() for part in media_range.split(";"))
-        if name == MARKDOWN:
-            return not any(parameter.replace(" ", "") in {"q=0", "q=0.0"} for parameter in parameters)
-    return False
 
 
 def _list_fields(incident: Incident) -> dict[str, object]:

@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import web
 
-from gateway.admin import configuration, events, explanation, incidents, paths, probes, rollouts, series, status, stream
+from gateway.admin import (
+    configuration,
+    events,
+    explanation,
+    incidents,
+    mismatches,
+    paths,
+    probes,
+    reconcile,
+    rollouts,
+    series,
+    status,
+    stream,
+)
 from gateway.admin.answers import answer_json
 from gateway.admin.control import METRICS_PATH
 from gateway.admin.questions import Question, read_body, read_query
@@ -197,6 +210,15 @@ OPERATIONS: Final = (
         refuses=(404, 409, 503),
     ),
     Operation(
+        method="POST",
+        path="/api/v1/rollouts/{name}/reconcile",
+        answer=reconcile.reconcile,
+        tag="rollouts",
+        gives=(reconcile.NDJSON,),
+        body=reconcile.ReconcileWish,
+        refuses=(404, 409, 503),
+    ),
+    Operation(
         method="GET",
         path="/api/v1/paths",
         answer=paths.list_paths,
@@ -212,6 +234,16 @@ OPERATIONS: Final = (
         tag="figures",
         gives=series.SeriesView,
         query=series.SeriesQuery,
+        refuses=(404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/mismatches",
+        answer=mismatches.list_mismatches,
+        tag="mismatches",
+        gives=mismatches.MismatchList,
+        gives_text=(mismatches.NDJSON,),
+        query=mismatches.MismatchesQuery,
         refuses=(404, 503),
     ),
     Operation(

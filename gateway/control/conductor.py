@@ -22,14 +22,18 @@ from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
 from gateway.control.recall import Newcomer, recall
 from gateway.control.rollouts import is_urgent
-from gateway.core.conducting import Moment, Outcome, broken_quietly, conduct
+from gateway.control.telling import blockage_of, notification_of
+from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
 from gateway.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.control.figures import Figures
+    from gateway.control.findings import Finding
     from gateway.control.gates import ExternalGates
     from gateway.control.rollouts import Rollouts
     from gateway.core.figures import Subject
@@ -69,7 +73,7 @@ class RuleState:
 class _Seat:
     """What the conductor keeps of one rollout."""
 
-    __slots__ = ("acting", "outcome", "rollout", "routes", "told", "watch")
+    __slots__ = ("acting", "blocked", "outcome", "rollout", "routes", "told", "watch")
 
     def __init__(self, rollout: Rollout, routes: frozenset[str]) -> None:
         self.rollout = rollout
@@ -78,6 +82,8 @@ class _Seat:
         self.outcome: Outcome | None = None
         self.told: dict[str, float] = {}
         """The rules that people were told of, and when each was broken last."""
+        self.blocked: dict[str, float] = {}
+        """The same of the gates that hold up the stage."""
         self.acting: dict[bool, asyncio.Task[None]] = {}
         """What is under way, by whether it is a rescue."""
 
@@ -96,7 +102,8 @@ class Clocks(NamedTuple):
 class Conductor:
     """See the module.
 
-    ``waiting`` gives how long the requests under way have waited.
+    ``waiting`` gives how long the requests under way have waited, ``worst`` what differs most on some routes (and on
+    one path, if it is given).
     """
 
     def __init__(
@@ -106,7 +113,9 @@ class Conductor:
         gates: ExternalGates,
         waiting: Callable[[], Mapping[Subject, Buckets]],
         clocks: Clocks,
+        worst: Callable[[frozenset[str], str | None], Sequence[Finding]] = lambda _routes, _path: (),
     ) -> None:
+        self._worst = worst
         self._figures = figures
         self._rollouts = rollouts
         self._gates = gates
@@ -201,7 +210,7 @@ class Conductor:
         if outcome is None:
             return
         is_rescue = outcome.transition is not None and is_urgent(outcome.transition)
-        if is_rescue not in seat.acting and (outcome.transition is not None or self._list_untold(seat, outcome)):
+        if is_rescue not in seat.acting and (outcome.transition is not None or self._has_news(seat, outcome)):
             seat.acting[is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome))
 
     async def _let_act(self) -> None:
@@ -236,18 +245,22 @@ class Conductor:
         rules = [rule for rule in self.rules(name) if rule.kind == "gate" and rule.judgement.verdict is not Verdict.OK]
         return [f"{rule.id} is {rule.judgement.verdict}" for rule in rules]
 
-    def _list_untold(self, seat: _Seat, outcome: Outcome) -> dict[str, Judgement]:
-        """What people were not told of since it was well for a while: what comes and goes is one thing."""
-        second, broken = self._clocks.monotonic(), broken_quietly(outcome)
-        seat.told = {rule: at for rule, at in seat.told.items() if second - at < WELL_SECONDS}
-        untold = {rule: judgement for rule, judgement in broken.items() if rule not in seat.told}
-        seat.told.update({rule: second for rule in broken if rule in seat.told})
-        return untold
+    def _has_news(self, seat: _Seat, outcome: Outcome) -> bool:
+        """Whether there is anything that people are to be told though nothing changes."""
+        second = self._clocks.monotonic()
+        untold = list_untold(seat.told, broken_quietly(outcome), second)
+        return bool(list_untold(seat.blocked, blocked_by(seat.rollout, outcome), second) or untold)
 
     async def _tell(self, name: str, seat: _Seat, outcome: Outcome) -> None:
-        for rule, judgement in self._list_untold(seat, outcome).items():
-            await self._rollouts.notify(name, judgement)
-            seat.told[rule] = self._clocks.monotonic()
+        clock, progress = self._clocks.monotonic, self._rollouts.progress
+        for rule, judgement in list_untold(seat.told, broken_quietly(outcome), clock()).items():
+            await self._rollouts.tell(name, notification_of(judgement, progress(name)))
+            seat.told[rule] = clock()
+        for rule, judgement in list_untold(seat.blocked, blocked_by(seat.rollout, outcome), clock()).items():
+            routes = frozenset({judgement.route}) if judgement.route is not None else seat.routes
+            worst = self._worst(routes, judgement.path)
+            await self._rollouts.tell(name, blockage_of(judgement, progress(name), worst))
+            seat.blocked[rule] = clock()
 
     def _follow(self, name: str, transition: Transition) -> None:
         """Something is in force, whoever did it: windows and evidence begin where they must."""
@@ -255,12 +268,25 @@ class Conductor:
         if seat is None:
             return
         second = self._clocks.monotonic()
+        if transition.kind in RESTARTING | STAGING:
+            seat.blocked.clear()
         if transition.kind in RESTARTING:
             seat.watch.restart(second)
             self._gates.restart(name)
         elif transition.kind in STAGING:
             seat.watch.begin_stage(second)
             self._gates.forget(name)
+
+
+def list_untold(told: dict[str, float], broken: Mapping[str, Judgement], second: float) -> dict[str, Judgement]:
+    """What of ``broken`` people were not ``told`` of since it was well for a while: what comes and goes is one thing.
+
+    What they were told of, and is well for long enough by now, is taken out of ``told``.
+    """
+    for rule in [rule for rule, at in told.items() if second - at >= WELL_SECONDS]:
+        del told[rule]
+    told.update({rule: second for rule in broken if rule in told})
+    return {rule: judgement for rule, judgement in broken.items() if rule not in told}
 
 
 _Each = TypeVar("_Each")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import structlog
 
+from gateway.control.findings import find_samples, show_epoch
 from gateway.control.paths import PathView, excess_errors, slowness, view_paths
 from gateway.control.readings import list_values, unit_of
 from gateway.core.lifecycle import share_of
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.control.figures import Figures
+    from gateway.control.findings import Difference
     from gateway.control.history import History
+    from gateway.control.mismatches import Mismatches
     from gateway.control.samples import Samples
     from gateway.core.failures import FailedRequest
     from gateway.core.lifecycle import Transition
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 LEAST_WINDOW_SECONDS: Final = 300.0
 """Figures of a rule's five seconds alone would show little of what led there."""
 MOST_PATHS: Final = 20
+MOST_DIFFERENCES: Final = 10
+"""Samples of answers that differed."""
 SUM_SECONDS: Final = 0.3
 
 log = structlog.get_logger()
@@ -49,6 +54,7 @@ class Seen(NamedTuple):
     failed: Sequence[FailedRequest]
     events: Sequence[Event]
     """What happened before, the oldest first."""
+    differed: Sequence[Difference] = ()
 
 
 class Incidents:
@@ -58,12 +64,14 @@ class Incidents:
         self,
         figures: Figures,
         samples: Samples,
+        mismatches: Mismatches,
         history: History,
         now: Callable[[], float],
         steady: Callable[[], float],
     ) -> None:
         self._figures = figures
         self._samples = samples
+        self._mismatches = mismatches
         self._history = history
         self._now = now
         self._steady = steady
@@ -72,30 +80,31 @@ class Incidents:
         """The record of a rollback of ``rollout``, which is the file's, with the ``routes`` that share it."""
         now = self._now()
         seconds = min(look_back(rollout, transition), max(0.0, now - transition.before.watched_since))
-        seen = Seen(
-            await self._sum(routes, seconds),
-            self._samples.find({route.name for route in routes}, now - seconds),
-            self._history.events(rollout.name),
-        )
+        rows, differed = await self._look(routes, seconds, transition)
+        failed = self._samples.find({route.name for route in routes}, now - seconds)
+        seen = Seen(rows, failed, self._history.events(rollout.name), differed)
         return build_incident(make_name(rollout.name, now), rollout, transition, seen, now)
 
-    async def _sum(self, routes: Sequence[Route], seconds: float) -> list[PathView]:
-        """What the paths did on both arms, over so many seconds until now."""
+    async def _look(
+        self, routes: Sequence[Route], seconds: float, transition: Transition
+    ) -> tuple[list[PathView], list[Difference]]:
+        """What the paths did on both arms over so many seconds until now, and what differed since the stage began."""
         names = {route.name for route in routes}
+        found, begun = self._mismatches.paths(names), transition.before.stage_since
         now = self._steady()
         since = int(now - seconds)  # with the whole second: what broke in a rollout's first one is what it is about
         lasted = max(1.0, now - max(since, self._figures.started_at))
         windows = self._figures.windows
 
-        def add_up() -> list[PathView]:
+        def add_up() -> tuple[list[PathView], list[Difference]]:
             cells = windows.sum(since, now, lambda subject: subject.route in names and not subject.is_forced)
-            return view_paths(routes, cells, lasted)
+            return view_paths(routes, cells, lasted), find_samples(found, begun, MOST_DIFFERENCES)
 
         try:
             return await asyncio.wait_for(asyncio.to_thread(add_up), SUM_SECONDS)
         except TimeoutError:
             log.warning("incident_incomplete", reason="adding up the paths' figures took too long")
-            return []
+            return [], []
 
 
 def make_name(rollout: str, now: float) -> str:
@@ -117,7 +126,7 @@ def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Se
         percent_before=share_of(rollout, transition.before),
         values=_list_values(transition),
         paths=[msgspec.to_builtins(row) for row in rank(seen.rows, rule)],
-        samples=[describe(request) for request in seen.failed],
+        samples=[*map(describe, seen.failed), *map(describe_difference, seen.differed)],
         events=[msgspec.to_builtins(event) for event in seen.events],
     )
 
@@ -153,6 +162,16 @@ def describe(request: FailedRequest) -> dict[str, object]:
     return {**msgspec.structs.asdict(request), "time": show_epoch(request.time)}
 
 
-def show_epoch(seconds: float) -> str:
-    """RFC 3339, in UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def describe_difference(difference: Difference) -> dict[str, object]:
+    """A difference that comparing found, as incidents show it. It was redacted when it was found."""
+    finding, sample = difference
+    return {
+        "time": show_epoch(sample.time),
+        "request_id": sample.request_id,
+        "route": finding.path.route,
+        "path": finding.path.path,
+        "kind": finding.kind,
+        "field": finding.field,
+        "baseline": sample.baseline,
+        "candidate": sample.candidate,
+    }

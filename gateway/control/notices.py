@@ -37,8 +37,11 @@ LONGEST_PAUSE_SECONDS: Final = 60.0
 CLOSE_SECONDS: Final = 2.0
 """How long a controller that stops waits for notices to leave."""
 
-ALARMS: Final = frozenset({"rollback", "step_back", "pause", "notify"})
+ALARMS: Final = frozenset({"rollback", "step_back", "pause", "notify", "blocked"})
 """The kinds of events that somebody should look at now, rather than read about."""
+
+_UNCHANGING: Final = frozenset({"notify", "blocked"})
+"""The kinds of events by which no share changes."""
 
 _SAYINGS: Final = {
     "start": "started",
@@ -46,6 +49,7 @@ _SAYINGS: Final = {
     "retry": "started again after its cooldown",
     "stage": "went on to its next stage",
     "approval": "waits for approval",
+    "blocked": "is held up by a gate",
     "pause": "paused",
     "step_back": "stepped back",
     "rollback": "rolled back",
@@ -113,6 +117,12 @@ def is_stopped(event: Event) -> bool:
     return event.after.state == State.PAUSED != event.before.state
 
 
+def list_kinds(event: Event) -> frozenset[str]:
+    """What of the configuration's `notify.events` an event is."""
+    kind = "notify" if event.kind == "blocked" else event.kind
+    return frozenset({kind, "pause"} if is_stopped(event) else {kind})
+
+
 def link_to(event: Event, admin_url: str) -> str:
     """Where the admin API tells more: the incident if there is one, else the rollout, else the configuration."""
     base = admin_url.rstrip("/") + "/api/v1"
@@ -122,17 +132,17 @@ def link_to(event: Event, admin_url: str) -> str:
 
 
 def _say_percents(event: Event) -> Iterator[str]:
-    if event.before is not None and event.after is not None and event.kind != "notify":
+    if event.before is not None and event.after is not None and event.kind not in _UNCHANGING:
         yield f"{event.before.percent:.10g} % -> {event.after.percent:.10g} %"
 
 
 def _say_cause(event: Event, judgement: Judgement | None) -> Iterator[str]:
-    if judgement is not None:
+    if judgement is not None and event.kind != "blocked":  # its reason says more
         yield f"rule: {judgement.rule}"
         place = " ".join(part for part in (judgement.route, judgement.path) if part)
         yield f"figures: {say_judgement(judgement)}" + (f", on {place}" if place else "")
     yield f"by: {event.actor.type} {event.actor.name}"
-    if event.reason and judgement is None:  # else the figures have said it
+    if event.reason and (judgement is None or event.kind == "blocked"):  # else the figures have said it
         yield f"reason: {event.reason}"
 
 
@@ -172,7 +182,7 @@ class Notices:
         """Tell everybody who wants to hear of this kind of event. Never waits, and never raises."""
         notice: Notice | None = None
         for target, post in self._posts.items():
-            if event.kind in target.events or ("pause" in target.events and is_stopped(event)):
+            if list_kinds(event) & target.events:
                 notice = notice or compose(event, judgement, self._admin_url)
                 post.put(notice)
 

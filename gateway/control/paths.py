@@ -52,9 +52,9 @@ class PathView(msgspec.Struct, frozen=True):
     """Null for a route without a rollout."""
     baseline: ArmView
     compared: int
-    """Copies whose answers were compared."""
+    """Copies whose answer was held against the user's."""
     mismatch_rate: float | None
-    """0 to 1; null when nothing was compared."""
+    """The share of those that differed in more than noise, 0 to 1; null when nothing was compared."""
 
 
 def view_paths(routes: Iterable[Route], cells: Mapping[Subject, Cell], seconds: float) -> list[PathView]:
@@ -101,8 +101,8 @@ def _view_path(route: Route, path: str, arms: Arms, seconds: float) -> PathView:
         path=path,
         candidate=None if route.candidate is None else view_arm(candidate, seconds, baseline.kept_away),
         baseline=view_arm(baseline, seconds),
-        compared=0,
-        mismatch_rate=None,
+        compared=candidate.compared,
+        mismatch_rate=candidate.mismatches / candidate.compared if candidate.compared else None,
     )
 
 

@@ -26,6 +26,10 @@ _STEPS: Final = (
 )
 
 
+_VALUE_LENGTH: Final = 100
+"""Characters of a value that differed: the API shows more."""
+
+
 class _Requests(msgspec.Struct):
     candidate: int = 0
     baseline: int = 0
@@ -55,15 +59,22 @@ class _Sample(msgspec.Struct):
     status: int = 0
     kind: str = ""
     is_failed_over: bool = False
+    field: str | None = None
+    """Of an answer that differed."""
+    baseline: object = None
+    candidate: object = None
 
 
 def render_incident(incident: Incident) -> str:
     """The page."""
+    samples = msgspec.convert(incident.samples, list[_Sample])
+    differed = [sample for sample in samples if sample.field is not None]
     sections = (
         _say_head(incident),
         _say_cause(incident),
         _draw_paths(msgspec.convert(incident.paths, list[PathView])),
-        _draw_samples(msgspec.convert(incident.samples, list[_Sample])),
+        _draw_samples([sample for sample in samples if sample.field is None]),
+        *([_draw_differences(differed)] if differed else []),
         _draw_timeline(incident),
         _list_steps(incident),
     )
@@ -161,6 +172,32 @@ def _draw_samples(samples: Sequence[_Sample]) -> Iterator[str]:
 def _say_failure(sample: _Sample) -> str:
     """How the candidate failed it, and who answered if that was somebody else."""
     return f"{sample.kind}; answered by the baseline with {sample.status}" if sample.is_failed_over else sample.kind
+
+
+def _draw_differences(samples: Sequence[_Sample]) -> Iterator[str]:
+    yield "## Samples of answers that differed"
+    yield ""
+    columns = ("time", "request ID", "route", "path", "field", "kind", "baseline", "candidate")
+    rows = (
+        (
+            each.time,
+            _code(each.request_id),
+            each.route,
+            _code(each.path),
+            _code(each.field or ""),
+            each.kind,
+            _show(each.baseline),
+            _show(each.candidate),
+        )
+        for each in samples
+    )
+    yield from _draw(columns, rows)
+
+
+def _show(value: object) -> str:
+    """A value as JSON has it, and not too much of it."""
+    text = msgspec.json.encode(value).decode()
+    return _code(text if len(text) <= _VALUE_LENGTH else text[:_VALUE_LENGTH] + "…")
 
 
 def _draw_timeline(incident: Incident) -> Iterator[str]:

@@ -70,7 +70,9 @@ def say_judgement(judgement: Judgement) -> str:
     )
     compared = [text for text in (bound and f"bound {bound}", baseline and f"baseline {baseline}") if text]
     asides = [", ".join(compared)] if compared else []
-    if judgement.candidate_requests or judgement.baseline_requests:
+    if judgement.rule.startswith("mismatch"):  # they are between both arms
+        asides.append(f"{judgement.candidate_requests:,} compared")
+    elif judgement.candidate_requests or judgement.baseline_requests:
         asides.append(f"{judgement.candidate_requests:,} and {judgement.baseline_requests:,} requests")
     said = value or judgement.reason
     return f"{said} ({'; '.join(asides)})" if asides else said

@@ -21,7 +21,7 @@ import structlog
 
 from gateway.control.deposits import Deposit, Deposits
 from gateway.control.standing import RolloutState, check_percent
-from gateway.control.telling import edit_of, notification_of, tell_file, tell_transition
+from gateway.control.telling import edit_of, tell_file, tell_transition
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Action, Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
@@ -32,7 +32,6 @@ from gateway.store.records import Actor, Event, Incident, NewEvent
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.core.verdicts import Judgement
     from gateway.store import Store
 
 Follower = Callable[[str, Transition], None]
@@ -280,9 +279,8 @@ class Rollouts:
                 return None
             return await self._carry_out(name, transition)
 
-    async def notify(self, name: str, judgement: Judgement) -> None:
-        """Tell people of a rule though nothing changes. Raises `StoreUnavailable`."""
-        transition = notification_of(judgement, self._progresses[name])
+    async def tell(self, name: str, transition: Transition) -> None:
+        """Tell people of something though nothing changes. Raises `StoreUnavailable`."""
         self._announce(await self._store.record(self._tell(name, transition)), transition)
 
     def pass_time(self, changed: Mapping[str, Progress]) -> None:

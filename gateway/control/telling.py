@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.control.findings import say_finding
 from gateway.control.readings import list_values, say_judgement
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Transition
 from gateway.core.progress import SHADOW
-from gateway.core.verdicts import Reason
+from gateway.core.verdicts import Reason, Verdict
 from gateway.store.records import Actor, NewEvent, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from gateway.control.findings import Finding
     from gateway.core.lifecycle import Progress
     from gateway.core.types import Rollout, Table
     from gateway.core.verdicts import Judgement
@@ -66,6 +69,39 @@ def notification_of(judgement: Judgement, progress: Progress) -> Transition:
         reason=judgement.reason,
         judgement=judgement,
     )
+
+
+def blockage_of(judgement: Judgement, progress: Progress, worst: Sequence[Finding]) -> Transition:
+    """What a gate on mismatches holds up, with the fields that differ most."""
+    return Transition(
+        kind="blocked",
+        before=progress,
+        after=progress,
+        actor="plan",
+        name=f"stage {progress.stage + 1}",
+        reason=_say_blockage(judgement, worst),
+        judgement=judgement,
+        inputs={"fields": [_list_finding(finding) for finding in worst]},
+    )
+
+
+def _say_blockage(judgement: Judgement, worst: Sequence[Finding]) -> str:
+    is_unknown = judgement.verdict is Verdict.UNKNOWN and judgement.value is not None
+    aside = f" ({judgement.reason})" if is_unknown else ""
+    said = f"{judgement.rule} is {judgement.verdict}{aside}: {say_judgement(judgement)}"
+    return f"{said}; worst: {', '.join(map(say_finding, worst))}" if worst else said
+
+
+def _list_finding(finding: Finding) -> dict[str, object]:
+    path, tally = finding.path, finding.tally
+    return {
+        "route": path.route,
+        "path": path.path,
+        "field": finding.field,
+        "kind": finding.kind,
+        "counted": tally.counted,
+        "compared": path.compared,
+    }
 
 
 def say_reason(transition: Transition) -> str:

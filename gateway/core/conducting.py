@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gateway.core import lifecycle
+from gateway.core.judging import MISMATCHING
 from gateway.core.lifecycle import Progress, State, Transition
 from gateway.core.plans import Do, Gate, Guard, Query, Rule, Stage, Webhook
 from gateway.core.types import Rollout
@@ -106,3 +107,24 @@ def broken_quietly(outcome: Outcome) -> Mapping[str, Judgement]:
         if (judgement.verdict is Verdict.BROKEN and (guard.do is Do.NOTIFY or is_quiet))
         or judgement.reason == Reason.BOTH_ARMS
     }
+
+
+def blocked_by(rollout: Rollout, outcome: Outcome) -> Mapping[str, Judgement]:
+    """The gates on mismatches that hold up a stage which would be over but for them, by the rule's name.
+
+    Not those that only wait for more of what they see: nobody has to do anything about them.
+    """
+    progress = outcome.progress
+    if progress.state is not State.RUNNING or not lifecycle.is_hold_over(rollout, progress):
+        return {}
+    return {
+        judgement.rule: judgement
+        for gate, judgement in outcome.gates
+        if isinstance(gate, Rule) and gate.metric in MISMATCHING and _is_stuck(judgement)
+    }
+
+
+def _is_stuck(judgement: Judgement) -> bool:
+    if judgement.reason == Reason.LITTLE_EVIDENCE:
+        return judgement.needs is None  # what the whole stage has seen speaks against it
+    return judgement.verdict is Verdict.BROKEN or judgement.reason == Reason.NOT_COMPARED

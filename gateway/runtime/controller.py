@@ -11,25 +11,30 @@ import contextlib
 import signal
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvloop
 
 from gateway.admin import api
+from gateway.control.archive import Archive
 from gateway.control.conductor import Clocks, Conductor
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
+from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
 from gateway.control.history import History
 from gateway.control.incidents import Incidents
+from gateway.control.mismatches import Mismatches
 from gateway.control.notices import Notices, Target
 from gateway.control.overview import Sources, take_snapshot
+from gateway.control.reconciling import Reconciling
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.samples import Samples
 from gateway.control.tracing import Exports
 from gateway.control.watcher import Watcher
 from gateway.errors import ConfigError, Problem
+from gateway.journal.segments import journal_of
 from gateway.runtime.hub import Hub
 from gateway.runtime.keepsake import Kept
 from gateway.runtime.process import release_signals
@@ -43,6 +48,9 @@ if TYPE_CHECKING:
     from gateway.core.types import Table
     from gateway.runtime.inheritance import Inheritance
     from gateway.telemetry.snapshot import Snapshot
+
+WORST_FIELDS: Final = 5
+"""Named by the event that says what holds up a plan."""
 
 log = structlog.get_logger()
 
@@ -65,9 +73,21 @@ class Controller:
         # Serials begin above every one of a controller before this one.
         self._exports = Exports()
         self._samples = Samples()
-        self._hub = Hub(self._roster, time.time_ns(), self._recorder, self._exports.record, self._samples.take)
+        self._mismatches = Mismatches()
+        self._hub = Hub(
+            self._roster,
+            time.time_ns(),
+            self._recorder,
+            self._exports.record,
+            self._samples.take,
+            tallied=lambda tallies: self._mismatches.take(tallies, time.time()),
+            known=self._mismatches.known,
+        )
         self._store = open_store(inheritance.source.started_with.store)
+        self._archive = Archive(self._mismatches, self._store, time.time)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
+        journal = journal_of(inheritance.source.started_with.store)
+        self._reconciling = Reconciling(journal, self._rollouts, self._store.record, self._figures_now)
         self._gates = ExternalGates(time.monotonic, time.time)
         self._history = History()
         self._notices = Notices(_url_of(inheritance.admin))
@@ -82,6 +102,7 @@ class Controller:
         """Until SIGTERM; 0 when all went well. Raises what a part of it raises: the master starts a new controller."""
         self._listen_to_signals()
         content = await asyncio.to_thread(self._read)
+        await self._archive.restore()
         await self._hub.serve(self._inheritance.link)
         await self._rollouts.begin()
         await self._history.restore(self._store, self._recorder.figures.started_at)
@@ -90,6 +111,7 @@ class Controller:
         log.info("controller_started")
         await self._live(
             self._conductor.run(),
+            self._archive.run(),
             self._follow(Watcher(self._path, content or b"")),
             self._reload_on_signal(),
             self._retry_refused(),
@@ -98,6 +120,7 @@ class Controller:
         await self._hub.close()
         await self._exports.close()
         await self._rollouts.close()
+        await self._archive.close()
         await self._gates.close()
         await self._notices.close()
         await self._store.close()
@@ -106,14 +129,18 @@ class Controller:
     def _watch(self) -> Conductor:
         """What watches the rollouts, and hears of what comes of it."""
         figures, clock = self._recorder.figures, self._inheritance.clock
-        incidents = Incidents(figures, self._samples, self._history, time.time, clock.now)
+        incidents = Incidents(figures, self._samples, self._mismatches, self._history, time.time, clock.now)
         self._rollouts.record = incidents.record
         self._rollouts.listeners += [
             lambda event, _: self._history.hear(event),
             lambda event, transition: self._notices.offer(event, transition.judgement if transition else None),
         ]
         clocks = Clocks(time.monotonic, clock.now, _now)
-        return Conductor(figures, self._rollouts, self._gates, self._roster.waiting, clocks)
+        return Conductor(figures, self._rollouts, self._gates, self._roster.waiting, clocks, self._find_worst)
+
+    def _find_worst(self, routes: frozenset[str], path: str | None) -> list[Finding]:
+        paths = self._mismatches.paths(routes)
+        return find_worst([each for each in paths if path in {None, each.path}], WORST_FIELDS)
 
     def _control(self) -> api.Control:
         return api.Control(
@@ -122,11 +149,17 @@ class Controller:
             rollouts=self._rollouts,
             rules=self._conductor.rules,
             figures=self._recorder.figures,
+            reconciling=self._reconciling,
+            mismatches=self._mismatches,
             store=self._store,
             reload=self.reload,
             snapshot=self._take_snapshot,
-            now=lambda: datetime.fromtimestamp(self._inheritance.clock.now(), UTC),
+            now=self._figures_now,
         )
+
+    def _figures_now(self) -> datetime:
+        """By the clock that all processes share."""
+        return datetime.fromtimestamp(self._inheritance.clock.now(), UTC)
 
     def _take_snapshot(self) -> Snapshot:
         return take_snapshot(
@@ -195,6 +228,7 @@ class Controller:
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)
         self._recorder.figures.adopt(table)
+        self._mismatches.adopt(table, time.time())
         self._exports.adopt(table.tracing)
 
     def _keep(self, accepted: Accepted) -> None:

@@ -59,6 +59,13 @@ DECISIONS: Final = Metric(
     "Requests by the arm that was chosen for them and why.",
 )
 
+SHADOW: Final = Metric(
+    "crossfade_shadow_total",
+    "counter",
+    ("route", "path", "result", "reason"),
+    "Copies of requests to the arm that did not answer them, by what came of them.",
+)
+
 ROLLOUT_PERCENT: Final = Metric(
     "crossfade_rollout_percent", "gauge", ("rollout",), "The share of keys that takes the candidate now, 0 to 100."
 )
@@ -136,7 +143,7 @@ SPANS_DROPPED: Final = Metric(
 NOTICES_LOST: Final = Metric("crossfade_notices_lost_total", "counter", (), "Notices that never reached their target.")
 
 CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
-    "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, FAILOVERS, DECISIONS),
+    "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, FAILOVERS, DECISIONS, SHADOW),
     "Rollouts": (
         ROLLOUT_PERCENT,
         ROLLOUT_STAGE,
@@ -164,12 +171,14 @@ LABELS: Final[dict[str, str]] = {
     "kind": "`connect`, `timeout`, `reset`, `protocol` or `5xx`",
     "reason": "of a decision `no_rollout`, `kill_switch`, `off`, `shadow`, `override`, `pending`, `rolled_back`, "
     "`unhealthy`, `breaker`, `cohort:<name>`, `missing_key` or `split`; of a failover `connect`, `timeout`, `reset`, "
-    "`protocol` or the status",
+    "`protocol` or the status; of a copy that was skipped `body_size`, `concurrency`, `breaker`, `upgrade`, "
+    "`client_gone` or `comparer_busy`, of one that failed how it did, else empty",
     "rollout": "the rollout's name",
     "rule": "the rule as the configuration has it, with what narrows it; a number behind it where several are alike",
     "state": "of a rollout `pending`, `running`, `waiting`, `paused`, `rolled_back` or `completed`; of a worker "
     "`ready`, `lagging` (it serves an older configuration), `draining` or `missing`",
-    "result": "`success` or `failure`",
+    "result": "of a configuration `success` or `failure`; of a copy `match`, `mismatch`, `noise` (it differed in "
+    "nothing but noise), `error` (a side failed) or `skipped`",
     "revision": "as `/api/v1/config` shows it",
     "side": "`client` or `backend`",
     "endpoint": "its URL, as the configuration has it",

@@ -47,6 +47,7 @@ def list_families(snapshot: Snapshot) -> Iterator[Metric]:
     yield _backend_errors(snapshot, places)
     yield _failovers(snapshot, places)
     yield _decisions(snapshot, places)
+    yield _copies(snapshot, places)
     yield from _rollouts(snapshot)
     yield from _configuration(snapshot)
     yield from _processes(snapshot)
@@ -126,6 +127,17 @@ def _decisions(snapshot: Snapshot, places: Places) -> Metric:
             key = (route, arm, answer.reason)
             counts[key] = counts.get(key, 0) + count
     return _fill(_counter(catalogue.DECISIONS), counts.items())
+
+
+def _copies(snapshot: Snapshot, places: Places) -> Metric:
+    counts: dict[tuple[str, str, str, str], int] = {}
+    if snapshot.table is not None:
+        counts.update((copies, 0) for copies in series.list_copies(snapshot.table))
+    for (route, path, _), figures in places.items():
+        for (result, reason), count in figures.copies.items():
+            key = (route, path, result, reason)
+            counts[key] = counts.get(key, 0) + count
+    return _fill(_counter(catalogue.SHADOW), counts.items())
 
 
 def _begun(snapshot: Snapshot, places: Places) -> Places:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import compress
 
 from gateway.core.decision import held_by
+from gateway.core.figures import COMPARED
 from gateway.core.types import Arm, Cohort, MissingKey, Rollout, Route, Table
 
 BOTH_ARMS = (Arm.BASELINE, Arm.CANDIDATE)
@@ -55,6 +56,13 @@ def list_failovers(table: Table) -> Iterator[tuple[str, str]]:
         if route.failover is not None:
             yield from ((route.name, kind) for kind in sorted(route.failover.kinds))
             yield from ((route.name, str(status)) for status in sorted(route.failover.statuses))
+
+
+def list_copies(table: Table) -> Iterator[tuple[str, str, str, str]]:
+    """Each route that copies requests with each of its configured paths and what may come of comparing: no reason."""
+    for route in table.routes:
+        if route.shadow is not None:
+            yield from ((route.name, path, result, "") for path in route.paths for result in COMPARED)
 
 
 def _list_reasons(rollout: Rollout, may_override: bool, kept_away: Iterable[str]) -> Iterator[tuple[Arm, str]]:

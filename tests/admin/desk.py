@@ -19,8 +19,10 @@ from gateway.control.conductor import RuleState
 from gateway.control.configuration import Configuration
 from gateway.control.figures import Batch, Figures
 from gateway.control.history import History
+from gateway.control.mismatches import Mismatches
 from gateway.control.notices import Notices
 from gateway.control.overview import Sources, take_snapshot
+from gateway.control.reconciling import Reconciling
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.tracing import Exports
@@ -45,8 +47,12 @@ class Desk:
         self.applies = True
         self.seat = self.roster.joined(0, pid=11, revision="", run=1)
         self.figures = Figures((NOW - timedelta(seconds=UPTIME_SECONDS)).timestamp())
+        self.mismatches = Mismatches()
         self.store = open_store(f"sqlite:{folder / 'crossfade.db'}")
         self.rollouts = Rollouts(self.store, self._publish, lambda: self.now)
+        self.reconciling = Reconciling(
+            folder / "crossfade.db.journal", self.rollouts, self.store.record, lambda: self.now
+        )
         self.configuration = Configuration(source(folder, **env), self.rollouts.publish, lambda _accepted: None)
         self.listening = open_single("127.0.0.1", 0)
         self.url = f"http://{show_address(self.listening)}"
@@ -63,6 +69,8 @@ class Desk:
             rollouts=self.rollouts,
             rules=lambda _name: self.said,
             figures=self.figures,
+            reconciling=self.reconciling,
+            mismatches=self.mismatches,
             store=self.store,
             reload=self.reload,
             snapshot=lambda: take_snapshot(self.sources),
@@ -100,6 +108,7 @@ class Desk:
     def _publish(self, table: Table) -> None:
         self.roster.published(self.roster.newest + 1, table.revision)
         self.figures.adopt(table)
+        self.mismatches.adopt(table, self.now.timestamp())
         if self.applies:
             self.roster.applied(self.seat, self.roster.newest)
 
@@ -175,7 +184,7 @@ def check_reply(document: Any, method: str, path: str, reply: Reply) -> None:
         assert str(reply.status) in operation["responses"], (method, path, reply)
         content = operation["responses"][str(reply.status)]["content"]
     assert reply.content_type in content, (method, path, reply)
-    if reply.content_type.endswith("json") and method != "HEAD":
+    if reply.content_type.endswith(("/json", "+json")) and method != "HEAD":
         schema = {**content[reply.content_type]["schema"], "components": document["components"]}
         Draft202012Validator(schema).validate(reply.json)
 

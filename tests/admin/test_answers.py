@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from gateway.admin.answers import answer_json, show_epoch, show_time
+import pytest
+
+from gateway.admin.answers import answer_json, prefers, show_epoch, show_time
 from gateway.admin.probes import HealthView
 
 
@@ -22,3 +24,19 @@ def test_times_are_rfc_3339_in_utc() -> None:
 
     assert show_time(at) == "2026-01-02T01:04:05.678Z"
     assert show_epoch(0) == "1970-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_preferred"),
+    [
+        ("text/markdown", True),
+        ("application/json;q=0.5, Text/Markdown; charset=utf-8", True),
+        ("*/*", False),
+        ("text/*", False),
+        ("", False),
+        ("text/markdown;q=0, application/json", False),
+    ],
+)
+def test_another_media_type_is_for_who_names_it(accept: str, is_preferred: bool) -> None:
+    """Programs that take anything get JSON."""
+    assert prefers(accept, "text/markdown") is is_preferred

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.admin.incidents import prefers_markdown
 from gateway.control.postmortem import render_incident
 from gateway.store import Store
 from tests.admin.desk import desk
@@ -92,19 +91,3 @@ async def test_an_unknown_incident_is_404(tmp_path: Path, name: str) -> None:
     """Whatever it is called."""
     async with desk(tmp_path) as (_, client):
         assert (await client.get(f"/api/v1/incidents/{name}")).status == 404
-
-
-@pytest.mark.parametrize(
-    ("accept", "is_preferred"),
-    [
-        ("text/markdown", True),
-        ("application/json;q=0.5, Text/Markdown; charset=utf-8", True),
-        ("*/*", False),
-        ("text/*", False),
-        ("", False),
-        ("text/markdown;q=0, application/json", False),
-    ],
-)
-def test_markdown_is_for_who_names_it(accept: str, is_preferred: bool) -> None:
-    """Programs that take anything get JSON."""
-    assert prefers_markdown(accept) is is_preferred

@@ -26,8 +26,10 @@ POST /api/v1/rollouts/{name}/resume
 POST /api/v1/rollouts/{name}/promote
 POST /api/v1/rollouts/{name}/step-back
 POST /api/v1/rollouts/{name}/rollback
+POST /api/v1/rollouts/{name}/reconcile
 GET /api/v1/paths
 GET /api/v1/series
+GET /api/v1/mismatches
 GET /api/v1/events
 GET /api/v1/incidents
 GET /api/v1/incidents/{id}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.control.figures import Batch, Figures
 from gateway.control.history import History
 from gateway.control.incidents import MOST_PATHS, Incidents, look_back, rank
+from gateway.control.mismatches import Mismatches
 from gateway.control.samples import Samples
 from gateway.core.failures import FailedRequest
 from gateway.store.records import Incident
@@ -29,8 +31,12 @@ class Scene:
 
     def __init__(self) -> None:
         self.figures = Figures(AT - 3600)
-        self.samples, self.history = Samples(), History()
-        self.incidents = Incidents(self.figures, self.samples, self.history, lambda: AT, lambda: AT)
+        self.samples, self.mismatches, self.history = Samples(), Mismatches(), History()
+        self.start(lambda: AT)
+
+    def start(self, now: Callable[[], float]) -> None:
+        """By a clock."""
+        self.incidents = Incidents(self.figures, self.samples, self.mismatches, self.history, now, lambda: AT)
 
     def count(self, ago: float, *reported: Any) -> None:
         self.figures.record(Batch(1, self.figures.last_of(1) + 1, AT - ago, reported))
@@ -158,7 +164,7 @@ def test_a_ranking_is_bounded_and_has_no_path_twice(shares: list[tuple[int, int]
 async def test_no_figure_reaches_behind_the_last_start() -> None:
     """What happened before it, perhaps another incident, led to nothing now; the two clocks need not agree."""
     scene = Scene()
-    scene.incidents = Incidents(scene.figures, scene.samples, scene.history, lambda: AT + 5000.4, lambda: AT)
+    scene.start(lambda: AT + 5000.4)
     scene.count(31, counted("/orders/{id}", "candidate", [1] * 99, route="orders", errors=99))
     scene.count(29, counted("/orders/{id}", "candidate", [100] * 4, route="orders", errors=3))
     scene.samples.take([FailedRequest(AT + 4969, "id-0", "orders", "/orders/{id}", "GET", 502, "reset")])

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.core import types
 from gateway.core.figures import Answer, Exemplar, PathFigures, Subject, duration_bucket
 from gateway.core.histogram import bucket_of
+from gateway.core.shadowing import Compare, Shadow
 from gateway.core.types import Arm, KeyKind, KeySource, MissingKey, Mode
 from gateway.telemetry.snapshot import OPERATOR, RolloutLevel, RuleLevel, Snapshot
 
@@ -58,8 +59,14 @@ def table(
     return types.Table("r1", server, (backend("legacy", 9001), backend("new", 9002, health)), rollouts, routes)
 
 
-def split_route(name: str = "orders", *paths: str, rollout_name: str = "shop") -> types.Route:
-    return types.Route(name, types.Match((f"/{name}/**",)), "legacy", "new", rollout_name, paths)
+def split_route(name: str = "orders", *paths: str, rollout_name: str = "shop", **fields: Any) -> types.Route:
+    return types.Route(name, types.Match((f"/{name}/**",)), "legacy", "new", rollout_name, paths, **fields)
+
+
+def shadow(**compare: Any) -> Shadow:
+    """Ten percent of the reads, compared by status and body, or as is given."""
+    policy = Compare(**{"status": True, "headers": (), **compare})
+    return Shadow(10.0, frozenset({"GET", "HEAD"}), False, 1 << 18, 64, 10.0, policy)
 
 
 def figures(
@@ -115,7 +122,7 @@ def rich_snapshot() -> Snapshot:
             rollout("off", mode=Mode.OFF),
         ),
         (
-            split_route("orders", "/orders/{id}", ODD_PATH),
+            split_route("orders", "/orders/{id}", ODD_PATH, shadow=shadow()),
             split_route("held", "/held", rollout_name="off"),
             types.Route("rest", types.Match(), "legacy"),
         ),
@@ -125,7 +132,12 @@ def rich_snapshot() -> Snapshot:
     totals = {
         subject("orders", "/orders/{id}", Arm.BASELINE): figures(baseline, baseline, client_errors=1),
         subject("orders", "/orders/{id}", Arm.CANDIDATE): figures(
-            candidate, failed, traced=True, errors={"reset": 1}, failovers={"reset": 1}
+            candidate,
+            failed,
+            traced=True,
+            errors={"reset": 1},
+            failovers={"reset": 1},
+            copies={("match", ""): 7, ("mismatch", ""): 2, ("skipped", "body_size"): 1},
         ),
         subject("orders", "/orders/{id}", Arm.CANDIDATE, is_forced=True): figures(("new", "GET", 200, "override")),
         subject("orders", ODD_PATH, Arm.BASELINE): figures(baseline, latency=30.0),

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.core.figures import ERROR_KINDS
+from gateway.core.figures import COMPARED, ERROR_KINDS
 from gateway.telemetry.catalogue import CATALOGUE, LABELS, Metric
 from gateway.telemetry.families import RELOAD_RESULTS, ROLLOUT_STATES, SIDES, WORKER_STATES
 
@@ -36,7 +36,7 @@ def test_every_label_is_explained_and_every_explanation_is_used() -> None:
     [
         ("kind", ERROR_KINDS),
         ("state", (*ROLLOUT_STATES, *WORKER_STATES)),
-        ("result", RELOAD_RESULTS),
+        ("result", (*RELOAD_RESULTS, *COMPARED, "error", "skipped")),
         ("side", SIDES),
     ],
 )

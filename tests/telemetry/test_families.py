@@ -11,7 +11,17 @@ from gateway.core.types import Arm
 from gateway.telemetry.catalogue import CATALOGUE
 from gateway.telemetry.families import ROLLOUT_STATES, list_families
 from gateway.telemetry.snapshot import RolloutLevel, RuleLevel, Snapshot
-from tests.telemetry.scene import TRACE_ID, figures, rich_snapshot, rollout, snapshot, split_route, subject, table
+from tests.telemetry.scene import (
+    TRACE_ID,
+    figures,
+    rich_snapshot,
+    rollout,
+    shadow,
+    snapshot,
+    split_route,
+    subject,
+    table,
+)
 
 SPLIT = ("legacy", "GET", 200, "split")
 
@@ -231,3 +241,27 @@ def test_routes_that_are_gone_keep_what_they_counted() -> None:
     taken = snapshot(table=table(), totals={subject("gone", "/", Arm.BASELINE): figures(SPLIT)})
 
     assert total(taken, "crossfade_requests_total", route="gone") == 1
+
+
+def test_copies_are_counted_by_what_came_of_them() -> None:
+    """By path, result and reason, whichever arm they went to; what may come of comparing starts at 0."""
+    taken = snapshot(
+        table=table((rollout(),), (split_route("orders", "/a", shadow=shadow()), split_route("plain", "/b"))),
+        totals={
+            subject("orders", "/a", "candidate"): figures(copies={("mismatch", ""): 2, ("skipped", "breaker"): 1}),
+            subject("orders", "/a", "baseline"): figures(copies={("skipped", "breaker"): 3}),
+            subject("orders", "/seen", "candidate"): figures(copies={("error", "timeout"): 1}),
+        },
+    )
+    counts = {
+        (labels["path"], labels["result"], labels["reason"]): value
+        for labels, value in ((dict(key), count) for key, count in samples(taken, "crossfade_shadow_total").items())
+    }
+
+    assert counts == {
+        ("/a", "match", ""): 0,
+        ("/a", "mismatch", ""): 2,
+        ("/a", "noise", ""): 0,
+        ("/a", "skipped", "breaker"): 4,
+        ("/seen", "error", "timeout"): 1,
+    }
