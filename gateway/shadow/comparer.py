@@ -46,7 +46,7 @@ from gateway.shadow.redaction import Redaction
 PATIENCE_SECONDS: Final = 60.0
 """How long a pair waits for twins at most."""
 
-WAITING_LIMIT: Final = 256
+WAITING_LIMIT: Final = 1_024
 """So many pairs wait on a path; when another one comes, the first need not wait any longer."""
 
 ALL_WAITING_LIMIT: Final = 16_384
@@ -72,21 +72,24 @@ class Comparer:
         """Pairs, on all paths together."""
 
     def adopt(self, table: Table) -> None:
-        """Compare by this table. A route whose policy has changed begins anew; pairs of other routes are dropped."""
-        former, self._routes = self._routes, {}
-        for route in table.routes:
-            if route.shadow is None:
-                continue
-            policy = route.shadow.compare
-            kept = former.pop(route.name, None)
-            if kept is not None and kept.policy != policy:
-                self._judge_all(kept, inf)
-                kept = None
-                self._known.pop(route.name, None)
-            self._routes[route.name] = kept or _Route(route.name, policy, self._known.pop(route.name, ()))
-        for gone in former.values():
-            self._judge_all(gone, inf)
+        """Compare by this table. A route whose policy has changed begins anew; pairs of other routes are dropped.
+
+        What waited on a route that is gone or begins anew is judged by what was known. A table that can't be adopted
+        changes nothing.
+        """
+        policies = {route.name: route.shadow.compare for route in table.routes if route.shadow is not None}
+        routes = {name: self._take_over(name, policy) for name, policy in policies.items()}
+        for name, former in self._routes.items():
+            if routes.get(name) is not former:
+                self._judge_all(former, inf)
+        self._routes = routes
         self._known.clear()
+
+    def _take_over(self, name: str, policy: Compare) -> _Route:
+        former = self._routes.get(name)
+        if former is None:
+            return _Route(name, policy, self._known.get(name, ()))
+        return former if former.policy == policy else _Route(name, policy)
 
     def learn(self, tallies: Iterable[PathTally]) -> None:
         """Take this for all that was found until the last `take_tallies`, also of routes that it does not name."""
@@ -189,7 +192,7 @@ class Comparer:
 class _Route:
     """What is found on the paths of one route, under one policy."""
 
-    def __init__(self, name: str, policy: Compare, known: Iterable[PathTally]) -> None:
+    def __init__(self, name: str, policy: Compare, known: Iterable[PathTally] = ()) -> None:
         self.name = name
         self.policy = policy
         self.redaction = Redaction(policy)

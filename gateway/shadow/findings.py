@@ -18,8 +18,8 @@ from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.core.templates import OTHER
 
 _LOOKS: Final = 32
-"""A field is judged again when its differences have grown by one part in so many: a judgement costs some 20 µs, and
-whoever looks less often is not misled more often."""
+"""A field is judged again when its differences, or its twins', have grown by one part in so many: a close judgement
+takes over a millisecond, and whoever looks less often is not misled more often."""
 
 Key = tuple[str, str]
 """A field, and the kind of its difference."""
@@ -36,7 +36,7 @@ class Waiting(NamedTuple):
 class Finding:
     """One field that differs in one kind."""
 
-    __slots__ = ("_looks_at", "fresh", "key", "total", "was_noise")
+    __slots__ = ("_next_count", "_next_noisy", "fresh", "key", "total", "was_noise")
 
     def __init__(self, key: Key, total: FieldTally) -> None:
         self.key = key
@@ -45,7 +45,8 @@ class Finding:
         """What came since it was taken last."""
         self.was_noise = False
         """By the last judgement."""
-        self._looks_at = 0
+        self._next_count = self._next_noisy = 0
+        """What there has to be before it is looked at again."""
 
     def note(self, time: float) -> None:
         """A pair of baseline and candidate differed so."""
@@ -77,14 +78,16 @@ class Finding:
 
     def judge(self, path: PathTally) -> bool:
         """Whether it is noise, by what is known of its path."""
-        if self.total.count >= self._looks_at:
+        count, noisy = self.total.count, self.total.noisy
+        if count >= self._next_count or noisy >= self._next_noisy:
             self.was_noise = is_noise(path, *self.key)
-            self._looks_at = self.total.count + max(1, self.total.count // _LOOKS)
+            self._next_count = count + max(1, count // _LOOKS)
+            self._next_noisy = noisy + max(1, noisy // _LOOKS)
         return self.was_noise
 
     def reconsider(self) -> None:
-        """Judge it anew when it is asked for next: something else than its count has changed."""
-        self._looks_at = 0
+        """Judge it anew when it is asked for next: something else than its own tally has changed."""
+        self._next_count = 0
 
 
 class Findings:
@@ -139,15 +142,15 @@ class Findings:
         self._fresh.twins += 1
         for finding in found:
             finding.note_twin()
-            self._reconsider(*finding.key)
             if finding.total.noisy == 1:
-                self.shuffled = _list_shuffled(self.total)
+                self._note_noisy(*finding.key)
 
-    def _reconsider(self, field: str, kind: str) -> None:
-        for each in (kind, mirror(kind)):
-            finding = self._findings.get((field, each)) if each is not None else None
-            if finding is not None:
-                finding.reconsider()
+    def _note_noisy(self, field: str, kind: str) -> None:
+        """It is the first time: this bears on more than the field's own rate."""
+        self.shuffled = _list_shuffled(self.total)
+        mirrored = self._findings.get((field, mirror(kind) or kind))
+        if mirrored is not None:
+            mirrored.reconsider()
 
     def judge(self, found: Iterable[Finding]) -> bool:
         """Whether a pair that differs in these is a mismatch. Those that count are noted."""
