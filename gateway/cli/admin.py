@@ -7,7 +7,7 @@ import getpass
 import os
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ _UNPROCESSABLE = 422
 _ADDRESS = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 
 Shape = TypeVar("Shape")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,18 @@ class Admin:
         accept: str = "application/json",
     ) -> bytes:
         headers = {**self._headers(body), "Accept": accept}
+        return self._check(*self._ask(self._fetch(method, path, query, body, headers)))
+
+    def pour(self, path: str, body: object, take: Callable[[bytes], None]) -> None:
+        """Ask for something that is told line by line, for as long as it takes; ``take`` gets each line of JSON."""
+        content = _encode(body)
+        refused = self._ask(self._pour(path, content, self._headers(content), take))
+        if refused is not None:
+            self._check(*refused)
+
+    def _ask(self, asking: Coroutine[None, None, Found]) -> Found:
         try:
-            is_ours, status, kind, content = asyncio.run(self._fetch(method, path, query, body, headers))
+            return asyncio.run(asking)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise CommandError(
                 f"--admin {show(self.url)} is not a URL of http or https; write {advise_url(self.url)}"
@@ -72,6 +83,9 @@ class Admin:
             raise CommandError(
                 f"no gateway answers at {self.url} ({_reason_of(error)}); choose another with --admin URL"
             ) from None
+
+    def _check(self, is_ours: bool, status: int, kind: str, content: bytes) -> bytes:
+        """The content of a good answer."""
         if not is_ours or "json" not in kind:
             raise CommandError(
                 f"what answers at {self.url} is not Crossfade's admin API; choose another with --admin URL"
@@ -79,6 +93,22 @@ class Admin:
         if status >= _FIRST_ERROR:
             raise CommandError(self._explain(status, content))
         return content
+
+    async def _pour(
+        self, path: str, body: bytes, headers: dict[str, str], take: Callable[[bytes], None]
+    ) -> tuple[bool, int, str, bytes] | None:
+        """None when every line was taken; else the answer that is none of those."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            session.post(self.url.rstrip("/") + path, data=body, allow_redirects=False) as response,
+        ):
+            is_ours, kind = ADMIN_HEADER in response.headers, response.content_type
+            if not is_ours or response.status >= _FIRST_ERROR or "ndjson" not in kind:
+                return is_ours, response.status, kind, await response.read()
+            async for line in response.content:
+                take(line.rstrip(b"\n"))
+        return None
 
     async def _fetch(
         self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None, headers: dict[str, str]

@@ -35,6 +35,7 @@ COMMANDS = {
     "unset": "Give a rollout back to the file or its plan.",
     "events": "Who or what changed what, when and why.",
     "incidents": "The records of rollbacks.",
+    "reconcile": "Replay onto the baseline what only the candidate took.",
     "simulate": "What a rollout's plan and guard would do, on synthetic traffic.",
     "schema": "Print the JSON Schema of the configuration.",
     "demo": "Watch a rollout between two demo backends.",

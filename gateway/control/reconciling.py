@@ -1,0 +1,122 @@
+"""Reconciling: after a rollback the baseline gets the writes that the candidate alone took.
+
+One run at a time for each rollout. What a run has done is marked on the disk before anybody hears of it
+(`gateway.journal.marks`), so the next one goes on where this one ended, however it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.control.replay import Begin, Emit, End, Line, Replay, Wish
+from gateway.core.lifecycle import is_live
+from gateway.core.types import Arm
+from gateway.errors import StoreUnavailable, WrongAction
+from gateway.journal.backlog import Backlog
+from gateway.store.records import NewEvent
+
+if TYPE_CHECKING:
+    from gateway.control.rollouts import Rollouts
+    from gateway.core.types import Rollout, Table
+    from gateway.store.records import Actor
+
+log = structlog.get_logger()
+
+Record = Callable[[NewEvent], Awaitable[object]]
+
+
+class Reconciling:
+    """See the module. ``record`` adds to the audit log, ``now`` is the clock that the journal is written by."""
+
+    def __init__(self, journal: Path, rollouts: Rollouts, record: Record, now: Callable[[], datetime]) -> None:
+        self._journal = journal
+        self._rollouts = rollouts
+        self._record = record
+        self._now = now
+        self._running: set[str] = set()
+
+    async def run(self, rollout: str, wish: Wish, actor: Actor, emit: Emit) -> End:
+        """Replay what the journal holds of a rollout; ``emit`` gets every line but the last, which is returned.
+
+        What ``emit`` raises, a ConnectionError or a TimeoutError, ends the run after what is under way: nobody listens.
+        Raises `UnknownRollout`, `WrongAction` while another run is under way, and OSError when the journal can't be
+        read.
+        """
+        self._rollouts.state(rollout)
+        if rollout in self._running:
+            raise WrongAction(f"`{rollout}` is being reconciled already")
+        self._running.add(rollout)
+        try:
+            return await self._run(rollout, wish, actor, emit)
+        finally:
+            self._running.discard(rollout)
+
+    async def _run(self, rollout: str, wish: Wish, actor: Actor, emit: Emit) -> End:
+        table = self._rollouts.table
+        assert table is not None  # noqa: S101 - there is one when there are rollouts
+        backlog = Backlog(self._journal, rollout, wish.since_ns)
+        replay = Replay(backlog, table, wish, lambda: int(self._now().timestamp() * 1e9))
+
+        async def tell(line: Line) -> None:
+            try:
+                await emit(line)
+            except (ConnectionError, TimeoutError):
+                replay.stop("nobody listens any more")
+
+        await asyncio.to_thread(backlog.survey)
+        await tell(_begin(rollout, table, backlog, wish))
+        try:
+            end = await replay.run(tell)
+        finally:
+            backlog.marks.close()
+        if not wish.dry_run:
+            await self._conclude(rollout, table, backlog, end, actor)
+        return end
+
+    async def _conclude(self, rollout: str, table: Table, backlog: Backlog, end: End, actor: Actor) -> None:
+        """Make room in the journal, and tell the audit log."""
+        try:
+            await asyncio.to_thread(backlog.prune)
+        except OSError as error:
+            log.warning("journal_not_pruned", rollout=rollout, reason=error.strerror or str(error))
+        event = NewEvent(
+            time=self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            rollout=rollout,
+            kind="reconcile",
+            actor=actor,
+            before=None,
+            after=None,
+            reason=end.stopped or "the baseline was sent what the candidate alone had taken",
+            inputs={name: getattr(end, name) for name in ("applied", "refused", "failed", "skipped", "left")},
+            revision=table.revision,
+        )
+        try:
+            await self._record(event)
+        except StoreUnavailable as error:
+            log.warning("event_lost", kind=event.kind, reason=str(error))
+
+
+def _begin(rollout: str, table: Table, backlog: Backlog, wish: Wish) -> Begin:
+    return Begin(
+        rollout=rollout,
+        total=backlog.open,
+        skipped=backlog.done,
+        unreadable=[
+            f"{each.path.parent.name}/{each.path.name}: {each.lost_bytes} bytes from {each.offset_bytes} on"
+            for each in backlog.damages
+        ],
+        is_live=any(may_answer(each) for each in table.rollouts if each.name == rollout),
+        dry_run=wish.dry_run,
+    )
+
+
+def may_answer(rollout: Rollout) -> bool:
+    """Whether the candidate answers anyone under a rollout as it is in force."""
+    is_open = rollout.percent > 0 or any(cohort.arm is Arm.CANDIDATE or cohort.percent for cohort in rollout.cohorts)
+    return is_live(rollout) and rollout.held is None and is_open
