@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 1.0
 """Beyond the time that a copy may take, before one that waits for it goes all the same."""
 
+COMPARER_BUSY: Final = "comparer_busy"
+"""The reason where nobody could take the two answers."""
+
 _Outcome = tuple[str, str]
 """Result and reason."""
 
@@ -158,7 +161,7 @@ class Copies:
             return None
         if tee.lack is not None:
             return _skipped(tee.lack)
-        return None if self._means.pairs.has_room else _skipped("comparer_busy")
+        return None if self._means.pairs.has_room else _skipped(COMPARER_BUSY)
 
     def _send(self, exchange: Exchange, tee: Tee, plan: _Plan, *, is_write: bool) -> _Outcome | None:
         decision = exchange.decision
@@ -214,7 +217,7 @@ class Copies:
             self._means.journaling.note_taken(exchange)
         outcome = _judge(copy, exchange, tee)
         if outcome is None and not self._means.pairs.offer(_pair(copy, exchange, tee, is_twin=False)):
-            outcome = _skipped("comparer_busy")
+            outcome = _skipped(COMPARER_BUSY)
         if outcome is not None:
             self._count(exchange, outcome)
         self._let_go(tee)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.control.configuration import Source
     from gateway.proxy.listener import TlsFiles
+    from gateway.proxy.order import Order
     from gateway.runtime.clock import SteadyClock
     from gateway.runtime.keepsake import Keepsake
     from gateway.runtime.ledger import Ledger
@@ -46,6 +47,8 @@ class Inheritance:
     log_turns: Turns
     clock: SteadyClock
     """Of the figures."""
+    order: Order
+    """Of the workers' copies."""
 
     def keep_slot(self, slot: int) -> None:
         """In worker ``slot``: close everything that is another process's."""
@@ -57,7 +60,6 @@ class Inheritance:
     def keep_control(self) -> None:
         """In the controller: close everything that is the workers' and the comparer's."""
         self.close_doors()
-
         close_all([self.pairs])
 
     def keep_comparing(self) -> None:

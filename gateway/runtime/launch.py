@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from gateway.control.configuration import Source
 from gateway.proxy.listener import TlsFiles
+from gateway.proxy.order import Order
 from gateway.runtime.clock import SteadyClock
+from gateway.runtime.comparer import run_comparer
 from gateway.runtime.controller import run_controller
 from gateway.runtime.inheritance import Door, Inheritance, close_all
 from gateway.runtime.keepsake import Keepsake, Kept
@@ -41,7 +43,7 @@ def run_gateway(path: Path, env: Mapping[str, str]) -> int:
     inheritance = inherit(path.absolute(), env)
     logs.set_up()
     logs.name_process("master")
-    master = Master(inheritance, run_controller, run_worker)
+    master = Master(inheritance, run_controller, run_worker, run_comparer)
     gc.collect()
     gc.freeze()  # what is there now is shared with the children, and stays so as long as no collection touches it
     return master.run()
@@ -72,6 +74,7 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
         Ledger(clock.now()),
         Turns(),
         clock,
+        Order(slots),
     )
 
 

@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING
 import structlog
 import uvloop
 
+from gateway.journal.segments import journal_of
+from gateway.journal.writer import JournalWriter
+from gateway.proxy.copying import COMPARER_BUSY
+from gateway.proxy.journaling import Journaling
 from gateway.proxy.listener import Listener
+from gateway.proxy.order import Tickets
 from gateway.proxy.plane import DataPlane
 from gateway.runtime.link import NewTable, Status
+from gateway.runtime.pairing import PairSender
 from gateway.runtime.process import release_signals
 from gateway.runtime.uplink import Uplink
 
@@ -51,11 +57,18 @@ class Worker:
     """A data plane, and the link that tells it by which table to serve. Made within a running loop."""
 
     def __init__(self, inheritance: Inheritance, slot: int) -> None:
+        self._pairs = PairSender(inheritance.pairs.getsockname(), self._lose_pairs)
+        journal = JournalWriter(journal_of(inheritance.source.started_with.store), slot, asyncio.get_running_loop())
         self._plane = DataPlane(
-            [Listener(door.sockets[slot], door.tls) for door in inheritance.doors], inheritance.log_turns
+            [Listener(door.sockets[slot], door.tls) for door in inheritance.doors],
+            inheritance.log_turns,
+            self._pairs,
+            Tickets(inheritance.order, slot),
+            Journaling(journal, inheritance.clock.now),
         )
         self._uplink = Uplink(inheritance.link.getsockname(), slot, self._arrive)
         inheritance.link.close()
+        inheritance.pairs.close()
         self._newest: NewTable | None = None
         self._served: NewTable | None = None
         self._arrived = asyncio.Event()
@@ -65,7 +78,9 @@ class Worker:
         """Serve until SIGTERM, then drain; 0 when all went well."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
         release_signals()
-        tasks = [asyncio.ensure_future(body) for body in (self._uplink.run(), self._report_on(), self._adopt_tables())]
+        self._sending = asyncio.ensure_future(self._pairs.run())
+        bodies = (self._sending, self._uplink.run(), self._report_on(), self._adopt_tables())
+        tasks = [asyncio.ensure_future(body) for body in bodies]
         stop = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({*tasks, stop}, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
@@ -78,6 +93,16 @@ class Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._uplink.close()
         return 0
+
+    async def _end_sending(self) -> None:
+        self._sending.cancel()
+        await asyncio.wait([self._sending])
+        await self._pairs.close()
+
+    def _lose_pairs(self, route: str, path: str, count: int) -> None:
+        """Pairs were on their way to the comparer when it went."""
+        for _ in range(count):
+            self._plane.counters.count_copy(route, path, "skipped", COMPARER_BUSY)
 
     def _arrive(self, table: NewTable) -> None:
         self._newest = table
@@ -144,6 +169,7 @@ class Worker:
         log.info("worker_draining", drain_seconds=seconds)
         self._report()
         cut = await self._plane.drain(seconds)
+        await self._end_sending()
         self._uplink.send_traced(self._plane.traced.take())
         await self._uplink.flush_counts(self._plane.counters.take, FLUSH_SECONDS)
         log.info("worker_stopped", requests_cut=cut)
