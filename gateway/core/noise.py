@@ -30,6 +30,9 @@ ALPHA: Final = 0.001
 FIELDS_LIMIT: Final = 200
 """So many fields, by kind, are told apart on a path; those after them are ``{other}``."""
 
+FIELD_LENGTH: Final = 500
+"""Characters. A field with a longer name is among ``{other}``."""
+
 TWINS_NEEDED: Final = 10
 """Before a path has had so many, what its fields are is not known well enough to tell. A field that differs every other
 time has been seen to do so by then but once in a thousand paths."""

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from gateway.core.noise import FIELDS_LIMIT, TWINS_NEEDED, is_noise, mirror
+from gateway.core.jsonpaths import check_path
+from gateway.core.noise import FIELD_LENGTH, FIELDS_LIMIT, TWINS_NEEDED, is_noise, mirror
 from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.core.templates import OTHER
 
@@ -91,7 +92,9 @@ class Finding:
 
 
 class Findings:
-    """See the module. At most `FIELDS_LIMIT` fields, by kind, are told apart; what comes after them is ``{other}``."""
+    """See the module. At most `FIELDS_LIMIT` fields, by kind, are told apart; ``{other}`` is what comes after them, and
+    what has a longer name than `FIELD_LENGTH`.
+    """
 
     def __init__(self, route: str, path: str) -> None:
         self.total = PathTally(route, path)
@@ -124,7 +127,7 @@ class Findings:
         if finding is not None:
             return finding
         fields = self.total.fields
-        if key not in fields and len(fields) >= FIELDS_LIMIT and key[0] != OTHER:
+        if key not in fields and key[0] != OTHER and (len(fields) >= FIELDS_LIMIT or len(key[0]) > FIELD_LENGTH):
             return self.find((OTHER, key[1]))
         finding = self._findings[key] = Finding(key, fields.setdefault(key, FieldTally()))
         return finding
@@ -174,9 +177,18 @@ class Findings:
 
 
 def _list_shuffled(path: PathTally) -> tuple[str, ...]:
-    return tuple(
-        field for (field, kind), tally in path.fields.items() if kind == "order" and tally.noisy and field != OTHER
-    )
+    """In the order in which they were found; without those that no rule could name."""
+    orders = (field for (field, kind), tally in path.fields.items() if kind == "order" and tally.noisy)
+    return tuple(field for field in orders if _can_be_named(field))
+
+
+def _can_be_named(field: str) -> bool:
+    """Whether it is a JSONPath: ``{other}`` is none, nor is what has half a character in it."""
+    try:
+        check_path(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _add(total: PathTally, tally: PathTally) -> None:

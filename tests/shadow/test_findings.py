@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.noise import FIELDS_LIMIT, TWINS_NEEDED, is_noise
+from gateway.core.noise import FIELD_LENGTH, FIELDS_LIMIT, TWINS_NEEDED, is_noise
 from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.shadow.findings import Findings
 
@@ -141,10 +141,18 @@ def test_fields_without_end_share_a_place() -> None:
     assert tally.fields["{other}", "value"].count == FIELDS_LIMIT + 50 - FIELDS_LIMIT // 2
 
 
-def test_arrays_that_the_baseline_shuffles_are_named() -> None:
-    """By the twins that differ in order alone; a field that stands for many is not among them."""
+def test_a_name_without_end_is_not_kept() -> None:
+    """Whoever answers with a member of a megabyte's name takes no megabyte."""
     findings = Findings("orders", "/orders")
-    note_twins(findings, 1, ("$.items", "order"), ("{other}", "order"), TIME)
+    note(findings, (f"$['{'x' * FIELD_LENGTH}']", "extra"))
+
+    assert set(findings.total.fields) == {("{other}", "extra")}
+
+
+def test_arrays_that_the_baseline_shuffles_are_named() -> None:
+    """By the twins that differ in order alone; what no JSONPath names can't be compared without order."""
+    findings = Findings("orders", "/orders")
+    note_twins(findings, 1, ("$.items", "order"), ("{other}", "order"), ("$['\\ud800']", "order"), TIME)
 
     assert findings.shuffled == ("$.items",)
 
