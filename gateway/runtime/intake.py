@@ -48,12 +48,13 @@ class Intake:
     """The server of workers' pairs. ``take`` compares one; what it raises is logged."""
 
     def __init__(self, take: Callable[[Pair], None]) -> None:
+        self.waiting_bytes = 0
+        self.is_full = False
+        """Whether nothing more is to be read now."""
         self._take = take
         self._server: asyncio.Server | None = None
         self._sources: set[Source] = set()
         self._waiting: deque[tuple[Source, bytes]] = deque()
-        self._waiting_bytes = 0
-        self._is_full = False
         self._is_working = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -78,9 +79,9 @@ class Intake:
     def put(self, source: Source, payload: bytes) -> None:
         """Queue what a worker sent."""
         self._waiting.append((source, payload))
-        self._waiting_bytes += len(payload)
-        if self._waiting_bytes >= FULL_BYTES and not self._is_full:
-            self._is_full = True
+        self.waiting_bytes += len(payload)
+        if self.waiting_bytes >= FULL_BYTES and not self.is_full:
+            self.is_full = True
             for each in self._sources:
                 each.pause()
         if not self._is_working:
@@ -97,22 +98,17 @@ class Intake:
         self._sources.discard(source)
         self._note_idle()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether nothing more is to be read now."""
-        return self._is_full
-
     def _work(self) -> None:
         """One slice."""
         end = monotonic() + SLICE_SECONDS
         while self._waiting:
             source, payload = self._waiting.popleft()
-            self._waiting_bytes -= len(payload)
+            self.waiting_bytes -= len(payload)
             self._compare(source, payload)
             if monotonic() >= end:
                 break
-        if self._is_full and self._waiting_bytes <= LOW_BYTES:
-            self._is_full = False
+        if self.is_full and self.waiting_bytes <= LOW_BYTES:
+            self.is_full = False
             for each in self._sources:
                 each.resume()
         self._is_working = bool(self._waiting)

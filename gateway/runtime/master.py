@@ -4,7 +4,8 @@ It has no event loop and does no other work, so that nothing in it can fail: it 
 dies (SIGCHLD), someone asks it to end (SIGTERM, SIGINT) or to reload (SIGHUP), or a restart is due.
 
 The end: no new connections, workers finish what is under way (``server.timeouts.drain``), who is late is killed, then
-the controller ends, so that the admin API answers to the last. A second SIGTERM or SIGINT kills without waiting.
+the comparer compares what is left, then the controller ends, so that the admin API answers to the last. A second
+SIGTERM or SIGINT kills without waiting.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ DRAIN_MARGIN_SECONDS = 2.0
 CONTROLLER_STOP_SECONDS = 3.0
 """It has nothing to drain but a call or two."""
 
+COMPARER_STOP_SECONDS = 3.0
+"""It has a second for what is left, and one for the controller to hear of it."""
+
 IDLE_SECONDS = 3600.0
 """How long to sleep when nothing is due; a signal ends it at once."""
 
@@ -58,18 +62,20 @@ class Child:
 
 
 class Master:
-    """The process that `crossfade run` becomes; ``controller`` and ``worker`` are what its children do."""
+    """The process that `crossfade run` becomes; ``controller``, ``worker`` and ``comparer``: its children's lives."""
 
     def __init__(
         self,
         inheritance: Inheritance,
         controller: Callable[[Inheritance], int],
         worker: Callable[[Inheritance, int], int],
+        comparer: Callable[[Inheritance], int],
     ) -> None:
         self._inheritance = inheritance
         self._controller = Child("controller", partial(controller, inheritance))
         self._workers = [Child(f"w{slot}", partial(worker, inheritance, slot)) for slot in range(inheritance.slots)]
-        self._children = [self._controller, *self._workers]
+        self._comparer = Child("comparer", partial(comparer, inheritance))
+        self._children = [self._controller, *self._workers, self._comparer]
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; returns the exit status."""
@@ -121,6 +127,7 @@ class Master:
         drain_seconds = kept.drain_seconds if kept else 0.0
         self._inheritance.close_doors()
         self._end_all(self._workers, drain_seconds + DRAIN_MARGIN_SECONDS)
+        self._end_all([self._comparer], COMPARER_STOP_SECONDS)
         self._end_all([self._controller], CONTROLLER_STOP_SECONDS)
         self._inheritance.close()
 

@@ -148,3 +148,19 @@ def test_a_pid_that_comes_again_is_another_worker() -> None:
     roster.lost(roster.joined(0, former.pid, "", run=99), {"link": 1})
 
     assert roster.dropped() == {"link": 4}
+
+
+def test_nobody_waits_for_the_comparer() -> None:
+    """It serves no user: it is seen, but neither counted among the workers nor missed."""
+    roster = full(2, 5)
+    seat = roster.comparer_joined(4711, "", run=9)
+
+    assert roster.comparer is seat
+    assert roster.lagging() == []
+    assert roster.states() == {"ready": 2, "lagging": 0, "draining": 0, "missing": 0}
+    successor = roster.comparer_joined(4712, "", run=10)
+    roster.left(seat)
+    assert roster.comparer is successor
+    roster.left(successor)
+    assert roster.comparer is None
+    assert roster.lagging() == []

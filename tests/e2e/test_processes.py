@@ -111,7 +111,7 @@ def test_nobody_is_left_when_the_master_is_killed(start_gateway: Start, nginx: S
     while any(is_alive(pid) for pid in children):
         threading.Event().wait(0.02)
 
-    assert len(children) == 3
+    assert len(children) == 4
 
 
 def is_alive(pid: int) -> bool:

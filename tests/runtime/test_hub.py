@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 
 from gateway.control.roster import Roster
 from gateway.core.failures import FailedRequest
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
+from gateway.core.tallies import PathTally
 from gateway.core.trace_context import TracedRequest
 from gateway.core.types import (
     AccessLog,
@@ -23,19 +25,23 @@ from gateway.core.types import (
     Table,
 )
 from gateway.core.types import Match as RouteMatch
+from gateway.runtime import link
 from gateway.runtime.hub import Hub
 from gateway.runtime.ledger import Ledger
 from gateway.runtime.link import (
+    COMPARER_SLOT,
     Applied,
     Counts,
     Down,
     Failed,
     Frames,
     Hello,
+    Known,
     Message,
     NewTable,
     Recorded,
     Status,
+    Tallied,
     Traced,
     Waiting,
     pack,
@@ -104,7 +110,17 @@ class Room:
         self.traced: list[TracedRequest] = []
         self.failed: list[FailedRequest] = []
         self.recorder = Recorder(self.ledger, lambda: 100.0)
-        self.hub = Hub(self.roster, 100, self.recorder, self.traced.extend, self.failed.extend)
+        self.known = (PathTally("shop", "/a", compared=7),)
+        self.tallied: list[PathTally] = []
+        self.hub = Hub(
+            self.roster,
+            100,
+            self.recorder,
+            self.traced.extend,
+            self.failed.extend,
+            tallied=self.tallied.extend,
+            known=lambda: self.known,
+        )
         self.link = open_link()
 
     async def worker(self) -> Worker:
@@ -266,3 +282,41 @@ async def test_waiting_requests_are_kept_with_the_worker_until_it_says_otherwise
             pass
         assert here.roster.waiting() == {}
         await worker.leave()
+
+
+async def test_a_comparer_hears_what_is_known_before_it_may_tell_anything() -> None:
+    """Then tables as workers do. What it tells is passed on and recorded, once; nobody waits for it."""
+    figures = PathFigures(copies={("match", ""): 3})
+    counts = Counts(1, (Counted(Subject("shop", "/a", "candidate", is_forced=False), figures),))
+    async with room() as made:
+        made.hub.publish(table("one"))
+        for recorded in (0, 1):
+            comparer = await made.worker()
+            await comparer.tell(Hello(COMPARER_SLOT, 4711, "", 7))
+
+            assert await comparer.next_message() == Known(made.known)
+            assert await comparer.next_message() == Recorded(recorded)
+            assert (await comparer.next_table()).table.revision == "one"
+            await comparer.tell(Applied(101), Tallied(made.known), counts)
+            assert await comparer.next_message() == Recorded(1)
+            assert made.roster.comparer is not None
+            assert made.roster.comparer.revision == "one"
+            assert made.roster.lagging() == ["worker 0 is not connected"]
+            assert not made.roster.seats
+            await comparer.leave()
+
+        assert made.tallied == [*made.known, *made.known]
+        (total,) = made.recorder.figures.totals.values()
+        assert total.copies == {("match", ""): 3}
+
+
+async def test_a_comparer_begins_with_nothing_when_what_is_known_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can learn again; without a link it could not even do that."""
+    async with room() as made:
+        made.known = tuple(PathTally("shop", f"/{number}") for number in range(1000))
+        comparer = await made.worker()
+        monkeypatch.setattr(link, "FRAME_LIMIT_BYTES", 1000)
+        await comparer.tell(Hello(COMPARER_SLOT, 4711, "", 7))
+
+        assert await comparer.next_message() == Recorded(0)
+        await comparer.leave()

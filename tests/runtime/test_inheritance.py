@@ -21,12 +21,24 @@ def test_a_worker_keeps_its_own_sockets_only(tmp_path: Path) -> None:
         assert inheritance.link.fileno() >= 0
 
 
+def test_the_comparer_keeps_where_its_pairs_come_in(tmp_path: Path) -> None:
+    """It serves nobody, and holds neither figures nor configuration."""
+    with inherited(tmp_path) as inheritance:
+        inheritance.keep_comparing()
+
+        assert all(member.fileno() < 0 for door in inheritance.doors for member in door.sockets)
+        assert inheritance.admin.fileno() < 0
+        assert inheritance.pairs.fileno() >= 0
+        assert inheritance.pairs.getsockname() != inheritance.link.getsockname()
+
+
 def test_the_controller_keeps_everything_but_the_workers_sockets(tmp_path: Path) -> None:
     """It answers no traffic."""
     with inherited(tmp_path) as inheritance:
         inheritance.keep_control()
 
         assert all(member.fileno() < 0 for door in inheritance.doors for member in door.sockets)
+        assert inheritance.pairs.fileno() < 0
         assert inheritance.admin.fileno() >= 0
         assert inheritance.keepsake.newest() is not None
 

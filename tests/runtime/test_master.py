@@ -65,38 +65,40 @@ def obedient(diary: Diary, name: str, ignored: int = 0) -> int:
 
 
 def master_of(inheritance: Inheritance, diary: Diary, ignored: int = 0) -> Callable[[], int]:
-    """A master with one controller and two workers who write a diary."""
+    """A master with a controller, a comparer and two workers who write a diary."""
 
     def body() -> int:
         return Master(
             inheritance,
             controller=lambda _inheritance: obedient(diary, "controller"),
             worker=lambda _inheritance, slot: obedient(diary, f"w{slot}", ignored),
+            comparer=lambda _inheritance: obedient(diary, "comparer"),
         ).run()
 
     return body
 
 
 def test_workers_end_first_and_the_controller_last(tmp_path: Path, diary: Diary) -> None:
-    """The admin API answers to the last; the status is 0."""
+    """The comparer hears the last of the workers, the admin API answers to the last; the status is 0."""
     with inherited(tmp_path) as inheritance, child("master", master_of(inheritance, diary)) as pid:
-        diary.read(3)
+        diary.read(4)
         os.kill(pid, signal.SIGTERM)
 
         assert status_of(pid) == 0
-        ends = diary.read(3)
+        ends = diary.read(4)
         assert set(ends[:2]) == {"w0-ended", "w1-ended"}
-        assert ends[2] == "controller-ended"
+        assert ends[2:] == ["comparer-ended", "controller-ended"]
 
 
-def test_a_dead_child_has_a_successor_at_once(tmp_path: Path, diary: Diary) -> None:
-    """Whatever killed it."""
+@pytest.mark.parametrize("name", ["w1", "comparer"])
+def test_a_dead_child_has_a_successor_at_once(tmp_path: Path, diary: Diary, name: str) -> None:
+    """Whatever killed it, and whoever it was."""
     with inherited(tmp_path) as inheritance, child("master", master_of(inheritance, diary)) as pid:
-        victim = next(word for word in diary.read(3) if word.startswith("w1-"))
+        victim = next(word for word in diary.read(4) if word.startswith(f"{name}-"))
         os.kill(int(victim.partition("-")[2]), signal.SIGKILL)
         (successor,) = diary.read(1)
 
-        assert successor.startswith("w1-")
+        assert successor.startswith(f"{name}-")
         assert successor != victim
         os.kill(pid, signal.SIGTERM)
         assert status_of(pid) == 0
@@ -105,7 +107,7 @@ def test_a_dead_child_has_a_successor_at_once(tmp_path: Path, diary: Diary) -> N
 def test_sighup_is_for_the_controller(tmp_path: Path, diary: Diary) -> None:
     """It alone reads configurations."""
     with inherited(tmp_path) as inheritance, child("master", master_of(inheritance, diary)) as pid:
-        diary.read(3)
+        diary.read(4)
         # What the master is sent is not for its own disposition: it waits for it.
         os.kill(pid, signal.SIGHUP)
 
@@ -117,10 +119,10 @@ def test_sighup_is_for_the_controller(tmp_path: Path, diary: Diary) -> None:
 def test_who_loses_patience_is_heard(tmp_path: Path, diary: Diary) -> None:
     """A second signal kills workers that are still busy; the end is in order all the same."""
     with inherited(tmp_path) as inheritance, child("master", master_of(inheritance, diary, ignored=5)) as pid:
-        diary.read(3)
+        diary.read(4)
         os.kill(pid, signal.SIGTERM)
         assert set(diary.read(2)) == {"w0-stayed", "w1-stayed"}
         os.kill(pid, signal.SIGTERM)
 
         assert status_of(pid) == 0
-        assert diary.read(1) == ["controller-ended"]
+        assert diary.read(2) == ["comparer-ended", "controller-ended"]

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.process import FAILED, WATCHED, release_signals, spawn
+from gateway.runtime.process import (
+    FAILED,
+    GIVING_WAY_NICENESS,
+    GIVING_WAY_OOM_SCORE,
+    WATCHED,
+    give_way,
+    release_signals,
+    spawn,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +105,15 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 
     assert os.read(reader, 1) == b""  # end of file: the last holder of the writing end, the grandchild, is gone
     os.close(reader)
+
+
+def test_who_gives_way_is_served_last_and_killed_first() -> None:
+    """When processor time or memory is short, it is not the users who are short of it."""
+
+    def look() -> int:
+        before = os.nice(0)
+        give_way()
+        score = int(Path("/proc/self/oom_score_adj").read_text())
+        return 0 if (os.nice(0) - before, score) == (GIVING_WAY_NICENESS, GIVING_WAY_OOM_SCORE) else 1
+
+    assert status_of(spawn("comparer", look)) == 0

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.core.failures import FailedRequest
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
+from gateway.core.tallies import PathTally
 from gateway.runtime import link
 from gateway.runtime.link import (
     Applied,
@@ -20,9 +21,11 @@ from gateway.runtime.link import (
     Failed,
     Frames,
     Hello,
+    Known,
     NewTable,
     Recorded,
     Status,
+    Tallied,
     Traced,
     Up,
     Waiting,
@@ -40,7 +43,8 @@ class Hub:
     def __init__(self) -> None:
         self.link = open_link()
         self.tables: asyncio.Queue[NewTable] = asyncio.Queue()
-        self.uplink = Uplink(self.link.getsockname(), 3, self.tables.put_nowait)
+        self.learnt: list[tuple[PathTally, ...]] = []
+        self.uplink = Uplink(self.link.getsockname(), 3, self.tables.put_nowait, self.learnt.append)
         self._task = asyncio.create_task(self.uplink.run())
         self._frames = Frames()
         self._heard: list[Up] = []
@@ -329,5 +333,33 @@ async def test_waiting_requests_are_told_while_there_are_any_and_once_more() -> 
 
     heard = [await hub.hear(caller) for _ in range(4)]
     assert heard == [Waiting(ages), Waiting(ages), Waiting({}), Traced((traced_request(),))]
+    caller.close()
+    await hub.close()
+
+
+async def test_what_was_found_is_asked_for_when_what_is_known_was_heard() -> None:
+    """So nothing is told twice or forgotten: what a comparer is told is all that was found until it first tells."""
+    known, found = (PathTally("shop", "/a", compared=7),), (PathTally("shop", "/a", compared=1),)
+    taken: list[str] = []
+
+    def take() -> tuple[PathTally, ...]:
+        taken.append("once")
+        return found
+
+    hub = Hub()
+    hub.uplink.send_tallied(take)
+    caller = await hub.accept()
+    await hub.hear(caller)
+    hub.uplink.send_tallied(take)
+    assert not taken
+
+    await asyncio.get_running_loop().sock_sendall(caller, pack(Known(known)))
+    await hub.greet(caller)
+    assert hub.learnt == [known]
+    hub.uplink.send_tallied(take)
+    assert await hub.hear(caller) == Tallied(found)
+    hub.uplink.send_tallied(lambda: ())
+    hub.uplink.applied(NewTable(7, table("one")))
+    assert await hub.hear(caller) == Applied(7)
     caller.close()
     await hub.close()

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.proxy.listener import TlsFiles
 from gateway.runtime.inheritance import Door, Inheritance
-from gateway.runtime.link import Applied, Frames, Hello, NewTable, Up, pack
+from gateway.runtime.link import Applied, Frames, Hello, Message, NewTable, Up, pack
 from gateway.runtime.process import FAILED
 from gateway.runtime.worker import run_worker
 from tests.runtime.gateways import child, inherited, status_of
@@ -34,8 +34,8 @@ class Controller:
         self._frames = Frames()
         self._heard: list[Up] = []
 
-    def tell(self, message: NewTable) -> None:
-        """Send a table."""
+    def tell(self, message: Message) -> None:
+        """Send a table, or what else there is to say."""
         self._connection.sendall(pack(message))
 
     def hear(self, kind: type[Up]) -> Up:
