@@ -111,7 +111,7 @@ def _traffic_options(command: Callable[..., None]) -> Callable[..., None]:
     "faults",
     multiple=True,
     type=FAULT,
-    help="Of the candidate: errors=5%, latency=3x, path=1, leak=10m; of both arms: both=20%. Repeatable.",
+    help="Of the candidate: errors=5%, latency=3x, path=1, mismatch=1%, leak=10m; of both arms: both=20%. Repeatable.",
 )
 @click.option("--fault-at", type=TIME, help="Since the start; at a random time of a stage, if not said.")
 @click.option("--fault-stage", default=1, show_default=True, type=click.IntRange(1), help="Which stage, from 1.")
@@ -146,7 +146,8 @@ def command(  # noqa: PLR0913 - what a person may say
     """
     table = read_table(path)
     rollout = _find_rollout(table, name)
-    places = list_places([route for route in table.routes if route.rollout == name], paths)
+    routes = [route for route in table.routes if route.rollout == name]
+    places = list_places(routes, paths)
     _check_faults(rollout, faults, fault_stage, len(places))
     scenario = Scenario(
         rollout=rollout,
@@ -157,6 +158,7 @@ def command(  # noqa: PLR0913 - what a person may say
         fault_stage=fault_stage - 1,
         bound_seconds=bound,
         is_approved=approve,
+        shadows={route.name: route.shadow for route in routes if route.shadow is not None},
     )
     if plot is not None:
         check_plotting()

@@ -5,6 +5,7 @@
 | ``errors=5%`` | this share of the candidate's requests fails |
 | ``latency=3x`` | all latencies of the candidate are so many times as long |
 | ``path=1`` | so many paths, whichever, fail wholly on the candidate; all others are well |
+| ``mismatch=1%`` | this share of the candidate's answers differs from the baseline's |
 | ``leak`` or ``leak=10m`` | the candidate's latencies grow: in every such time they double |
 | ``both`` or ``both=20%`` | this share of the requests fails on both arms alike: a shared database is down |
 """
@@ -37,6 +38,7 @@ class FaultKind(StrEnum):
     ERRORS = "errors"
     LATENCY = "latency"
     PATH = "path"
+    MISMATCH = "mismatch"
     LEAK = "leak"
     BOTH = "both"
 
@@ -49,6 +51,8 @@ class Condition(NamedTuple):
     """The factor by which latencies are longer than usual."""
     broken: frozenset[int] = frozenset()
     """The paths, by their number, of which every request fails."""
+    mismatch_rate: float = 0.0
+    """Of copies whose answers are compared."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -69,19 +73,25 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 _USUAL_SIZES: Final = {FaultKind.LEAK: "10m", FaultKind.BOTH: "20%"}
-_SAMPLES: Final = {FaultKind.ERRORS: "errors=5%", FaultKind.LATENCY: "latency=3x", FaultKind.PATH: "path=1"}
+_SAMPLES: Final = {
+    FaultKind.ERRORS: "errors=5%",
+    FaultKind.LATENCY: "latency=3x",
+    FaultKind.PATH: "path=1",
+    FaultKind.MISMATCH: "mismatch=1%",
+}
+_SHARES: Final = frozenset({FaultKind.ERRORS, FaultKind.BOTH, FaultKind.MISMATCH})
 
 
 def parse_fault(text: str) -> Fault:
     """A fault as the module has it. Raises ValueError with what is wrong and what is allowed."""
     name, _, size = text.partition("=")
     if name not in set(FaultKind):
-        raise ValueError(f"{show(text)} is not a fault; write errors=5%, latency=3x, path=1, leak or both")
+        raise ValueError(f"{show(text)} is not a fault; write errors=5%, latency=3x, path=1, mismatch=1%, leak or both")
     kind = FaultKind(name)
     size = size or _USUAL_SIZES.get(kind, "")
     if not size:
         raise ValueError(f"`{kind}` needs a size; write it as {_SAMPLES[kind]}")
-    if kind in {FaultKind.ERRORS, FaultKind.BOTH}:
+    if kind in _SHARES:
         return Fault(kind, parse_percent(size) / 100)
     if kind is FaultKind.LEAK:
         return Fault(kind, _parse_leak(size))
@@ -112,7 +122,7 @@ def pick_broken(faults: Iterable[Fault], paths: int, dice: Random) -> frozenset[
 
 def strike(faults: Iterable[Fault], usual: Condition, broken: frozenset[int], since: float) -> Condition:
     """How the candidate is ``since`` seconds after the faults began."""
-    error_rate, slowness = usual.error_rate, usual.slowness
+    error_rate, slowness, _, mismatch_rate = usual
     for fault in faults:
         if fault.kind in {FaultKind.ERRORS, FaultKind.BOTH}:
             error_rate = max(error_rate, fault.size)
@@ -120,4 +130,6 @@ def strike(faults: Iterable[Fault], usual: Condition, broken: frozenset[int], si
             slowness *= fault.size
         elif fault.kind is FaultKind.LEAK:
             slowness *= 2 ** (floor(since / fault.size * LEAK_STEPS) / LEAK_STEPS)
-    return Condition(error_rate, min(slowness, LARGEST_FACTOR), broken)
+        elif fault.kind is FaultKind.MISMATCH:
+            mismatch_rate = max(mismatch_rate, fault.size)
+    return Condition(error_rate, min(slowness, LARGEST_FACTOR), broken, mismatch_rate)

@@ -4,6 +4,7 @@ Requests arrive independently of each other, so their number on each arm and pat
 arm's error rate; latencies are log-normal. All latencies are known at once: a request that takes three seconds is
 counted in the second in which it began. A key's requests are no more alike than other keys'. Failover and the breaker
 have no part: what they would have spared users is counted as hit, and rules take the candidate's own outcome anyway.
+Requests are copied as their route says, whatever their method; each copy is compared in the second of its request.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from random import Random
 from typing import Final
 
 from gateway.core.figures import Subject
+from gateway.core.shadowing import Shadow
 from gateway.core.types import Arm, Rollout, Route
 from gateway.core.windows import Cell
 from gateway.simulation.chance import spread_arrivals, spread_hits, spread_latencies, spread_places
@@ -77,13 +79,14 @@ def share_of_requests(rollout: Rollout, cohort_percent: float) -> float:
 class Stream:
     """The traffic of one rollout, second by second."""
 
-    def __init__(self, traffic: Traffic, places: Sequence[Place], dice: Random) -> None:
+    def __init__(self, traffic: Traffic, places: Sequence[Place], dice: Random, shadows: Mapping[str, Shadow]) -> None:
         self._traffic = traffic
         self._dice = dice
         self._spread = spread_places(len(places), is_zipf=traffic.is_zipf) if len(places) > 1 else None
         self._subjects = {
             arm: [Subject(route, path, str(arm), is_forced=False) for route, path in places] for arm in Arm
         }
+        self._shadows = {number: shadows[route] for number, (route, _) in enumerate(places) if route in shadows}
 
     def pass_second(self, share: float, conditions: Mapping[Arm, Condition]) -> dict[Subject, Cell]:
         """What is counted in a second in which ``share`` (0 to 1) of the requests takes the candidate."""
@@ -93,7 +96,19 @@ class Stream:
             arrived = spread_arrivals(rate * part).draw(self._dice)
             for place, requests in self._place(arrived):
                 cells[self._subjects[arm][place]] = self._serve(requests, place, conditions[arm])
+        for place, shadow in self._shadows.items():
+            self._compare(cells, place, shadow, conditions[Arm.CANDIDATE].mismatch_rate)
         return cells
+
+    def _compare(self, cells: dict[Subject, Cell], place: int, shadow: Shadow, mismatch_rate: float) -> None:
+        """What came of copies is the candidate's, also where it answers nobody yet."""
+        arms = tuple(Arm) if shadow.both else (Arm.BASELINE,)
+        answered = [cells[subject] for arm in arms if (subject := self._subjects[arm][place]) in cells]
+        compared = spread_hits(sum(cell.requests for cell in answered), shadow.percent / WHOLE).draw(self._dice)
+        if compared:
+            cell = cells.setdefault(self._subjects[Arm.CANDIDATE][place], Cell())
+            cell.compared = compared
+            cell.mismatches = spread_hits(compared, mismatch_rate).draw(self._dice)
 
     def _place(self, arrived: int) -> Iterable[tuple[int, int]]:
         if not arrived:

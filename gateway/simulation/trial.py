@@ -14,7 +14,7 @@ The time in which a rollback cools down is skipped: the candidate has no traffic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, expm1
 from random import Random
 from typing import Final, Literal
@@ -26,6 +26,7 @@ from gateway.core.conducting import Moment, Outcome, broken_quietly, conduct
 from gateway.core.figures import Subject
 from gateway.core.lifecycle import Action, State, Transition
 from gateway.core.plans import QUANTILES, Guard, Query, Webhook
+from gateway.core.shadowing import Shadow
 from gateway.core.types import Arm, Rollout
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
@@ -65,6 +66,8 @@ class Scenario:
     bound_seconds: float | None = None
     """When the simulation ends in any case; None: `usual_bound`."""
     is_approved: bool = True
+    shadows: Mapping[str, Shadow] = field(default_factory=dict)
+    """By route, of those that have one."""
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +138,7 @@ class _Course:
         self._seed = seed
         self._observe = observe
         self._dice = Random(seed)  # noqa: S311 - dice that can be thrown again, nothing secret
-        self._stream = Stream(scenario.traffic, scenario.places, self._dice)
+        self._stream = Stream(scenario.traffic, scenario.places, self._dice, scenario.shadows)
         self._broken = pick_broken(scenario.faults, len(scenario.places), self._dice)
         self._bound = usual_bound(scenario) if scenario.bound_seconds is None else scenario.bound_seconds
         self._watch = Watch(self._rollout, {route for route, _ in scenario.places})

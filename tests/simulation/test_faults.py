@@ -20,6 +20,7 @@ USUAL = Condition(0.002)
         ("path=2", Fault(FaultKind.PATH, 2.0)),
         ("leak", Fault(FaultKind.LEAK, 600.0)),
         ("leak=1h", Fault(FaultKind.LEAK, 3600.0)),
+        ("mismatch=0.1%", Fault(FaultKind.MISMATCH, 0.001)),
         ("both", Fault(FaultKind.BOTH, 0.2)),
         ("both=50%", Fault(FaultKind.BOTH, 0.5)),
     ],
@@ -32,8 +33,9 @@ def test_faults_are_read_as_they_are_written(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fire", "`fire` is not a fault; write errors=5%, latency=3x, path=1, leak or both"),
+        ("fire", "`fire` is not a fault; write errors=5%, latency=3x, path=1, mismatch=1%, leak or both"),
         ("errors", "`errors` needs a size; write it as errors=5%"),
+        ("mismatch", "`mismatch` needs a size; write it as mismatch=1%"),
         ("latency=slow", "`slow` is no size of `latency`; write it as latency=3x"),
         ("path=0", "`0` is no size of `path`; write it as path=1"),
         ("path=1.5", "`1.5` is no size of `path`; write it as path=1"),
@@ -48,7 +50,7 @@ def test_what_is_no_fault_says_what_would_be_one(text: str, message: str) -> Non
     assert str(refused.value) == message
 
 
-@pytest.mark.parametrize("text", ["errors=5%", "latency=3x", "path=2", "leak=10m", "both=0.5%"])
+@pytest.mark.parametrize("text", ["errors=5%", "latency=3x", "path=2", "mismatch=1%", "leak=10m", "both=0.5%"])
 def test_a_fault_is_shown_as_it_is_written(text: str) -> None:
     """So that what a run shows can be typed again."""
     assert str(parse_fault(text)) == text

@@ -36,6 +36,7 @@ def simulate(name: str, *faults: str, minutes: float, hold_minutes: float | None
         faults=tuple(map(parse_fault, faults)),
         fault_at_seconds=60.0,
         bound_seconds=minutes * 60,
+        shadows={route.name: route.shadow for route in table.routes if route.shadow is not None},
     )
     return run_trial(scenario, 1)
 
@@ -84,9 +85,11 @@ def test_the_plan_by_percentage_waits_a_week_after_a_rollback() -> None:
 
 
 def test_a_faster_candidate_passes_where_an_improvement_is_asked_for() -> None:
-    """And one that is as fast as the baseline stays where it is."""
+    """One that is as fast as the baseline stays where it is, and so does one that answers something else."""
     faster = simulate("plan-for-a-faster-candidate", "latency=0.6x", minutes=30, hold_minutes=5)
     alike = simulate("plan-for-a-faster-candidate", minutes=30, hold_minutes=5)
+    other = simulate("plan-for-a-faster-candidate", "latency=0.6x", "mismatch=5%", minutes=30, hold_minutes=5)
 
     assert "stage" in [each.kind for each in faster.happenings]
     assert [each.kind for each in alike.happenings] == ["start"]
+    assert [each.kind for each in other.happenings] == ["start", "fault"]

@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 import pytest
 
+from gateway.core.shadowing import Compare, Shadow
 from gateway.core.types import Arm, Cohort, Condition, Held, KeyKind, KeySource, Match, Rollout, Route
 from gateway.core.windows import Cell
 from gateway.simulation.faults import Condition as ArmCondition
@@ -24,7 +25,7 @@ def route(name: str, *paths: str) -> Route:
 
 def collect(seconds: int, share: float, candidate: ArmCondition = WELL, paths: int = 1) -> dict[Arm, Cell]:
     """What both arms have after so many seconds of 100 requests."""
-    stream = Stream(Traffic(requests_per_second=100), [("r", f"/{number}") for number in range(paths)], Random(1))
+    stream = Stream(Traffic(requests_per_second=100), [("r", f"/{number}") for number in range(paths)], Random(1), {})
     sums = {arm: Cell() for arm in Arm}
     for _ in range(seconds):
         for subject, cell in stream.pass_second(share, {Arm.CANDIDATE: candidate, Arm.BASELINE: WELL}).items():
@@ -62,6 +63,34 @@ def test_a_broken_path_fails_wholly_and_alone() -> None:
     cell = collect(200, 0.5, ArmCondition(0.0, broken=frozenset({3})), paths=20)[Arm.CANDIDATE]
 
     assert cell.error_count / cell.requests == pytest.approx(1 / 20, rel=0.1)
+
+
+@pytest.mark.parametrize(("both", "copied"), [(False, 0.9), (True, 1.0)])
+def test_copies_of_a_route_are_compared(both: bool, copied: float) -> None:
+    """A tenth of what the baseline answers, or of all; of the other route nothing is copied."""
+    shadow = Shadow(10.0, frozenset({"GET"}), both, 0, 1, 1.0, Compare(status=True, headers=()))
+    places = [("a", "/a"), ("b", "/b")]
+    stream = Stream(Traffic(requests_per_second=200), places, Random(1), {"a": shadow})
+    sums = {path: Cell() for path in ("/a", "/b")}
+    for _ in range(500):
+        cells = stream.pass_second(0.1, {Arm.CANDIDATE: ArmCondition(0.0, mismatch_rate=0.2), Arm.BASELINE: WELL})
+        for subject, cell in cells.items():
+            if subject.arm == Arm.CANDIDATE:
+                sums[subject.path].add(cell)
+
+    assert sums["/a"].compared == pytest.approx(5000 * copied, rel=0.06)
+    assert sums["/a"].mismatches == pytest.approx(1000 * copied, rel=0.12)
+    assert (sums["/b"].compared, sums["/b"].mismatches) == (0, 0)
+
+
+def test_what_answers_nobody_is_compared_all_the_same() -> None:
+    """That is what a stage without a share is good for."""
+    shadow = Shadow(100.0, frozenset({"GET"}), False, 0, 1, 1.0, Compare(status=True, headers=()))
+    stream = Stream(Traffic(requests_per_second=200), [("a", "/a")], Random(1), {"a": shadow})
+    cells = {Arm(subject.arm): cell for subject, cell in stream.pass_second(0.0, dict.fromkeys(Arm, WELL)).items()}
+
+    assert cells[Arm.CANDIDATE].compared == cells[Arm.BASELINE].requests
+    assert (cells[Arm.CANDIDATE].requests, cells[Arm.CANDIDATE].mismatches) == (0, 0)
 
 
 def test_the_same_seed_gives_the_same_traffic() -> None:
