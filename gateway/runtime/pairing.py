@@ -41,7 +41,8 @@ FLUSH_SECONDS = 1.0
 class PairSender(asyncio.Protocol):
     """The connection to the comparer that listens at ``address``; a `gateway.proxy.pairs.PairLink`.
 
-    ``on_lost`` gets route, path and number of pairs that were taken but did not leave this process.
+    ``on_lost`` gets route, path and number of pairs that were taken but did not leave this process. Twins are not among
+    them: they are nobody's copies.
     """
 
     def __init__(self, address: str | bytes, on_lost: Callable[[str, str, int], None]) -> None:
@@ -98,7 +99,8 @@ class PairSender(asyncio.Protocol):
         self._batch.append(packed)
         self._batch_bytes += len(packed)
         self._offered_bytes += len(packed)
-        self._unsent.append((self._offered_bytes, pair.route, pair.path))
+        if not pair.is_twin:
+            self._unsent.append((self._offered_bytes, pair.route, pair.path))
         if self._batch_bytes >= BATCH_BYTES:
             self._flush()
         return True

@@ -144,6 +144,7 @@ async def test_a_comparer_that_dies_is_met_again_and_what_had_not_left_is_told(c
         while sender.has_room:
             taken += sender.offer(pair(taken, body, route=("shop", "cart")[taken % 2]))
             await asyncio.sleep(0)
+        sender.offer(msgspec.structs.replace(pair(0, route="twin"), is_twin=True))
         caller.close()
         await until(lambda: lost)
 
