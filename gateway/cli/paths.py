@@ -9,9 +9,9 @@ import click
 from gateway.admin.paths import PathList
 from gateway.cli.admin import Admin, admin_options, read
 from gateway.cli.grid import draw_table, show_milliseconds, show_rate
-from gateway.control.paths import ArmView
+from gateway.control.paths import ArmView, PathView
 
-_COLUMNS = ("route", "path", "arm", "requests>", "rate>", "errors>", "p50>", "p95>", "p99>", "mismatches>")
+_COLUMNS = ("route", "path", "arm", "requests>", "rate>", "errors>", "p50>", "p95>", "p99>", "compared>", "mismatches>")
 
 
 @click.command(name="paths")
@@ -38,12 +38,15 @@ def command(admin: Admin, as_json: bool, route: str, window: str) -> None:
 
 
 def list_rows(paths: PathList) -> Iterator[tuple[object, ...]]:
-    """Two rows for a path with two arms, the names on the first."""
+    """Two rows for a path with two arms, the names on the first. What was compared is the candidate's."""
     for path in paths.items:
-        mismatches = show_rate(path.mismatch_rate)
-        yield (path.route, path.path, "baseline", *_show_arm(path.baseline), None if path.candidate else mismatches)
+        yield (path.route, path.path, "baseline", *_show_arm(path.baseline), None, None)
         if path.candidate is not None:
-            yield ("", "", "candidate", *_show_arm(path.candidate), mismatches)
+            yield ("", "", "candidate", *_show_arm(path.candidate), *_show_copies(path))
+
+
+def _show_copies(path: PathView) -> tuple[object, ...]:
+    return (f"{path.compared:,}" if path.compared else None, show_rate(path.mismatch_rate))
 
 
 def _show_arm(arm: ArmView) -> tuple[object, ...]:

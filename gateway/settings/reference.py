@@ -38,6 +38,7 @@ type. A field that is not listed here is an error. So is an empty one: write a v
 | name | up to 64 letters, digits, `_`, `.` and `-` |
 | key source | `header:NAME`, `cookie:NAME`, `query:NAME`, `path:NAME`, `jwt:CLAIM` or `client_ip` |
 | path pattern | `/api/{id}/*/**`: `{id}` and `*` stand for one segment each, a last `**` for the rest |
+| JSONPath | as in RFC 9535: `$.items[*].price`, `$..request_id`, `$['odd name']` |
 | file | a path, relative to the configuration |
 | rule | `METRIC OP BOUND [for DURATION]`: `error_rate > 5% for 1m`, `p95 < 0.9x baseline`, `p99 > baseline + 50ms` |
 

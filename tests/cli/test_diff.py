@@ -45,6 +45,16 @@ def test_a_change_says_what_it_does_to_routes_and_keys(tmp_path: Path, capsys: p
     assert lines[-1] == "counted over 10,000 generated keys; cohorts are not counted with"
 
 
+def test_copies_and_journals_are_part_of_a_route(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who turns on double writes sees it before it happens; no key moves for it."""
+    changed = SHOP.replace(
+        "    rollout: checkout", "    rollout: checkout\n    shadow: {methods: POST}\n    journal: {}"
+    )
+    old, new = write(tmp_path, SHOP, "old.yaml"), write(tmp_path, changed, "new.yaml")
+
+    assert run(capsys, old, new) == "route orders changed: shadow, journal\n"
+
+
 def test_keys_may_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For programs: the counts are over the keys of the file, and say so."""
     old = write(tmp_path, SHOP, "old.yaml")
