@@ -7,12 +7,14 @@ from pathlib import Path
 
 from gateway.control.conductor import Clocks, Conductor
 from gateway.control.figures import Batch, Figures
+from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
 from gateway.control.rollouts import Rollouts
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.lifecycle import Transition
 from gateway.core.plans import Do, Guard, Plan, Stage
 from gateway.core.rules import parse_rule
+from gateway.core.tallies import PathTally
 from gateway.core.types import KeyKind, KeySource, Match, Route, Table
 from gateway.store.records import Actor, Event
 from gateway.store.sqlite import SqliteStore
@@ -37,6 +39,8 @@ class Gateway:
         self.percent = 5.0
         self.figures = Figures(self.wall)
         self.sequence = 0
+        self.found: list[PathTally] = []
+        """By comparing."""
         self.start()
 
     def start(self) -> None:
@@ -45,7 +49,12 @@ class Gateway:
         self.rollouts.listeners.append(self.hear)
         clocks = Clocks(lambda: self.second, lambda: self.wall, self.now)
         gates = ExternalGates(lambda: self.second, lambda: self.wall)
-        self.conductor = Conductor(self.figures, self.rollouts, gates, dict, clocks)
+        self.conductor = Conductor(self.figures, self.rollouts, gates, dict, clocks, self.find_worst)
+
+    def find_worst(self, routes: frozenset[str], path: str | None) -> list[Finding]:
+        """What differs most on these routes, or on one path of them."""
+        found = [each for each in self.found if each.route in routes and path in {None, each.path}]
+        return find_worst(found, 5)
 
     def hear(self, event: Event, transition: Transition | None) -> None:
         """Something happened to a rollout."""
@@ -67,21 +76,29 @@ class Gateway:
         routes = (Route("orders", Match(), "legacy", "new", "shop"),)
         self.rollouts.publish(table(rollouts=(about,), routes=routes))
 
-    async def live(self, seconds: int, errors: int = 0, *, wall_step: float = 1.0) -> None:
-        """So many seconds in each of which both arms had 100 requests; of the candidate's so many failed."""
+    async def live(self, seconds: int, errors: int = 0, *, wall_step: float = 1.0, mismatches: int = 0) -> None:
+        """So many seconds in each of which both arms had 100 requests and 50 copies were compared.
+
+        Of the candidate's so many failed, of the copies so many were mismatches.
+        """
         for _ in range(seconds):
             self.second += 1
             self.wall += wall_step
-            self.count(errors)
+            self.count(errors, mismatches)
             await self.conductor.tick()
 
-    def count(self, errors: int) -> None:
-        """What workers report in a second."""
+    def count(self, errors: int, mismatches: int = 0) -> None:
+        """What workers and the comparer report in a second."""
+        copies = {("match", ""): 50 - mismatches, ("mismatch", ""): mismatches}
         self.sequence += 1
         counted = tuple(
             Counted(
                 Subject("orders", "/a", arm, is_forced=False),
-                PathFigures(answers={Answer(arm, "GET", 200, "split"): 100}, errors={"5xx": failed} if failed else {}),
+                PathFigures(
+                    answers={Answer(arm, "GET", 200, "split"): 100},
+                    errors={"5xx": failed} if failed else {},
+                    copies=copies if arm == "candidate" else {},
+                ),
             )
             for arm, failed in (("candidate", errors), ("baseline", 0))
         )
