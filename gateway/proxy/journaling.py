@@ -163,6 +163,7 @@ def begin_collecting(exchange: Exchange) -> None:
     exchange.kept = KeptBody(sys.maxsize)  # for all that comes before an arm is chosen
     if exchange.request.header(b"expect") is not None and exchange.request.fields.is_http11:
         exchange.client.write(_CONTINUE)
+    exchange.client.resume_body()  # what has come with the head
 
 
 def collect(exchange: Exchange, payload: bytes, *, is_done: bool, trailers: bytes) -> None:

@@ -27,6 +27,8 @@ from gateway.proxy.plane import DataPlane
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.proxy.journaling import Journaling
+    from gateway.proxy.pairs import PairLink
     from gateway.proxy.pool import Pool
 
 GET = b"GET /a HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -134,8 +136,8 @@ class MemoryTransport(asyncio.Transport):
 class Wires:
     """A data plane in force, and connections to it."""
 
-    def __init__(self, rules: Table) -> None:
-        self.plane = DataPlane([])
+    def __init__(self, rules: Table, pairs: PairLink | None = None, journaling: Journaling | None = None) -> None:
+        self.plane = DataPlane([], pairs=pairs, journaling=journaling)
         self.plane.wheel.stop()
         self.plane.adopt(self.plane.prepare(rules))
 
