@@ -15,6 +15,9 @@ from gateway.control.findings import CopyTotals, MismatchSample, MismatchView
 LONGEST_VALUE = 48
 """Characters: two values stand side by side. Whole ones are in ``--json`` and ``--ndjson``."""
 
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""DEL and C1 (ECMA-48, section 5.3); those of C0 JSON has escaped already (RFC 8259, section 7)."""
+
 _COLUMNS = ("path", "field", "kind", "count>", "compared>", "rate>", "noise>")
 _SAMPLE_COLUMNS = ("  time", "request id", "baseline", "candidate")
 
@@ -37,11 +40,11 @@ def command(admin: Admin, *, as_json: bool, route: str, samples: int, limit: int
     """
     query = {"route": route}
     if as_lines:
-        click.echo(admin.get("/api/v1/mismatches", query, accept=NDJSON), nl=False)
+        click.echo(pass_on(admin.get("/api/v1/mismatches", query, accept=NDJSON)), nl=False)
         return
     content = admin.get("/api/v1/mismatches", {**query, "limit": str(limit)})
     if as_json:
-        click.echo(content)
+        click.echo(pass_on(content))
         return
     mismatches = read(content, MismatchList)
     for line in draw_totals(mismatches.totals):
@@ -49,6 +52,11 @@ def command(admin: Admin, *, as_json: bool, route: str, samples: int, limit: int
     draw_findings(mismatches.items, samples)
     if mismatches.next is not None:
         click.echo(f"\nthese are the worst {limit:,}; more with --limit, all with --ndjson")
+
+
+def pass_on(content: bytes) -> str:
+    """JSON as it is, but for controls that JSON may hold as they are and a terminal would obey."""
+    return content.decode(errors="backslashreplace").translate(_CONTROLS)
 
 
 def draw_totals(totals: CopyTotals) -> Iterator[str]:

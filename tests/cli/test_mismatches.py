@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.admin.mismatches import NDJSON, MismatchList
-from gateway.cli.mismatches import command, draw_findings, draw_totals, show_value
+from gateway.cli.mismatches import command, draw_findings, draw_totals, pass_on, show_value
 from gateway.control.findings import CopyTotals, MismatchSample, MismatchView
 from tests.cli.test_admin import answering
 
@@ -100,6 +100,15 @@ def test_what_backends_wrote_is_shown_and_not_obeyed(capsys: pytest.CaptureFixtu
 
     shown = capsys.readouterr().out + "".join(totals)
     assert [character for character in shown if not character.isprintable() and character != "\n"] == []
+
+
+def test_json_is_passed_on_without_what_a_terminal_would_obey() -> None:
+    """C1 controls need no escape in JSON; here they get one, and mean the same."""
+    content = msgspec.json.encode({"a": "\x1b[2J\x9b2J\x7fü"})
+
+    passed_on = pass_on(content)
+    assert passed_on.isprintable()
+    assert msgspec.json.decode(passed_on) == msgspec.json.decode(content)
 
 
 def test_the_command_asks_for_the_route() -> None:
