@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.control.notices import compose, list_kinds
 from gateway.core.lifecycle import Action
 from gateway.core.plans import Stage
 from gateway.core.rules import parse_rule
@@ -41,6 +42,11 @@ async def test_a_plan_that_mismatches_hold_up_says_which_fields_differ(tmp_path:
     }
     assert transition.before == transition.after
     await gateway.end()
+
+    notice = compose(event, transition.judgement, "http://gateway:9900")
+    assert (notice.title, notice.urgency) == ("Crossfade: shop is held up by a gate", "warning")
+    assert notice.body.splitlines()[:2] == ["by: plan stage 1", f"reason: {event.reason}"]
+    assert list_kinds(event) == {"notify"}
 
 
 async def test_a_stage_says_so_once(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from gateway.control.samples import Samples
 from gateway.core.failures import FailedRequest
 from gateway.store.records import Incident
 from tests.admin.desk import counted
+from tests.control.found import PRICE, field, path, sample, table
 from tests.control.rollbacks import AT, JUDGEMENT, TEXT, arm, checkout, happened, incident, rollback, row
 from tests.telemetry.scene import split_route
 
@@ -182,3 +183,29 @@ def test_a_path_from_which_all_were_kept_away_is_among_the_worst() -> None:
     kept = msgspec.structs.replace(arm(), kept_away=50)
 
     assert [each.path for each in rank([row("/bad", arm(100, 9)), row("/kept", kept)], TEXT)] == ["/kept", "/bad"]
+
+
+async def test_answers_that_differed_since_the_stage_began_are_among_the_samples() -> None:
+    """Of the rollout's routes, redacted as they were found, after the requests that failed; none of noise."""
+    scene = Scene()
+    fields = {
+        PRICE: field(3, 3, 0, sample(AT - 9000), sample(AT - 600, 9.99, None)),
+        ("$.at", "value"): field(9, 9, 20, sample(AT - 1)),
+    }
+    scene.mismatches.adopt(table("orders", "else"), AT)
+    scene.mismatches.take([path(fields, twins=20), path({PRICE: field(1, 1, 0, sample())}, route="else")], AT)
+    scene.samples.take([FailedRequest(AT - 5, "id-1", "orders", "/orders/{id}", "GET", 502, "reset")])
+    before = msgspec.structs.replace(rollback().before, stage_since=AT - 3600)
+    recorded = await scene.incidents.record(checkout(), ROUTES, rollback(before=before))
+
+    assert [each["request_id"] for each in recorded.samples] == ["id-1", f"id-{AT - 600:.10g}"]
+    assert recorded.samples[1] == {
+        "time": "2026-11-21T10:05:00.000Z",
+        "request_id": f"id-{AT - 600:.10g}",
+        "route": "orders",
+        "path": "/orders/{id}",
+        "kind": "value",
+        "field": "$.items[*].price",
+        "baseline": 9.99,
+        "candidate": None,
+    }

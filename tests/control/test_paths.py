@@ -34,3 +34,13 @@ def test_what_was_kept_away_stands_with_the_candidate() -> None:
     assert shown.candidate is not None
     assert (shown.candidate.kept_away, shown.baseline.kept_away) == (7, 0)
     assert excess_errors(shown) == 7
+
+
+def test_a_path_says_what_comparing_came_to() -> None:
+    """The share of what was compared that differed in more than noise; unknown before anything was."""
+    cells = {Subject("orders", "/orders", "candidate", is_forced=False): Cell(compared=200, mismatches=5)}
+    route = split_route("orders", "/orders", "/quiet", rollout_name="checkout")
+    shown = {each.path: each for each in view_paths([route], cells, 60.0)}
+
+    assert (shown["/orders"].compared, shown["/orders"].mismatch_rate) == (200, 0.025)
+    assert (shown["/quiet"].compared, shown["/quiet"].mismatch_rate) == (0, None)

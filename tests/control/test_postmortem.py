@@ -126,3 +126,29 @@ def test_a_rollback_to_shadow_says_that_copies_go_on() -> None:
     for judgement in (None, JUDGEMENT):
         page = render_incident(incident(transition=rollback(judgement, after=after)))
         assert "to 0 %; requests go on to be copied to the candidate." in page
+
+
+def test_answers_that_differed_have_a_table_of_their_own() -> None:
+    """Both values side by side as JSON, cut where they are long; nothing of it can break the table."""
+    seen = incident()
+    seen.samples.append(
+        {
+            "time": "2026-11-21T10:14:00.000Z",
+            "request_id": "id-2",
+            "route": "orders",
+            "path": "/orders/{id}",
+            "kind": "value",
+            "field": "$.note",
+            "baseline": {"a": "x|y`z<b>"},
+            "candidate": "0123456789" * 50,
+        }
+    )
+    page = render_incident(seen)
+
+    assert "\n## Samples of answers that differed\n" in page
+    lead = "| 2026-11-21T10:14:00.000Z | `id-2` | orders | `/orders/{id}` | `$.note` | value | "
+    (line,) = [line for line in page.splitlines() if line.startswith(lead)]
+    assert line.startswith(lead + r"""`{"a":"x\|y'z&lt;b>"}` | `"0123456789""")
+    assert line.endswith("…` |")
+    assert page.count("id-2") == 1
+    assert "that differed" not in render_incident(incident())

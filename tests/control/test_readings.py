@@ -67,3 +67,17 @@ def test_values_have_as_many_figures_as_count() -> None:
     said = [say_value(1234.5678, "ms"), say_value(1.23456, "ms"), say_value(None, "ms"), say_value(1200000.0, "count")]
 
     assert said == ["1,235 ms", "1.23 ms", "unknown", "1,200,000"]
+
+
+def test_mismatches_are_said_with_what_was_compared() -> None:
+    """They are between both arms: neither has them by itself."""
+    judgement = Judgement(
+        rule="mismatch_rate < 0.1% for 1h",
+        verdict=Verdict.BROKEN,
+        reason="not_met",
+        value=0.023,
+        bound=0.001,
+        candidate_requests=18_000,
+    )
+
+    assert say_judgement(judgement) == "2.3 % (bound 0.1 %; 18,000 compared)"

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from gateway.control.telling import edit_of, notification_of, tell_file, tell_transition
+from gateway.control.findings import find_worst
+from gateway.control.telling import blockage_of, edit_of, notification_of, tell_file, tell_transition
 from gateway.core.lifecycle import Action, Transition, act, begin
 from gateway.core.plans import Plan, Stage
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.store.records import Actor, Standing
+from tests.control.found import path
 from tests.core.asking import rollout
 from tests.proxy.wiring import table
 
@@ -91,3 +93,19 @@ def test_a_rollback_to_shadow_is_told() -> None:
         transition = Transition(kind=kind, before=running, after=back, actor="operator", name="ada", reason="")
 
         assert tell_transition(SHOP, transition, NOON, "r1").inputs.get("to") == told
+
+
+def test_what_holds_up_a_plan_is_told_with_the_fields_that_differ() -> None:
+    """Nothing changes; a gate that can't say anything says why."""
+    progress = begin(SHOP, 0.0)
+    silent = Judgement(rule="mismatch_rate < 1%", verdict=Verdict.UNKNOWN, reason="not_compared")
+    unsure = msgspec.structs.replace(silent, reason="little_evidence", value=0.0, candidate_requests=70)
+    transition = blockage_of(silent, progress, find_worst([path()], 5))
+
+    assert (transition.kind, transition.actor, transition.name) == ("blocked", "plan", "stage 1")
+    assert (transition.before, transition.after) == (progress, progress)
+    assert tell_transition(SHOP, transition, NOON, "r1").inputs["fields"]
+    assert transition.reason.startswith("mismatch_rate < 1% is unknown: not_compared")
+    assert transition.reason.endswith("worst: $.items[*].price value (1 of 100 on /orders/{id})")
+    said = blockage_of(unsure, progress, ()).reason
+    assert said == "mismatch_rate < 1% is unknown (little_evidence): 0 % (70 compared)"

@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 import pytest
 
-from gateway.core.conducting import Moment, broken_quietly, conduct, is_watched, stage_of
+from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct, is_watched, stage_of
 from gateway.core.lifecycle import Action, Progress, State, act, begin
 from gateway.core.plans import Do, Guard, Plan, Query, Stage, Webhook
 from gateway.core.rules import parse_comparison, parse_rule
@@ -183,3 +183,49 @@ def test_people_are_told_of_a_guard_that_has_nothing_left_to_do() -> None:
     outcome = conduct(life.watch, life.rollout, life.progress, Moment(life.second, 1.0, 0.0), life.ask)
 
     assert (outcome.transition, list(broken_quietly(outcome))) == (None, ["errors > 3 for 1m"])
+
+
+def blocked(
+    rule: str, verdict: Verdict, reason: str, progress: Progress | None = None, **said: int | None
+) -> list[str]:
+    """What holds up a stage of ten seconds, of which all have passed unless another progress is given."""
+    about = rollout(plan=Plan(stages=(Stage(5, hold_seconds=10), Stage(50)), starts_by_itself=True))
+    over = msgspec.structs.replace(begin(about, 0.0), held_seconds=10.0)
+    gate = parse_rule(rule)
+    judgement = Judgement(rule=gate.text, verdict=verdict, reason=reason, needs=needs)
+    return [*blocked_by(about, Outcome(progress or over, None, [], [(gate, judgement)]))]
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict", "reason", "needs", "is_blocking"),
+    [
+        ("mismatch_rate < 1%", Verdict.BROKEN, Reason.NOT_MET, None, True),
+        ("mismatches < 10 for 5m", Verdict.BROKEN, Reason.NOT_MET, None, True),
+        ("mismatch_rate < 1%", Verdict.UNKNOWN, Reason.NOT_COMPARED, None, True),
+        ("mismatch_rate < 1%", Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE, None, True),  # it speaks against it
+        ("mismatch_rate < 1%", Verdict.UNKNOWN, Reason.LITTLE_EVIDENCE, 500, False),
+        ("mismatch_rate < 1%", Verdict.UNKNOWN, Reason.FEW_REQUESTS, 5, False),
+        ("mismatch_rate < 1%", Verdict.UNKNOWN, Reason.YOUNG_STAGE, None, False),
+        ("mismatch_rate < 1%", Verdict.OK, Reason.MET, None, False),
+        ("error_rate < 1%", Verdict.BROKEN, Reason.NOT_MET, None, False),
+    ],
+)
+def test_a_gate_on_mismatches_blocks_where_waiting_does_not_help(
+    rule: str, verdict: Verdict, reason: Reason, needs: int | None, is_blocking: bool
+) -> None:
+    """What only takes its time is not news, and other gates say for themselves what is wrong."""
+    assert bool(blocked(rule, verdict, reason, needs=needs)) is is_blocking
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        Progress(state=State.RUNNING, stage_percent=5.0, held_seconds=9.0),
+        Progress(state=State.PAUSED, stage_percent=5.0, held_seconds=10.0),
+        Progress(state=State.WAITING, stage_percent=5.0, held_seconds=10.0),
+        Progress(state=State.RUNNING, stage_percent=5.0, held_seconds=10.0, percent=30.0),
+    ],
+)
+def test_only_a_running_stage_whose_hold_is_over_is_held_up(progress: Progress) -> None:
+    """Before that, or while the plan stands still anyway, a gate keeps nobody from anything."""
+    assert blocked("mismatch_rate < 1%", Verdict.BROKEN, Reason.NOT_MET, progress) == []
