@@ -34,6 +34,7 @@ FRAMING: Final = frozenset(
         b"transfer-encoding",
         b"upgrade",
         b"x-crossfade-arm",
+        b"x-crossfade-route",
     }
 )
 """Framing is made anew, and the arm is another than it was."""
@@ -63,7 +64,7 @@ def compose(entry: Entry, endpoint: Endpoint, overrides: Mapping[str, str]) -> b
     }
     added = [(name, value) for name, value in ours.items() if name.lower() not in lines.keys() | replaced]
     added += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in overrides.items()]
-    added.append((b"X-Crossfade-Arm", b"baseline"))
+    added += [(b"X-Crossfade-Route", entry.route.encode("latin-1")), (b"X-Crossfade-Arm", b"baseline")]
     if entry.body or entry.method in _ALWAYS_FRAMED:
         added.append((b"Content-Length", b"%d" % len(entry.body)))
     added.append((b"Connection", b"close"))

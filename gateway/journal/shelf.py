@@ -50,11 +50,12 @@ class Place:
         self.open: dict[str, tuple[Growing, float]] = {}
         """By rollout, with when it was begun."""
 
-    def has_room(self, count: int) -> bool:
-        """Whether so many bytes more fit; once they do not, it is full."""
-        if not self.is_full and self.used_bytes + count > self.policy.size_bytes:
+    def has_room(self, frames: bytes, records: int) -> bool:
+        """Whether these records fit. Once a single one does not, the journal is full; of several a part may fit."""
+        is_over = self.used_bytes + len(frames) > self.policy.size_bytes
+        if is_over and records == 1:
             self.is_full = True
-        return not self.is_full
+        return not (is_over or self.is_full)
 
     def measure(self, now: float) -> None:
         """Look up what there is, without what is too old. Raises OSError."""
@@ -63,7 +64,9 @@ class Place:
         for segment in list_segments(self.directory):
             if segment.changed_at > now - self.policy.keep_seconds or not remove(segment.path):
                 self.used_bytes += segment.size_bytes
-        if self.used_bytes <= ROOM_SHARE * self.policy.size_bytes:
+        if self.used_bytes >= self.policy.size_bytes:
+            self.is_full = True
+        elif self.used_bytes <= ROOM_SHARE * self.policy.size_bytes:
             self.is_full = False
 
 
@@ -132,7 +135,7 @@ class Shelf:
             self._look(place, now)
         frames = b"".join(map(encode, records))
         is_needed = not all(isinstance(each, Taken) for each in records)  # what ends an entry's wait is never too much
-        if place.is_faulty or (is_needed and not place.has_room(len(frames))):
+        if place.is_faulty or (is_needed and not place.has_room(frames, len(records))):
             return False
         try:
             growing = self._open(place, Heading(route, rollout), records[0].time_ns, now)
