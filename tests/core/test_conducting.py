@@ -186,7 +186,7 @@ def test_people_are_told_of_a_guard_that_has_nothing_left_to_do() -> None:
 
 
 def blocked(
-    rule: str, verdict: Verdict, reason: str, progress: Progress | None = None, **said: int | None
+    rule: str, verdict: Verdict, reason: str, progress: Progress | None = None, needs: int | None = None
 ) -> list[str]:
     """What holds up a stage of ten seconds, of which all have passed unless another progress is given."""
     about = rollout(plan=Plan(stages=(Stage(5, hold_seconds=10), Stage(50)), starts_by_itself=True))
