@@ -13,8 +13,10 @@ from tests.proxy.wiring import MemoryTransport, Wires, backend, endpoint, table
 
 if TYPE_CHECKING:
     from gateway.core.figures import PathFigures, Subject
+    from gateway.core.shadowing import Shadow
     from gateway.core.types import Table
     from gateway.proxy.client import ClientConnection
+    from gateway.proxy.pairs import PairLink
     from gateway.proxy.pool import Pool
 
 ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\noops"
@@ -30,21 +32,34 @@ def pair_table(
     *,
     failover: Failover | None = None,
     breaker: Breaker | None = None,
+    shadow: Shadow | None = None,
     rollout: Rollout = ALWAYS,
     routes: tuple[Route, ...] = (),
     **changes: Any,
 ) -> Table:
-    """Everything goes to ``new``, with this failover and breaker."""
-    route = replace(ROUTE, failover=failover, breaker=breaker)
+    """Everything goes to ``new``, with this failover and breaker, and is copied like this."""
+    route = replace(ROUTE, failover=failover, breaker=breaker, shadow=shadow)
     backends = (backend(), backend("new", endpoints=(endpoint(9002),)))
     return table(*backends, routes=(*routes, route), rollouts=(rollout,), **changes)
+
+
+def connect(pool: Pool, *, served: int = 0) -> tuple[BackendConnection, MemoryTransport]:
+    """A connection that idles in this pool."""
+    connection, transport = BackendConnection(pool, pool.endpoints[0]), MemoryTransport()
+    connection.connection_made(transport)
+    connection.is_counted = True
+    connection.served = served
+    pool.connections += 1
+    pool.endpoints[0].connections.add(connection)
+    pool.endpoints[0].idle.append(connection)
+    return connection, transport
 
 
 class Pair(Wires):
     """See the module. ``candidate`` and ``baseline`` are the connections that idle in their pools at the start."""
 
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(pair_table(**fields))
+    def __init__(self, pairs: PairLink | None = None, **fields: Any) -> None:
+        super().__init__(pair_table(**fields), pairs)
         self._passed_seconds = 0.0
         self._set_clock()
         self.clients: list[ClientConnection] = []
@@ -57,15 +72,7 @@ class Pair(Wires):
 
     def connection(self, name: str, *, served: int = 0) -> tuple[BackendConnection, MemoryTransport]:
         """A further connection that idles in the pool of a backend."""
-        pool = self.pool_of(name)
-        connection, transport = BackendConnection(pool, pool.endpoints[0]), MemoryTransport()
-        connection.connection_made(transport)
-        connection.is_counted = True
-        connection.served = served
-        pool.connections += 1
-        pool.endpoints[0].connections.add(connection)
-        pool.endpoints[0].idle.append(connection)
-        return connection, transport
+        return connect(self.pool_of(name), served=served)
 
     def new_candidate(self) -> None:
         """The candidate's former connection is gone; here is another."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gateway.core.figures import Answer
 from gateway.core.types import Arm, Breaker, Failover, Override, Rewrite
-from gateway.proxy.failover import Budget, KeptBody
+from gateway.proxy.failover import Budget
 from gateway.proxy.wheel import TimerWheel
 from tests.proxy.pair import ERROR, FAILOVER, Pair
 from tests.proxy.wiring import OK, until
@@ -334,18 +334,6 @@ async def test_an_open_breaker_lifts_the_budget() -> None:
         pair.baseline.data_received(OK)
 
     assert [client.written[9:12] for client in clients] == [b"200"] * 5
-
-
-@given(st.lists(st.binary(max_size=20), max_size=10), st.integers(0, 60))
-def test_a_kept_body_is_what_was_added_or_not_whole(pieces: list[bytes], bound_bytes: int) -> None:
-    """Within the bound it is the same bytes; beyond it none are held."""
-    kept = KeptBody(bound_bytes)
-    for piece in pieces:
-        kept.add(piece, b"")
-    body = b"".join(pieces)
-
-    assert kept.is_whole == (len(body) <= bound_bytes)
-    assert kept.encode(is_chunked=False, is_done=True) == (body if kept.is_whole else b"")
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 100), st.integers(0, 30)), max_size=30))
