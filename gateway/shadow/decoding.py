@@ -20,8 +20,8 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BOUND_BYTES: Final = 8 << 20
-"""What a body may unfold to: 32 times the default bound on bodies that are copied, which real text rarely exceeds."""
+BOUND_BYTES: Final = 4 << 20
+"""What a body may unfold to: 16 times the default bound on bodies that are copied, which real text rarely exceeds."""
 
 # Each coding may blow its input up a thousandfold, so that a long list of them would cost the bound again and again.
 _MOST_CODINGS: Final = 3

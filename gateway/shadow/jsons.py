@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from gateway.shadow.texts import decode_text
+from gateway.shadow.texts import MOST_LINES, decode_text
 
 REPEATED: Final = "(repeated)"
 """Stands, with the list of its values, for a member whose name comes more than once in its object.
 
 RFC 8259, section 4, leaves open what that means, and readers differ: so none of the values must be lost to comparing.
 """
+
+_MOST_COMMAS: Final = 300_000
+"""In a body. With more it has so many values that reading and comparing them would take seconds and much memory."""
 
 _UTF_8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _SEPARATOR: Final = "\x1e"
@@ -32,12 +35,16 @@ def read_json_lines(body: bytes, charset: str = "") -> list[object]:
     Raises as `read_json` does, for any of them.
     """
     text = _decode(body, charset)
-    pieces = text.split(_SEPARATOR if _SEPARATOR in text else "\n")
+    pieces = text.split(_SEPARATOR if _SEPARATOR in text else "\n", MOST_LINES)
+    if len(pieces) > MOST_LINES:
+        raise ValueError("too many lines")
     return [_parse(piece) for piece in pieces if piece.strip()]
 
 
 def _decode(body: bytes, charset: str) -> str:
     """As text: JSON is Unicode and shows by its first bytes in which form, but some say that it is something else."""
+    if body.count(b",") > _MOST_COMMAS:
+        raise ValueError("too many values")
     if charset not in _UTF_8:
         return decode_text(body, charset)
     return body.decode(json.detect_encoding(body), "surrogatepass")

@@ -31,6 +31,9 @@ ORDER: Final = "#order"
 _DEEPEST: Final = 100
 """Elements within elements; whoever nests deeper is compared as a text."""
 
+_MOST_ELEMENTS: Final = 100_000
+"""In a body; so it is with one that has more."""
+
 _DECLARATION: Final = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9_-]+)""")
 
 # What expat puts between a namespace and a name; no name has it.
@@ -77,11 +80,13 @@ class _Builder:
         self.root: dict[str, object] = {}
         self._open: list[_Element] = []
         self._text: list[str] = []
+        self._count = 0
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         self._end_text()
-        if len(self._open) == _DEEPEST:
-            raise ValueError("nested too deep")
+        self._count += 1
+        if len(self._open) == _DEEPEST or self._count > _MOST_ELEMENTS:
+            raise ValueError("nested too deep, or too many elements")
         self._open.append(_Element(name, attributes, self._open[-1] if self._open else None))
 
     def end(self, _name: str) -> None:

@@ -12,6 +12,9 @@ _CHARSET: Final = re.compile(
 )
 _BOM: Final = "\ufeff"
 
+MOST_LINES: Final = 200_000
+"""Of a text; comparing more than that would take seconds."""
+
 
 def decode_text(body: bytes, charset: str) -> str:
     """``body`` as text, without a byte order mark; UTF-8 where no charset is named.
@@ -24,5 +27,11 @@ def decode_text(body: bytes, charset: str) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of ``text``, however they end; what follows the last end is a line, too."""
-    return text.replace("\r\n", "\n").split("\n")
+    """The lines of ``text``, however they end; what follows the last end is a line, too.
+
+    Raises ValueError where there are more than `MOST_LINES`.
+    """
+    lines = text.replace("\r\n", "\n").split("\n", MOST_LINES)
+    if len(lines) > MOST_LINES:
+        raise ValueError("too many lines")
+    return lines

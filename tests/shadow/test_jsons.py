@@ -65,6 +65,14 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
         read_json(body)
 
 
+def test_more_values_than_anybody_sends_are_refused() -> None:
+    """A few kilobytes, compressed, would keep the comparer busy for seconds."""
+    with pytest.raises(ValueError):
+        read_json(b"[" + b"1," * 300_001 + b"1]")
+    with pytest.raises(ValueError):
+        read_json_lines(b"\n" * 200_000)
+
+
 def test_one_bad_line_spoils_all() -> None:
     """A list with a gap in it would be compared with the wrong partner."""
     with pytest.raises(ValueError):

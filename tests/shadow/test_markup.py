@@ -70,6 +70,7 @@ def test_texts_between_children_are_kept() -> None:
         b"<a>" * 101 + b"</a>" * 101,
         b"<?xml version='1.0' encoding='unicode_escape'?><a/>",
         b"<a>\xff</a>",
+        b"<a>" + b"<b/>" * 100_000 + b"</a>",
     ],
 )
 def test_what_is_not_well_formed_or_not_harmless_is_refused(body: bytes) -> None:

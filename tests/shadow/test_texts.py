@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.shadow.texts import decode_text, split_lines
+from gateway.shadow.texts import MOST_LINES, decode_text, split_lines
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_lines_end_with_lf_or_cr_lf() -> None:
     """And the last need not end at all, which is a difference to one that does."""
     assert split_lines("a\r\nb\nc\x0bd") == ["a", "b", "c\x0bd"]
     assert split_lines("a\n") == ["a", ""]
+
+
+def test_more_lines_than_anybody_reads_are_refused() -> None:
+    """Comparing them would take seconds."""
+    assert len(split_lines("\n" * (MOST_LINES - 1))) == MOST_LINES
+    with pytest.raises(ValueError):
+        split_lines("\n" * MOST_LINES)
