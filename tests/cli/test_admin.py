@@ -32,7 +32,7 @@ def answering(status: int, kind: str, body: bytes, *, is_ours: bool = True) -> I
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_PUT = do_DELETE = answer  # noqa: N815 - the library's names
+        do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - the library's names
 
         def log_message(self, *_: object) -> None:
             pass
@@ -152,3 +152,30 @@ def test_an_answer_of_another_version_is_a_failure_in_one_line() -> None:
 def test_text_from_elsewhere_is_shown_and_not_obeyed(text: object, shown: str) -> None:
     """Whoever names a route must not clear an operator's screen."""
     assert show(text) == shown
+
+
+def test_lines_are_taken_as_they_come() -> None:
+    """Of something that tells how it goes; each is whole."""
+    lines: list[bytes] = []
+    with answering(200, "application/x-ndjson", b'{"a":1}\n{"b":2}\n') as (url, seen):
+        Admin(url, "secret").pour("/api/v1/x", {"rate": 5}, lines.append)
+
+    ((method, path, headers, body),) = seen
+    assert lines == [b'{"a":1}', b'{"b":2}']
+    assert (method, path, body) == ("POST", "/api/v1/x", b'{"rate":5}')
+    assert headers["Authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_ours", "said"),
+    [
+        (409, "application/problem+json", True, "it is under way"),
+        (200, "text/html", True, "is not Crossfade's admin API"),
+        (200, "application/x-ndjson", False, "is not Crossfade's admin API"),
+    ],
+)
+def test_what_is_no_stream_of_lines_is_explained(status: int, kind: str, is_ours: bool, said: str) -> None:
+    """As with any other call."""
+    body = b'{"detail": "it is under way"}'
+    with answering(status, kind, body, is_ours=is_ours) as (url, _), pytest.raises(CommandError, match=said):
+        Admin(url).pour("/api/v1/x", {}, lambda _line: None)
