@@ -8,16 +8,18 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.admin.answers import prefers
+from gateway.admin.answers import prefers, show_time
 from gateway.admin.control import compute
 from gateway.admin.paths import choose_routes
-from gateway.admin.questions import Question
+from gateway.admin.questions import Question, Reason
 from gateway.control.findings import CopyTotals, Finding, MismatchView, rank, sum_copies, view_finding
+from gateway.store.records import NewEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gateway.admin.control import Call
+    from gateway.core.types import Route
 
 NDJSON: Final = "application/x-ndjson"
 
@@ -62,6 +64,40 @@ async def list_mismatches(call: Call, asked: MismatchesQuery) -> MismatchList | 
         items=[view_finding(finding) for finding in chosen],
         next=end if end < len(found) else None,
         totals=sum_copies(control.figures.totals, routes),
+    )
+
+
+class ClearQuery(Question, frozen=True):
+    """Whose record is to begin anew."""
+
+    route: Annotated[str, Meta(min_length=1)]
+    reason: Reason = ""
+    """For the audit log."""
+
+
+async def clear_mismatches(call: Call, asked: ClearQuery) -> MismatchList:
+    """Forget what was found on a route, and what was learnt of its noise: after a mend, or for a new candidate.
+
+    What is counted goes on: metrics, and what gates and guards look at.
+    """
+    control = call.control
+    (route,) = choose_routes(control.table, asked.route)
+    await control.store.record(_tell_cleared(call, route, asked.reason))
+    control.mismatches.clear(route.name, control.now().timestamp())
+    return MismatchList([], None, sum_copies(control.figures.totals, {route.name}))
+
+
+def _tell_cleared(call: Call, route: Route, reason: str) -> NewEvent:
+    return NewEvent(
+        time=show_time(call.control.now()),
+        rollout=route.rollout,
+        kind="mismatches_cleared",
+        actor=call.operator,
+        before=None,
+        after=None,
+        reason=reason,
+        inputs={"route": route.name},
+        revision=call.control.table.revision,
     )
 
 

@@ -139,7 +139,7 @@ def _list_parameters(operation: Operation) -> Iterable[Json]:
             schema = described["properties"][field.encode_name]
             description = schema.pop("description", "")
             yield {"name": field.encode_name, "in": "query", "description": description, "schema": schema}
-    if operation.method not in SAFE_METHODS and operation.tag == "rollouts":
+    if operation.method not in SAFE_METHODS and operation.tag in {"rollouts", "mismatches"}:
         description = "Who acts, for the audit log: up to 100 printable ASCII characters; else it is the address."
         yield {"name": OPERATOR_HEADER, "in": "header", "description": description, "schema": {"type": "string"}}
 

@@ -247,6 +247,15 @@ OPERATIONS: Final = (
         refuses=(404, 503),
     ),
     Operation(
+        method="DELETE",
+        path="/api/v1/mismatches",
+        answer=mismatches.clear_mismatches,
+        tag="mismatches",
+        gives=mismatches.MismatchList,
+        query=mismatches.ClearQuery,
+        refuses=(404, 503),
+    ),
+    Operation(
         method="GET",
         path="/api/v1/events",
         answer=events.list_events,

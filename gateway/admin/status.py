@@ -25,6 +25,14 @@ class WorkerView(msgspec.Struct, frozen=True):
     """Requests under way."""
 
 
+class ComparerView(msgspec.Struct, frozen=True):
+    """The process that compares the answers of both arms."""
+
+    pid: int
+    revision: str
+    """Of the configuration that it compares by."""
+
+
 class EndpointView(msgspec.Struct, frozen=True):
     """One address of a backend."""
 
@@ -73,6 +81,8 @@ class StatusView(msgspec.Struct, frozen=True):
     backends: list[BackendView]
     store: StoreView
     rollouts: list[RolloutLine]
+    comparer: ComparerView | None = None
+    """Null while there is none: users are served without it, but nothing is compared."""
 
 
 class MatchView(msgspec.Struct, frozen=True):
@@ -127,6 +137,7 @@ def view_status(control: Control) -> StatusView:
         backends=[] if table is None else view_backends(table, roster.health()),
         store=StoreView(store.kind, store.is_ok, store.file, store.fault),
         rollouts=[RolloutLine(each.name, each.state, each.percent) for each in control.rollouts.states()],
+        comparer=ComparerView(comparer.pid, comparer.revision) if (comparer := roster.comparer) else None,
     )
 
 

@@ -24,7 +24,7 @@ from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
 from gateway.store.records import PathRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gateway.core.shadowing import Compare
     from gateway.core.types import Table
@@ -57,6 +57,8 @@ class Mismatches:
     """See the module. Times are seconds since the epoch."""
 
     def __init__(self) -> None:
+        self.on_clear: Callable[[], None] = lambda: None
+        """Called when a record was begun anew though its policy is the same: the comparer must forget, too."""
         self._records: dict[Place, PathRecord] = {}
         self._policies: dict[str, _Policy] | None = None
         """By route; None before the first table."""
@@ -98,6 +100,7 @@ class Mismatches:
             self._forget(place)
         if self._policies is not None and route in self._policies:
             self._policies[route] = self._policies[route]._replace(begins_at=now + SETTLING_SECONDS)
+        self.on_clear()
 
     # What is found.
 

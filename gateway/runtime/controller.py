@@ -83,6 +83,7 @@ class Controller:
             tallied=lambda tallies: self._mismatches.take(tallies, time.time()),
             known=self._mismatches.known,
         )
+        self._mismatches.on_clear = self._hub.tell_known
         self._store = open_store(inheritance.source.started_with.store)
         self._archive = Archive(self._mismatches, self._store, time.time)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)

@@ -158,6 +158,12 @@ class Hub:
         except LinkError as error:  # it can learn all of it again
             log.warning("known_untold", reason=str(error))
 
+    def tell_known(self) -> None:
+        """Tell the comparer anew what was found before: some of it does not count any more."""
+        for channel, seat in self._seats.items():
+            if seat is not None and seat is self._roster.comparer:
+                self._tell_known(channel)
+
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
         seat.backend_connections = status.backend_connections

@@ -115,3 +115,32 @@ async def test_an_export_has_a_line_for_each_sample(tmp_path: Path) -> None:
     ]
     assert (lines[0]["baseline"], lines[0]["candidate"], lines[0]["count"]) == (1.5, {"deep": [None]}, 5)
     assert head.text == ""
+
+
+async def test_a_record_can_be_begun_anew(tmp_path: Path) -> None:
+    """By an operator whose name and reason are in the audit log; the comparer is told, what was counted stays."""
+    told: list[str] = []
+    async with desk(tmp_path, COMPARED) as (made, client):
+        find(made)
+        made.mismatches.on_clear = lambda: told.append("anew")
+        made.count(copied("/a", match=1, mismatch=5))
+        headers = {"X-Crossfade-Operator": "ada"}
+        answer = await client.delete(f"{MISMATCHES}?route=shop&reason=mended", headers=headers)
+        (event,) = [each for each in await made.store.events() if each.kind == "mismatches_cleared"]
+        after = (await client.get(f"{MISMATCHES}?route=shop")).json
+
+    assert answer.json == after
+    assert (after["items"], after["totals"]["mismatch"]) == ([], 5)
+    assert (event.rollout, event.actor.name, event.reason) == ("shop", "ada", "mended")
+    assert event.inputs == {"route": "shop"}
+    assert told == ["anew"]
+
+
+async def test_only_a_named_route_is_begun_anew(tmp_path: Path) -> None:
+    """And where the audit log can't be written, nothing happens."""
+    async with desk(tmp_path, COMPARED) as (made, client):
+        find(made)
+        assert (await client.delete(f"{MISMATCHES}?route=shpo")).status == 404
+        assert (await client.delete(MISMATCHES)).status == 422
+        assert (await client.delete(f"{MISMATCHES}?route=")).status == 422
+        assert made.mismatches.paths({"shop"})

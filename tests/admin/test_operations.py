@@ -30,6 +30,7 @@ POST /api/v1/rollouts/{name}/reconcile
 GET /api/v1/paths
 GET /api/v1/series
 GET /api/v1/mismatches
+DELETE /api/v1/mismatches
 GET /api/v1/events
 GET /api/v1/incidents
 GET /api/v1/incidents/{id}

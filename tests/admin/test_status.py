@@ -40,7 +40,18 @@ async def test_the_status_has_the_fields_of_the_contract(tmp_path: Path) -> None
             ],
             "store": {"kind": "sqlite", "ok": True, "file": str(tmp_path / "crossfade.db"), "reason": None},
             "rollouts": [{"name": "shop", "state": "running", "percent": 5}],
+            "comparer": None,
         }
+
+
+async def test_the_comparer_is_shown_while_it_is_there(tmp_path: Path) -> None:
+    """Nobody waits for it, so it is no worker."""
+    async with desk(tmp_path) as (made, client):
+        made.roster.comparer_joined(pid=12, revision="r1", run=2)
+        status = (await client.get("/api/v1/status")).json
+
+    assert status["comparer"] == {"pid": 12, "revision": "r1"}
+    assert (status["ready"], len(status["workers"])) == (True, 1)
 
 
 async def test_an_endpoint_is_healthy_when_every_worker_finds_it_so(tmp_path: Path) -> None:

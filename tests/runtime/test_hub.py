@@ -310,6 +310,24 @@ async def test_a_comparer_hears_what_is_known_before_it_may_tell_anything() -> N
         assert total.copies == {("match", ""): 3}
 
 
+async def test_a_comparer_is_told_anew_when_less_is_known() -> None:
+    """Somebody has begun a record anew. Workers hear nothing of that."""
+    async with room() as made:
+        comparer, worker = await made.worker(), await made.worker()
+        await comparer.tell(Hello(COMPARER_SLOT, 4711, "", 7))
+        await worker.tell(Hello(0, 4712, "", 8))
+        messages = [await comparer.next_message(), await comparer.next_message(), await worker.next_message()]
+        assert messages == [Known(made.known), Recorded(0), Recorded(0)]
+        made.known = ()
+        made.hub.tell_known()
+        made.hub.publish(table("one"))
+
+        assert await comparer.next_message() == Known(())
+        assert (await worker.next_table()).table.revision == "one"
+        await comparer.leave()
+        await worker.leave()
+
+
 async def test_a_comparer_begins_with_nothing_when_what_is_known_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """It can learn again; without a link it could not even do that."""
     async with room() as made:
