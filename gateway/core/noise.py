@@ -33,9 +33,9 @@ FIELDS_LIMIT: Final = 200
 FIELD_LENGTH: Final = 500
 """Characters. A field with a longer name is among ``{other}``."""
 
-TWINS_NEEDED: Final = 10
-"""Before a path has had so many, what its fields are is not known well enough to tell. A field that differs every other
-time has been seen to do so by then but once in a thousand paths."""
+TWINS_NEEDED: Final = 20
+"""Before a path has had so many, what its fields are is not known well enough to tell. A field that differs in three of
+ten answers has been seen to do so by then but in one path of a thousand."""
 
 TWIN_METHODS: Final = frozenset({"GET", "HEAD"})
 """Whose copies may go to the baseline a second time: nothing is learnt of others."""
