@@ -62,9 +62,16 @@ class Treatment(Enum):
     UNORDERED = "unordered"
 
 
+# Looked up once: a member of an enum costs more than all else that is done for most values.
+_IGNORE: Final = Treatment.IGNORE
+_UNORDERED: Final = Treatment.UNORDERED
+
 NUMBERS: Final = frozenset({int, float, Decimal, Near})
 _BARE_NUMBERS: Final = NUMBERS - {Near}
 _CONTAINERS: Final = frozenset({dict, list})
+_ARRAYS: Final = frozenset({list, Multiset})
+
+_LOOKED_AT: Final = 1000  # values in search of a tolerance: a wrong yes costs a question that was not needed
 
 # Exact for all floats that are not astronomically far apart, and cheap for any exponent; no signal is an exception.
 _ARITHMETIC: Final = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
@@ -76,12 +83,10 @@ _Node: TypeAlias = Node[_Mark]
 class Rules:
     """What is ignored, unordered or tolerated where, resolved once. Made by `Rules.of`."""
 
-    __slots__ = ("_root", "has_limits")
+    __slots__ = ("_root",)
 
-    def __init__(self, root: _Node, *, has_limits: bool) -> None:
+    def __init__(self, root: _Node) -> None:
         self._root = root
-        self.has_limits = has_limits
-        """Whether numbers that differ may be equal: then equality is not transitive."""
 
     @classmethod
     def of(
@@ -91,7 +96,7 @@ class Rules:
         limits = [(each.path, Limit(_exact(each.value), each.is_relative)) for each in tolerances]
         paths: list[tuple[str, _Mark]] = [(path, Treatment.IGNORE) for path in ignore]
         paths += [(path, Treatment.UNORDERED) for path in unordered]
-        return cls(Trie([*paths, *limits]).root, has_limits=bool(limits))
+        return cls(Trie([*paths, *limits]).root)
 
     def dress(self, value: Any) -> Any:
         """``value`` as it is to be compared: `IGNORED`, or itself where no rule concerns it. It is not changed."""
@@ -106,7 +111,7 @@ class _Dressing:
 
     def dress(self, value: Any, node: _Node, depth: int) -> Any:
         marks = node.marks
-        if marks and Treatment.IGNORE in marks:
+        if marks and _IGNORE in marks:
             return IGNORED
         kind = type(value)
         if kind in _CONTAINERS:
@@ -114,8 +119,7 @@ class _Dressing:
                 return value
             return self._dress_members(value, node, depth) if kind is dict else self._dress_elements(value, node, depth)
         if marks and kind in _BARE_NUMBERS:
-            limits = tuple(mark for mark in marks if isinstance(mark, Limit))
-            return Near(value, limits) if limits else value
+            return Near(value, tuple([mark for mark in marks if isinstance(mark, Limit)]))
         return value
 
     def _dress_members(self, value: dict[str, Any], node: _Node, depth: int) -> dict[str, Any]:
@@ -124,22 +128,26 @@ class _Dressing:
         for name in [name for name in special if name in value] if others.is_idle else value:
             member = value[name]
             child = special.get(name, others)
-            if not child.marks and type(member) not in _CONTAINERS:
-                continue
-            ready = self.dress(member, child, depth + 1)
-            if ready is not member:
-                dressed = dict(value) if dressed is value else dressed
-                dressed[name] = ready
+            if child.marks or type(member) in _CONTAINERS:
+                ready = self.dress(member, child, depth + 1)
+                if ready is not member:
+                    dressed = dict(value) if dressed is value else dressed
+                    dressed[name] = ready
         return dressed
 
     def _dress_elements(self, value: list[Any], node: _Node, depth: int) -> list[Any]:
         special, others = node.fan_out(value, self._root)
-        elements = value
-        if special or not others.is_idle:
-            ready = [self.dress(each, special.get(index, others), depth + 1) for index, each in enumerate(value)]
-            if any(new is not old for new, old in zip(ready, value, strict=True)):
-                elements = [each for each in ready if each is not IGNORED]
-        return Multiset(elements) if Treatment.UNORDERED in node.marks else elements
+        dressed = value
+        for index, element in enumerate(value if special or not others.is_idle else ()):
+            child = special.get(index, others)
+            if child.marks or type(element) in _CONTAINERS:
+                ready = self.dress(element, child, depth + 1)
+                if ready is not element:
+                    dressed = list(value) if dressed is value else dressed
+                    dressed[index] = ready
+        if dressed is not value and IGNORED in dressed:
+            dressed = [each for each in dressed if each is not IGNORED]
+        return Multiset(dressed) if _UNORDERED in node.marks else dressed
 
 
 def undress(value: Any, depth: int = 0) -> Any:
@@ -151,9 +159,26 @@ def undress(value: Any, depth: int = 0) -> Any:
         return value
     if kind is dict:
         return {name: undress(member, depth + 1) for name, member in value.items() if member is not IGNORED}
-    if kind in (list, Multiset):
+    if kind in _ARRAYS:
         return [undress(element, depth + 1) for element in value]
     return value
+
+
+def may_have_near(value: Any) -> bool:
+    """Whether a number in a value has a tolerance, so that it may equal what is not the same. True if it is large."""
+    stack = [value]
+    for _ in range(_LOOKED_AT):
+        if not stack:
+            return False
+        each = stack.pop()
+        kind = type(each)
+        if kind is Near:
+            return True
+        if kind is dict:
+            stack.extend(each.values())
+        elif kind in _ARRAYS:
+            stack.extend(each)
+    return True
 
 
 def are_close(baseline: Number | Near, candidate: Number | Near) -> bool:

@@ -8,22 +8,34 @@ Of an array one difference is reported rather than a flood: its `length`, or its
 another one. Only then do elements differ, each within its own path, in which indexes are ``[*]``: aggregated over many
 answers, the same field is the same difference.
 
-The cost is linear in the size of the values but for arrays whose elements differ: those are tried for another order,
-once per level of nesting, and with tolerances matched (`gateway.core.multisets`) with at most 20,000 questions whether
-two elements are equal. After that, elements that have found no exact partner count as different.
+The cost is linear in the size of the values, but for tolerances in arrays whose elements have changed places: matching
+them (`gateway.core.multisets`) takes at most 20,000 questions whether two elements are equal. After that, elements that
+have found no exact partner count as different.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
-from gateway.core.comparands import ABSENT, DEPTH, IGNORED, NUMBERS, Multiset, Near, Rules, are_close, undress
-from gateway.core.multisets import Matching, flatten, pair_by_likeness
+from gateway.core.comparands import (
+    ABSENT,
+    DEPTH,
+    IGNORED,
+    NUMBERS,
+    Multiset,
+    Near,
+    Rules,
+    are_close,
+    may_have_near,
+    undress,
+)
+from gateway.core.forms import Forms, flatten
+from gateway.core.multisets import Matching, pair_by_likeness
 
 __all__ = ["ABSENT", "DEPTH", "Difference", "Kind", "Rules", "find_differences"]
 
@@ -62,6 +74,9 @@ class Difference(NamedTuple):
     candidate: object
 
 
+_ANY: Final = Difference("", Kind.VALUE, None, None)
+"""What a question finds: which difference it is, nobody asks."""
+
 # Types whose values are equal if Python says so and the type is the same.
 _PLAIN: Final = frozenset({str, int, float, bool, Near, Decimal})
 _ARRAYS: Final = frozenset({list, Multiset})
@@ -78,7 +93,7 @@ _ESCAPED: Final = re.compile(r"[\x00-\x1f'\\\ud800-\udfff]")
 
 def find_differences(baseline: object, candidate: object, rules: Rules, most: int = MOST) -> list[Difference]:
     """What differs between two values as `json.loads` gives them; [] if they are equal under ``rules``."""
-    walk = _Walk(most, has_limits=rules.has_limits, budget=_Budget(_QUESTIONS))
+    walk = _Walk(most, _Memory())
     walk.compare(rules.dress(baseline), rules.dress(candidate))
     return walk.found
 
@@ -109,25 +124,33 @@ def _type_of(value: object) -> object:
     return _TYPES.get(kind, kind)
 
 
-class _Budget:
-    """How many questions are left."""
+def _list_leftovers(baseline: list[Any], candidate: list[Any], matching: Matching) -> tuple[list[Any], list[Any]]:
+    old, new = matching.leftovers
+    return [baseline[index] for index in old], [candidate[index] for index in new]
 
-    __slots__ = ("left",)
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+class _Memory:
+    """What a comparison has found out already, so that nested arrays are not asked about again on every level."""
+
+    __slots__ = ("answers", "forms", "loose_forms", "questions_left")
+
+    def __init__(self) -> None:
+        self.questions_left = _QUESTIONS
+        self.answers: dict[tuple[int, int], bool] = {}
+        """Whether two containers are equal, by their identities: they live as long as the comparison."""
+        self.forms = Forms()
+        self.loose_forms = Forms(is_loose=True)
 
 
 class _Walk:
     """One comparison, or the question whether two elements of it are equal: that one stops at the first difference."""
 
-    __slots__ = ("_budget", "_depth", "_has_limits", "_is_question", "_most", "_trail", "found")
+    __slots__ = ("_depth", "_is_question", "_memory", "_most", "_trail", "found")
 
-    def __init__(self, most: int, *, has_limits: bool, budget: _Budget, asked_at: int | None = None) -> None:
+    def __init__(self, most: int, memory: _Memory, asked_at: int | None = None) -> None:
         self.found: list[Difference] = []
         self._most = most
-        self._has_limits = has_limits
-        self._budget = budget
+        self._memory = memory
         self._is_question = asked_at is not None
         self._depth = asked_at or 0
         self._trail: list[_Step] = []
@@ -144,7 +167,7 @@ class _Walk:
         else:
             self._compare_leaves(baseline, candidate)
             return
-        if self._depth + len(self._trail) < DEPTH:
+        if self._level < DEPTH:
             compare(baseline, candidate)
         elif flatten(baseline) != flatten(candidate):
             self._report(Kind.VALUE, baseline, candidate)
@@ -226,31 +249,54 @@ class _Walk:
             self._report(Kind.LENGTH, len(baseline), len(candidate))
             if len(self.found) >= self._most:
                 return
-        matching = Matching(baseline, candidate, self._is_equal)
-        if self._has_limits:
-            matching.complete(self._ask, is_all_or_nothing=self._is_question)
-        old, new = matching.leftovers
-        for pair in pair_by_likeness([baseline[index] for index in old], [candidate[index] for index in new]):
+        matching = self._match(baseline, candidate, is_all_or_nothing=self._is_question)
+        leftovers = _list_leftovers(baseline, candidate, matching)
+        if self._is_question and any(leftovers):
+            self._report(Kind.VALUE, baseline, candidate)
+            return
+        for pair in pair_by_likeness(*leftovers, self._find_form):
             self._step(None, *pair)
             if len(self.found) >= self._most:
                 return
 
     def _is_permutation(self, baseline: list[Any], candidate: list[Any]) -> bool:
-        matching = Matching(baseline, candidate, self._is_equal)
-        if self._has_limits:
-            matching.complete(self._ask, is_all_or_nothing=True)
-        return len(matching.partners) == len(baseline)
+        return len(self._match(baseline, candidate, is_all_or_nothing=True).partners) == len(baseline)
+
+    def _match(self, baseline: list[Any], candidate: list[Any], *, is_all_or_nothing: bool) -> Matching:
+        matching = Matching(baseline, candidate)
+        matching.pair_aligned(self._is_equal)
+        matching.pair_exact(self._find_form)
+        old, new = _list_leftovers(baseline, candidate, matching)
+        if old and new and any(map(may_have_near, old + new)):
+            matching.complete(self._ask, self._find_loose_form, is_all_or_nothing=is_all_or_nothing)
+        return matching
+
+    def _find_form(self, value: Any) -> Hashable:
+        return self._memory.forms.find(value, self._level + 1)
+
+    def _find_loose_form(self, value: Any) -> Hashable:
+        return self._memory.loose_forms.find(value, self._level + 1)
 
     def _ask(self, baseline: Any, candidate: Any) -> bool:
         """Whether two elements are equal, while there are questions left."""
-        self._budget.left -= 1
-        return self._budget.left >= 0 and self._is_equal(baseline, candidate)
+        self._memory.questions_left -= 1
+        return self._memory.questions_left >= 0 and self._is_equal(baseline, candidate)
 
     def _is_equal(self, baseline: Any, candidate: Any) -> bool:
-        depth = self._depth + len(self._trail) + 1
-        question = _Walk(1, has_limits=self._has_limits, budget=self._budget, asked_at=depth)
-        question.compare(baseline, candidate)
-        return not question.found
+        kind = type(baseline)
+        if kind is type(candidate) and kind in _PLAIN and baseline == candidate:
+            return True
+        answers, pair = self._memory.answers, (id(baseline), id(candidate))
+        answer = answers.get(pair)
+        if answer is None:
+            question = _Walk(1, self._memory, asked_at=self._level + 1)
+            question.compare(baseline, candidate)
+            answer = answers[pair] = not question.found
+        return answer
+
+    @property
+    def _level(self) -> int:
+        return self._depth + len(self._trail)
 
     def _step(self, step: _Step, baseline: Any, candidate: Any) -> None:
         self._trail.append(step)
@@ -260,5 +306,7 @@ class _Walk:
     def _report(self, kind: Kind, baseline: Any, candidate: Any) -> None:
         if len(self.found) >= self._most:
             return
-        field = "" if self._is_question else name_field(self._trail)
-        self.found.append(Difference(field, kind, undress(baseline), undress(candidate)))
+        if self._is_question:
+            self.found.append(_ANY)
+        else:
+            self.found.append(Difference(name_field(self._trail), kind, undress(baseline), undress(candidate)))

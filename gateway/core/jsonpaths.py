@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from jsonpath import JSONPath, JSONPathEnvironment, JSONPathMatch
 from jsonpath.exceptions import JSONPathError
 from jsonpath.segments import JSONPathRecursiveDescentSegment, JSONPathSegment
 from jsonpath.selectors import JSONPathSelector, NameSelector, WildcardSelector
 
-LENGTH: Final = 1000
-"""Of a path, in characters: more is no path that anybody wrote, and could be nested beyond what can be read."""
+LENGTH: Final = 500
+"""Of a path, in characters: more is no path that anybody wrote."""
+BRACKETS: Final = 50
+"""In a path. How deeply the library can read one would depend on who asks: this is always read."""
 
 _NODES: Final = 4096  # kept by a trie; hostile paths and values could ask for one per subset of all segments
 _ALLOWED: Final = "$.name, $['odd name'], $.items[*].price, $.items[0], $..name"
@@ -43,8 +45,8 @@ def compile_path(text: str) -> JSONPath:
     """The library's form of a JSONPath. Raises ValueError as `check_path` does."""
     if not text.startswith("$"):
         raise ValueError(f"a JSONPath begins with `$`, as in {_ALLOWED}")
-    if len(text) > LENGTH:
-        raise ValueError(f"a JSONPath has at most {LENGTH:,} characters")
+    if len(text) > LENGTH or text.count("(") + text.count("[") > BRACKETS:
+        raise ValueError(f"a JSONPath has at most {LENGTH} characters, and {BRACKETS} brackets")
     try:
         path = _environment.compile(text)
     except (JSONPathError, RecursionError, ValueError) as error:
@@ -57,7 +59,7 @@ def compile_path(text: str) -> JSONPath:
 def _explain(text: str, error: Exception) -> str:
     # Not str(error): for a path that ends too early, the library's own message fails.
     token = getattr(error, "token", None)
-    where = "it ends too early or is nested too deeply"
+    where = "it ends too early"
     if token is not None and token.index >= 0:
         where = f"see `{text[token.index :][:20]}`"
     return f"`{text[:100]}` is not a JSONPath (RFC 9535): {where}; allowed are paths such as {_ALLOWED}"
@@ -101,9 +103,7 @@ class Trie(Generic[Mark]):
 class _Spread(NamedTuple, Generic[Mark]):
     """What follows from a node, whatever the value."""
 
-    named: Mapping[str, Node[Mark]]
-    others: Node[Mark]
-    positions: Mapping[Key, frozenset[Position]]
+    fan: Fan[Mark]
     choosers: list[tuple[JSONPathSelector, Position]]
     """Selectors that depend on the value, with the position behind each."""
 
@@ -124,19 +124,18 @@ class Node(Generic[Mark]):
         self.is_idle = not positions
         """No path leads here or below."""
 
-    def fan_out(self, container: Any, root: Any) -> tuple[Mapping[Any, Node[Mark]], Node[Mark]]:
-        """The nodes of those children of ``container`` that some path names or chooses, and that of all the others.
+    def fan_out(self, container: Any, root: Any) -> Fan[Mark]:
+        """Where the walk goes on from ``container``, by member name or index from 0.
 
-        By member name or index from 0. There may be names among them that the container does not have.
+        There may be names among them that the container does not have.
         """
         spread = self._spread or self._work_out()
-        named: Mapping[Any, Node[Mark]] = spread.named if isinstance(container, dict) else {}
         if not spread.choosers:
-            return named, spread.others
+            return spread.fan
+        named, others = spread.fan
         chosen = _choose(spread.choosers, container, root)
-        rest = spread.others.positions
-        nodes = {key: self._trie.find(spread.positions.get(key, rest) | behind) for key, behind in chosen.items()}
-        return {**named, **nodes}, spread.others
+        nodes = {key: self._trie.find(named.get(key, others).positions | behind) for key, behind in chosen.items()}
+        return {**named, **nodes}, others
 
     def _work_out(self) -> _Spread[Mark]:
         everywhere: set[Position] = set()
@@ -153,20 +152,17 @@ class Node(Generic[Mark]):
                     named.setdefault(selector.name, set()).add(behind)
                 else:
                     choosers.append((selector, behind))
-        return self._build(frozenset(everywhere), named, choosers)
-
-    def _build(
-        self,
-        everywhere: frozenset[Position],
-        named: Mapping[str, set[Position]],
-        choosers: list[tuple[JSONPathSelector, Position]],
-    ) -> _Spread[Mark]:
-        positions: dict[Key, frozenset[Position]] = {name: everywhere | behind for name, behind in named.items()}
-        nodes = {name: self._trie.find(positions[name]) for name in named}
-        spread = _Spread(nodes, self._trie.find(everywhere), positions, choosers)
+        find = self._trie.find
+        others = frozenset(everywhere)
+        fan: Fan[Mark] = {name: find(others | behind) for name, behind in named.items()}, find(others)
+        spread = _Spread(fan, choosers)
         if self._is_kept:
             self._spread = spread
         return spread
+
+
+Fan: TypeAlias = tuple[Mapping[Key, Node[Mark]], Node[Mark]]
+"""The nodes of the children that a path names or chooses, and that of all the others."""
 
 
 def _choose(
