@@ -75,6 +75,10 @@ class Intake:
         except TimeoutError:
             for source in list(self._sources):
                 source.drop()
+            self._waiting.clear()
+            self.waiting_bytes = 0
+            self._note_idle()
+            await self._idle.wait()
 
     def put(self, source: Source, payload: bytes) -> None:
         """Queue what a worker sent."""

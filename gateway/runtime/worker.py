@@ -58,13 +58,14 @@ class Worker:
 
     def __init__(self, inheritance: Inheritance, slot: int) -> None:
         self._pairs = PairSender(inheritance.pairs.getsockname(), self._lose_pairs)
-        journal = JournalWriter(journal_of(inheritance.source.started_with.store), slot, asyncio.get_running_loop())
+        journal = journal_of(inheritance.source.started_with.store)
+        self._journal = JournalWriter(journal, slot, asyncio.get_running_loop())
         self._plane = DataPlane(
             [Listener(door.sockets[slot], door.tls) for door in inheritance.doors],
             inheritance.log_turns,
             self._pairs,
             Tickets(inheritance.order, slot),
-            Journaling(journal, inheritance.clock.now),
+            Journaling(self._journal, inheritance.clock.now),
         )
         self._uplink = Uplink(inheritance.link.getsockname(), slot, self._arrive)
         inheritance.link.close()
@@ -91,6 +92,7 @@ class Worker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._pairs.close()  # again, for one that never began
         await self._uplink.close()
         return 0
 
@@ -155,6 +157,7 @@ class Worker:
                 draining=self._stop.is_set(),
                 backend_connections=figures["backend_connections"],
                 log_dropped=figures["log_dropped"],
+                journal_dropped=self._journal.dropped,
                 traced_dropped=self._plane.traced.dropped + self._uplink.traced_dropped,
             )
         )
