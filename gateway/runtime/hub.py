@@ -167,7 +167,12 @@ class Hub:
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
         seat.backend_connections = status.backend_connections
-        dropped = {"link": status.link_dropped, "access_log": status.log_dropped, "spans": status.traced_dropped}
+        dropped = {
+            "link": status.link_dropped,
+            "access_log": status.log_dropped,
+            "spans": status.traced_dropped,
+            "journal": status.journal_dropped,
+        }
         self._roster.lost(seat, dropped)
         self._roster.drains(seat, is_draining=status.draining)
 

@@ -87,6 +87,8 @@ class Status(Message, frozen=True):
     """Lines of the access log that could not be written in time."""
     traced_dropped: int = 0
     """Traced requests that were lost before the controller heard of them."""
+    journal_dropped: int = 0
+    """Writes that only the candidate took and that the journal does not have."""
 
 
 class Counts(Message, frozen=True):

@@ -141,6 +141,12 @@ SPANS_DROPPED: Final = Metric(
     "crossfade_spans_dropped_total", "counter", (), "Spans lost because the collector of traces was slow or away."
 )
 NOTICES_LOST: Final = Metric("crossfade_notices_lost_total", "counter", (), "Notices that never reached their target.")
+JOURNAL_DROPPED: Final = Metric(
+    "crossfade_journal_dropped_total",
+    "counter",
+    (),
+    "Writes that only the candidate took and that the journal does not have: it was full, or its disk failed.",
+)
 
 CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
     "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, FAILOVERS, DECISIONS, SHADOW),
@@ -155,7 +161,7 @@ CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "Configuration": (CONFIG_RELOADS, CONFIG_LAST_RELOAD, CONFIG_INFO),
     "Processes and backends": (CONNECTIONS, IN_FLIGHT, WORKERS, BACKEND_HEALTHY, BUILD_INFO, START_TIME),
-    "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED, NOTICES_LOST),
+    "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED, NOTICES_LOST, JOURNAL_DROPPED),
 }
 """All of them, by what they are about."""
 
@@ -170,8 +176,8 @@ LABELS: Final[dict[str, str]] = {
     "code": "the status that the client got",
     "kind": "`connect`, `timeout`, `reset`, `protocol` or `5xx`",
     "reason": "of a decision `no_rollout`, `kill_switch`, `off`, `shadow`, `override`, `pending`, `rolled_back`, "
-    "`unhealthy`, `breaker`, `cohort:<name>`, `missing_key` or `split`; of a failover `connect`, `timeout`, `reset`, "
-    "`protocol` or the status; of a copy that was skipped `body_size`, `concurrency`, `breaker`, `upgrade`, "
+    "`unhealthy`, `breaker`, `cohort:<name>`, `missing_key`, `split` or `journal`; of a failover `connect`, `timeout`, "
+    "`reset`, `protocol` or the status; of a copy that was skipped `body_size`, `concurrency`, `breaker`, `upgrade`, "
     "`client_gone` or `comparer_busy`, of one that failed how it did, else empty",
     "rollout": "the rollout's name",
     "rule": "the rule as the configuration has it, with what narrows it; a number behind it where several are alike",

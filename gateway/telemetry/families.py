@@ -199,6 +199,7 @@ def _losses(snapshot: Snapshot) -> Iterator[Metric]:
         "link": catalogue.LINK_DROPPED,
         "spans": catalogue.SPANS_DROPPED,
         "notices": catalogue.NOTICES_LOST,
+        "journal": catalogue.JOURNAL_DROPPED,
     }
     for what, metric in named.items():
         yield _fill(_counter(metric), [((), snapshot.dropped.get(what, 0))])

@@ -73,7 +73,7 @@ class Snapshot:
     endpoints: Mapping[str, Mapping[str, bool]]
     """Whether each endpoint is healthy: by backend, then by URL."""
     dropped: Mapping[str, int]
-    """What was lost, by what it was: ``access_log``, ``link``, ``spans``, ``notices``."""
+    """What was lost, by what it was: ``access_log``, ``link``, ``spans``, ``notices``, ``journal``."""
     version: str
     started_at: float
     """Seconds since the epoch."""

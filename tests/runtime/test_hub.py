@@ -234,11 +234,13 @@ async def test_a_worker_tells_what_it_had_to_drop() -> None:
     """So that nobody takes a gap in a log for silence."""
     async with room() as made:
         worker = await made.worker()
-        await worker.tell(Hello(0, 4711, "", 7), Status(1, 0, {}, link_dropped=2, log_dropped=3, traced_dropped=4))
+        await worker.tell(
+            Hello(0, 4711, "", 7), Status(1, 0, {}, link_dropped=2, log_dropped=3, traced_dropped=4, journal_dropped=5)
+        )
         while not made.roster.dropped():
             await asyncio.sleep(0.005)
 
-        assert made.roster.dropped() == {"link": 2, "access_log": 3, "spans": 4}
+        assert made.roster.dropped() == {"link": 2, "access_log": 3, "spans": 4, "journal": 5}
         await worker.leave()
 
 

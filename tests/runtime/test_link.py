@@ -37,6 +37,7 @@ statuses = st.builds(
     link_dropped=st.integers(0, 10**6),
     log_dropped=st.integers(0, 10**6),
     traced_dropped=st.integers(0, 10**6),
+    journal_dropped=st.integers(0, 10**6),
 )
 figures = st.builds(
     PathFigures,
