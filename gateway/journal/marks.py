@@ -89,11 +89,12 @@ class Marks:
 
     def close(self) -> None:
         """Nothing more is marked."""
-        if self._growing is not None:
+        with self._lock:
+            growing, self._growing = self._growing, None
+        if growing is not None:
             with contextlib.suppress(OSError):
-                self._growing.sync()
-            self._growing.close()
-            self._growing = None
+                growing.sync()
+            growing.close()
 
     def _append(self, frame: bytes, time_ns: int) -> Growing:
         with self._lock:

@@ -47,8 +47,11 @@ class Baseline:
     port: int = 0
     says: Answers = field(default=lambda _write: answer(201))
     writes: list[Write] = field(default_factory=list)
+    gathers: int = 1
+    """So many writes must be under way at once before the first is answered."""
     under_way: int = 0
     most_under_way: int = 0
+    gathered: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def names(self) -> list[str]:
@@ -65,7 +68,9 @@ class Baseline:
         body = await reader.readexactly(int(length[0].partition(b":")[2])) if length else b""
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
-        await asyncio.sleep(0)  # so that others come in between
+        if self.under_way >= self.gathers:
+            self.gathered.set()
+        await self.gathered.wait()
         self.writes.append(Write(head, body))
         writer.write(self.says(self.writes[-1]))
         self.under_way -= 1
