@@ -13,13 +13,15 @@ The reason of a decision is the first of these that applies:
    ``rolled_back``      the rollout's state: baseline
 6. ``unhealthy``        the request would take the candidate, but that has no healthy endpoint: baseline. So the reason
                         counts exactly the requests that were kept away from the candidate
-7. ``breaker``          the request would take the candidate, but that rests: baseline, and counted likewise
+7. ``breaker``          the request would take the candidate, but that rests: baseline, and counted likewise. And
+   ``journal``          where it is a write that the route's journal can't have: baseline, and nobody's fault
 8. ``cohort:NAME``      the first cohort whose conditions hold: its arm, or its percentage where that is the larger
 9. ``missing_key``      no key source is present, and the gateway issues no key
 10. ``split``           the key's position against the percentage
 
-The bucket (0 to 100) is known whenever a key is, whatever decided. Chance and new keys come from outside, and so does
-the breaker's word: each worker has its own, which it asks about decisions for the candidate (`Decision.keep_away`).
+The bucket (0 to 100) is known whenever a key is, whatever decided. Chance and new keys come from outside, and so do the
+breaker's word and the journal's: each worker has its own, which it asks about decisions for the candidate
+(`Decision.keep_away`).
 """
 
 from __future__ import annotations
