@@ -190,7 +190,7 @@ def test_a_guard_acts_on_broken_only(verdict: Verdict) -> None:
     assert step(PLAN, started(PLAN), 1.0, NOON, [said(guard(Do.ROLLBACK), verdict)], None)[1] is None
 
 
-@pytest.mark.parametrize("state", set(State) - {State.PENDING, State.ROLLED_BACK})
+@pytest.mark.parametrize("state", sorted(set(State) - {State.PENDING, State.ROLLED_BACK}))
 def test_guards_act_wherever_the_candidate_answers_anyone(state: State) -> None:
     """Waiting, paused and completed included."""
     assert after_hit(PLAN, standing(PLAN, state), Do.ROLLBACK).state is State.ROLLED_BACK

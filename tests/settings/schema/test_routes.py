@@ -61,7 +61,7 @@ def test_what_can_not_fail_over_is_named(failure: object) -> None:
         route(SPLIT, failover={"on": failure})
 
 
-@pytest.mark.parametrize("name", [*FRAMING, "X-Crossfade-Arm", "transfer-ENCODING"])
+@pytest.mark.parametrize("name", [*sorted(FRAMING), "X-Crossfade-Arm", "transfer-ENCODING"])
 def test_framing_can_not_be_rewritten(name: str) -> None:
     """Where a message ends is never the configuration's business: that is how requests are smuggled."""
     for headers in ({"set": {name: "a"}}, {"remove": name}):
