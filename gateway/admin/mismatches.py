@@ -61,7 +61,7 @@ async def list_mismatches(call: Call, asked: MismatchesQuery) -> MismatchList | 
     chosen = found[asked.after : asked.after + asked.limit]
     end = asked.after + len(chosen)
     return MismatchList(
-        items=[view_finding(finding) for finding in chosen],
+        items=await compute(lambda: [view_finding(finding) for finding in chosen]),
         next=end if end < len(found) else None,
         totals=sum_copies(control.figures.totals, routes),
     )

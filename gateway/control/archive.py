@@ -77,7 +77,7 @@ class Archive:
         records = [record for record in changed.values() if record is not None]
         try:
             await self._store.keep_mismatches(records, [place for place, record in changed.items() if record is None])
-        except StoreUnavailable:
+        except BaseException:  # also when the controller ends in the middle of it
             self._mismatches.put_back(changed)
             raise
 

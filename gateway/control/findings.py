@@ -1,18 +1,18 @@
 """What comparing has found, as rows: for the API, for the event that says what holds up a plan, and for incidents.
 
-A finding is a field of a path that differed in one kind. The worst are those whose differences count most often; those
-in fields that are taken for noise come last, as they count no more.
+A finding is a field of a path that differed in one kind. The worst are those whose differences count most often; what
+is taken for noise comes last, as it counts no more.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from heapq import nlargest
+from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from gateway.core.noise import is_noise
+from gateway.core.noise import is_noise, is_noisy
 from gateway.core.tallies import FieldTally, PathTally, Sample
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from gateway.core.figures import PathFigures, Subject
 
 _SKIPPED: Final = "skipped"
+
+_MOST_WEIGHED: Final = 200
+"""Findings for each of which the evidence is weighed when the worst are looked for, at up to a millisecond each."""
 
 
 class Finding(NamedTuple):
@@ -111,9 +114,18 @@ def list_findings(paths: Iterable[PathTally]) -> Iterator[Finding]:
 
 
 def rank(paths: Iterable[PathTally]) -> list[Finding]:
-    """All findings, the worst first and noise last. Of many it takes a while: it is for a thread."""
-    found = [(finding.is_noise, *_place(finding), finding) for finding in list_findings(paths)]
-    return [each[-1] for each in sorted(found, key=lambda each: each[:-1])]
+    """All findings: those that count, the worst first, then quiet ones that never counted, then noise.
+
+    Of many it takes a while: it is for a thread.
+    """
+    return sorted(list_findings(paths), key=lambda finding: (_group(finding), _place(finding)))
+
+
+def _group(finding: Finding) -> int:
+    """Most noise has never counted: its evidence need not be weighed."""
+    if finding.tally.counted:
+        return 2 if finding.is_noise else 0
+    return 2 if is_noisy(finding.path, finding.field, finding.kind) else 1
 
 
 def _place(finding: Finding) -> tuple[float, float, str, str, str, str]:
@@ -125,7 +137,7 @@ def find_worst(paths: Iterable[PathTally], most: int) -> list[Finding]:
     """Some findings that count now, the worst first."""
     counted = (finding for finding in list_findings(paths) if finding.tally.counted)
     worst: list[Finding] = []
-    for finding in sorted(counted, key=_place):
+    for finding in nsmallest(_MOST_WEIGHED, counted, key=_place):
         if len(worst) == most:
             break
         if not finding.is_noise:

@@ -206,7 +206,11 @@ def _draw_timeline(incident: Incident) -> Iterator[str]:
     for each in incident.events:
         event = msgspec.convert(each, Event)
         before, after = event.before, event.after
-        change = f" ({before.percent:.10g} % → {after.percent:.10g} %)" if before and after else ""
+        change = (
+            f" ({before.percent:.10g} % → {after.percent:.10g} %)"
+            if before and after and before.percent != after.percent
+            else ""
+        )
         who = f"{event.actor.type} {event.actor.name}".strip()
         reason = f": {event.reason}" if event.reason else ""
         yield f"- {event.time} **{event.kind}**{change} by {_line(who + reason)}"
