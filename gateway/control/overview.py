@@ -61,6 +61,7 @@ def take_snapshot(sources: Sources) -> Snapshot:
         workers=roster.states(),
         endpoints=roster.health(),
         dropped=_count_losses(sources),
+        journal_bytes=roster.journal_bytes(),
         version=__version__,
         started_at=figures.started_at,
     )

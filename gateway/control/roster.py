@@ -38,6 +38,8 @@ class Seat:
     waiting: dict[Subject, Buckets] = field(default_factory=dict)
     """How long requests wait there for their backend's header."""
     is_draining: bool = False
+    journal_bytes: Mapping[str, int] = field(default_factory=dict)
+    """How much each route's journal holds, of all workers together, as this one knows."""
 
 
 class Roster:
@@ -141,6 +143,14 @@ class Roster:
             for kind, count in dropped.items():
                 total[kind] = total.get(kind, 0) + count
         return total
+
+    def journal_bytes(self) -> dict[str, int]:
+        """How much each route's journal holds, by whoever knows of most."""
+        most: dict[str, int] = {}
+        for seat in self.seats.values():
+            for route, count in seat.journal_bytes.items():
+                most[route] = max(count, most.get(route, 0))
+        return most
 
     async def caught_up(self, serial: int, seconds: float) -> bool:
         """Wait until every slot serves ``serial`` or a newer table; False when ``seconds`` have passed before that."""

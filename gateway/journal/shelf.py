@@ -89,6 +89,11 @@ class Shelf:
         """The routes that take no more now."""
         return frozenset(route for route, place in self._places.items() if place.is_full or place.is_faulty)
 
+    @property
+    def used_bytes(self) -> dict[str, int]:
+        """How much each route's journal holds, of all processes together, as far as is known."""
+        return {route: place.used_bytes for route, place in self._places.items()}
+
     def adopt(self, policies: Mapping[str, Journal], now: float) -> None:
         """These routes' bounds hold from now on; of others nothing more comes."""
         for route in self._places.keys() - policies.keys():

@@ -66,6 +66,8 @@ class JournalWriter:
         self._syncing = Syncing()
         self._shelf = Shelf(root, slot, self._syncing.note, self._syncing.end)
         self._full: frozenset[str] = frozenset()
+        self.used_bytes: Mapping[str, int] = {}
+        """How much each route's journal holds, of all processes together, as far as is known."""
         self._news = Condition()
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
@@ -154,7 +156,7 @@ class JournalWriter:
                 self._shelf.adopt(policies, now)
             outcomes = list(self._store(batch, now))
             self._shelf.tidy(now)
-            self._full = self._shelf.full
+            self._full, self.used_bytes = self._shelf.full, self._shelf.used_bytes
             if outcomes:
                 with contextlib.suppress(RuntimeError):  # the loop has ended before us
                     self._loop.call_soon_threadsafe(self._tell, outcomes)

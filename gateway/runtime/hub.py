@@ -167,6 +167,7 @@ class Hub:
     def _report(self, seat: Seat, status: Status) -> None:
         seat.connections, seat.in_flight, seat.endpoints = status.connections, status.in_flight, status.endpoints
         seat.backend_connections = status.backend_connections
+        seat.journal_bytes = status.journal_bytes
         dropped = {
             "link": status.link_dropped,
             "access_log": status.log_dropped,

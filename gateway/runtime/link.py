@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -89,6 +90,8 @@ class Status(Message, frozen=True):
     """Traced requests that were lost before the controller heard of them."""
     journal_dropped: int = 0
     """Writes that only the candidate took and that the journal does not have."""
+    journal_bytes: Mapping[str, int] = {}
+    """How much each route's journal holds, of all workers together."""
 
 
 class Counts(Message, frozen=True):

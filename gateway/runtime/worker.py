@@ -157,6 +157,7 @@ class Worker:
                 draining=self._stop.is_set(),
                 backend_connections=figures["backend_connections"],
                 log_dropped=figures["log_dropped"],
+                journal_bytes=self._journal.used_bytes,
                 journal_dropped=self._journal.dropped,
                 traced_dropped=self._plane.traced.dropped + self._uplink.traced_dropped,
             )

@@ -148,6 +148,16 @@ JOURNAL_DROPPED: Final = Metric(
     "Writes that only the candidate took and that the journal does not have: it was full, or its disk failed.",
 )
 
+JOURNAL_BYTES: Final = Metric(
+    "crossfade_journal_bytes",
+    "gauge",
+    ("route",),
+    "What the route's journal holds of writes that only the candidate took.",
+)
+JOURNAL_LIMIT: Final = Metric(
+    "crossfade_journal_limit_bytes", "gauge", ("route",), "What the journal may hold: its `size`."
+)
+
 CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
     "Requests": (REQUESTS, REQUEST_DURATION, BACKEND_DURATION, BACKEND_ERRORS, FAILOVERS, DECISIONS, SHADOW),
     "Rollouts": (
@@ -161,6 +171,7 @@ CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "Configuration": (CONFIG_RELOADS, CONFIG_LAST_RELOAD, CONFIG_INFO),
     "Processes and backends": (CONNECTIONS, IN_FLIGHT, WORKERS, BACKEND_HEALTHY, BUILD_INFO, START_TIME),
+    "The journal": (JOURNAL_BYTES, JOURNAL_LIMIT),
     "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED, NOTICES_LOST, JOURNAL_DROPPED),
 }
 """All of them, by what they are about."""

@@ -51,6 +51,7 @@ def list_families(snapshot: Snapshot) -> Iterator[Metric]:
     yield from _rollouts(snapshot)
     yield from _configuration(snapshot)
     yield from _processes(snapshot)
+    yield from _journals(snapshot)
     yield from _losses(snapshot)
 
 
@@ -191,6 +192,14 @@ def _processes(snapshot: Snapshot) -> Iterator[Metric]:
     yield _fill(_gauge(catalogue.BACKEND_HEALTHY), health)
     yield _info(catalogue.BUILD_INFO, snapshot.version)
     yield _fill(_gauge(catalogue.START_TIME), [((), snapshot.started_at)])
+
+
+def _journals(snapshot: Snapshot) -> Iterator[Metric]:
+    routes = snapshot.table.routes if snapshot.table is not None else ()
+    kept = {route.name: route.journal.size_bytes for route in routes if route.journal is not None}
+    held = (((route,), snapshot.journal_bytes.get(route, 0)) for route in kept)
+    yield _fill(_gauge(catalogue.JOURNAL_BYTES), held)
+    yield _fill(_gauge(catalogue.JOURNAL_LIMIT), (((route,), limit) for route, limit in kept.items()))
 
 
 def _losses(snapshot: Snapshot) -> Iterator[Metric]:

@@ -74,6 +74,8 @@ class Snapshot:
     """Whether each endpoint is healthy: by backend, then by URL."""
     dropped: Mapping[str, int]
     """What was lost, by what it was: ``access_log``, ``link``, ``spans``, ``notices``, ``journal``."""
+    journal_bytes: Mapping[str, int] = field(default_factory=dict)
+    """What journals hold, by route."""
     version: str
     started_at: float
     """Seconds since the epoch."""

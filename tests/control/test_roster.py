@@ -124,6 +124,14 @@ def test_waiting_requests_of_all_workers_add_up_while_these_live() -> None:
     assert roster.waiting() == {orders: {700: 1}, items: {650: 1}}
 
 
+def test_a_journal_holds_what_the_best_informed_worker_says() -> None:
+    """Each looks at the disk once a second, and knows of its own writes at once."""
+    roster = full(2, 5)
+    roster.seats[0].journal_bytes = {"orders": 100, "items": 7}
+    roster.seats[1].journal_bytes = {"orders": 130}
+    assert roster.journal_bytes() == {"orders": 130, "items": 7}
+
+
 def test_what_workers_dropped_never_becomes_less() -> None:
     """Not when one dies, nor when one comes back over a new link and has not said it again yet."""
     roster = full(2, 5)

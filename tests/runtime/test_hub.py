@@ -235,11 +235,22 @@ async def test_a_worker_tells_what_it_had_to_drop() -> None:
     async with room() as made:
         worker = await made.worker()
         await worker.tell(
-            Hello(0, 4711, "", 7), Status(1, 0, {}, link_dropped=2, log_dropped=3, traced_dropped=4, journal_dropped=5)
+            Hello(0, 4711, "", 7),
+            Status(
+                1,
+                0,
+                {},
+                link_dropped=2,
+                log_dropped=3,
+                traced_dropped=4,
+                journal_dropped=5,
+                journal_bytes={"orders": 6},
+            ),
         )
         while not made.roster.dropped():
             await asyncio.sleep(0.005)
 
+        assert made.roster.journal_bytes() == {"orders": 6}
         assert made.roster.dropped() == {"link": 2, "access_log": 3, "spans": 4, "journal": 5}
         await worker.leave()
 

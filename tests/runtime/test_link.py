@@ -38,6 +38,7 @@ statuses = st.builds(
     log_dropped=st.integers(0, 10**6),
     traced_dropped=st.integers(0, 10**6),
     journal_dropped=st.integers(0, 10**6),
+    journal_bytes=st.dictionaries(st.text(), st.integers(0, 2**40), max_size=2),
 )
 figures = st.builds(
     PathFigures,

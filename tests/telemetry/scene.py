@@ -7,7 +7,7 @@ from typing import Any
 from gateway.core import types
 from gateway.core.figures import Answer, Exemplar, PathFigures, Subject, duration_bucket
 from gateway.core.histogram import bucket_of
-from gateway.core.shadowing import Compare, Shadow
+from gateway.core.shadowing import Compare, Journal, Shadow
 from gateway.core.types import Arm, KeyKind, KeySource, MissingKey, Mode
 from gateway.telemetry.snapshot import OPERATOR, RolloutLevel, RuleLevel, Snapshot
 
@@ -61,6 +61,9 @@ def table(
 
 def split_route(name: str = "orders", *paths: str, rollout_name: str = "shop", **fields: Any) -> types.Route:
     return types.Route(name, types.Match((f"/{name}/**",)), "legacy", "new", rollout_name, paths, **fields)
+
+
+JOURNAL = Journal(frozenset({"POST"}), 1 << 18, 3600.0, 1 << 30, drops_when_full=False)
 
 
 def shadow(**compare: Any) -> Shadow:
@@ -122,7 +125,7 @@ def rich_snapshot() -> Snapshot:
             rollout("off", mode=Mode.OFF),
         ),
         (
-            split_route("orders", "/orders/{id}", ODD_PATH, shadow=shadow()),
+            split_route("orders", "/orders/{id}", ODD_PATH, shadow=shadow(), journal=JOURNAL),
             split_route("held", "/held", rollout_name="off"),
             types.Route("rest", types.Match(), "legacy"),
         ),
@@ -160,4 +163,5 @@ def rich_snapshot() -> Snapshot:
         workers={"ready": 1, "missing": 1},
         endpoints={"legacy": {"http://127.0.0.1:9001": True}, "new": {"http://[::1]:9002": False}},
         dropped={"access_log": 5, "link": 1},
+        journal_bytes={"orders": 1234},
     )

@@ -233,6 +233,8 @@ def test_what_the_processes_report_is_shown() -> None:
     assert value(taken, "crossfade_backend_healthy", backend="legacy", endpoint="http://127.0.0.1:9001") == 1
     assert value(taken, "crossfade_access_log_dropped_total") == 5
     assert value(taken, "crossfade_link_dropped_total") == 1
+    assert value(taken, "crossfade_journal_bytes", route="orders") == 1234
+    assert value(taken, "crossfade_journal_limit_bytes", route="orders") == 1 << 30
     assert value(taken, "crossfade_start_time_seconds") == 1_770_000_000
 
 
