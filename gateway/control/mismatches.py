@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from gateway.core.noise import FIELDS_LIMIT
+from gateway.core.noise import FIELD_LENGTH, FIELDS_LIMIT
 from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
 from gateway.store.records import PathRecord
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gateway.core.shadowing import Compare
     from gateway.core.types import Table
 
-FIELD_LENGTH: Final = 500
-"""Characters. Whoever makes up longer names is among ``{other}``."""
 SAMPLES_BYTES: Final = 32 * 1024 * 1024
 """Of all samples together, as they are stored."""
 KEPT_SECONDS: Final = 7 * 86_400.0

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from gateway.control import mismatches
 from gateway.control.mismatches import (
-    FIELD_LENGTH,
     KEPT_SECONDS,
     SETTLING_SECONDS,
     Mismatches,
     add_field,
     name_policy,
 )
-from gateway.core.noise import FIELDS_LIMIT
+from gateway.core.noise import FIELD_LENGTH, FIELDS_LIMIT
 from gateway.core.shadowing import Compare
 from gateway.core.tallies import FieldTally, PathTally
 from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
