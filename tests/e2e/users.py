@@ -1,0 +1,56 @@
+"""People who ask one thing after the other on connections that they keep, and look at every answer."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.e2e.gateway import Gateway
+
+PATIENCE_SECONDS = 30
+
+
+def ask_all(
+    gateway: Gateway, paths: Iterable[str], headers: Mapping[str, str] | None = None, status: int = 200
+) -> list[bytes]:
+    """The bodies of so many GETs; every one must have that ``status``."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE_SECONDS)
+    bodies = []
+    for path in paths:
+        connection.request("GET", path, headers=dict(headers or {}))
+        response = connection.getresponse()
+        bodies.append(response.read())
+        assert response.status == status, (path, response.status, bodies[-1])
+    connection.close()
+    return bodies
+
+
+def totals_of(gateway: Gateway, route: str) -> dict[str, Any]:
+    """What came of the copies of a route."""
+    totals = gateway.ask(f"/api/v1/mismatches?route={route}")[1]["totals"]
+    assert isinstance(totals, dict)
+    return totals
+
+
+def settled_of(totals: Mapping[str, Any]) -> int:
+    """How many copies something has come of."""
+    return int(sum(totals["skipped"].values()) + sum(totals[each] for each in ("match", "mismatch", "noise", "error")))
+
+
+def await_copies(gateway: Gateway, route: str, count: int) -> dict[str, Any]:
+    """What came of the copies of a route, when something has come of so many."""
+    gateway.wait_until(lambda: settled_of(totals_of(gateway, route)) >= count)
+    return totals_of(gateway, route)
+
+
+def await_comparing(gateway: Gateway, path: str, route: str) -> None:
+    """Ask until an answer was compared: users are served as soon as can be, and the comparer may come later."""
+
+    def is_compared() -> bool:
+        ask_all(gateway, [path])
+        totals = totals_of(gateway, route)
+        return any(totals[each] for each in ("match", "mismatch", "noise"))
+
+    gateway.wait_until(is_compared)
