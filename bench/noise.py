@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator
 from random import Random
 from statistics import mean, median
@@ -46,8 +45,6 @@ class Run(NamedTuple):
     """Copies until the bug counted; None: it did not."""
     false_mismatches: int
     """Answers that are a mismatch though nothing but noise differs, as far as fields other than the bug's counted."""
-    seconds: float
-    """Of the comparer."""
 
 
 class Shop:
@@ -108,19 +105,16 @@ def follow(seed: int, noise: float, copies: int, bug_rate: float) -> Run:
     comparer.adopt(build_policy(noise))
     compared = false = 0
     found_after = None
-    seconds = 0.0
     for pair in list_pairs(seed, noise, copies, bug_rate):
-        begun = time.perf_counter()
         comparer.take(pair)
         comparer.tick(pair.time)
         tallies = comparer.take_tallies()
-        seconds += time.perf_counter() - begun
         compared += not pair.is_twin
         counted = {key: field.counted for tally in tallies for key, field in tally.fields.items() if field.counted}
         if counted.pop(BUG, 0) and found_after is None:
             found_after = compared
         false += max(counted.values(), default=0)
-    return Run(found_after, false, seconds)
+    return Run(found_after, false)
 
 
 def list_cells(noise: float, runs: int, copies: int) -> list[str]:
@@ -129,7 +123,6 @@ def list_cells(noise: float, runs: int, copies: int) -> list[str]:
     without = [follow(seed + runs, noise, copies, 0.0) for seed in range(runs)]
     found = sorted(run.found_after for run in with_bug if run.found_after is not None)
     clean = sum(run.false_mismatches == 0 for run in without)
-    pairs = 2 * runs * copies * (1 + noise / 100)
     return [
         f"{noise:g} %",
         f"{median(found):,.0f}" if found else "",
@@ -137,7 +130,6 @@ def list_cells(noise: float, runs: int, copies: int) -> list[str]:
         f"{runs - len(found)}",
         f"{clean} of {runs}",
         f"{mean(run.false_mismatches for run in without):.2f}",
-        f"{sum(run.seconds for run in with_bug + without) / pairs * 1e6:.0f}",
     ]
 
 
@@ -157,7 +149,6 @@ def main() -> None:
         "not found",
         "runs without a false mismatch",
         "false ones per run",
-        "µs per pair",
     )
     for noise in asked.shares:
         grid.add_row(*list_cells(noise, asked.runs, asked.copies))
