@@ -112,16 +112,22 @@ def broken_quietly(outcome: Outcome) -> Mapping[str, Judgement]:
 def blocked_by(rollout: Rollout, outcome: Outcome) -> Mapping[str, Judgement]:
     """The gates on mismatches that hold up a stage which would be over but for them, by the rule's name.
 
-    Not those that only wait for more of what they see: nobody has to do anything about them.
+    Not those that only wait for more of what they see: nobody has to do anything about them. That nothing is compared
+    is another matter than what is found once something is, and has a name of its own.
     """
     progress = outcome.progress
     if progress.state is not State.RUNNING or not lifecycle.is_hold_over(rollout, progress):
         return {}
-    return {
-        judgement.rule: judgement
+    stuck = (
+        judgement
         for gate, judgement in outcome.gates
         if isinstance(gate, Rule) and gate.metric in MISMATCHING and _is_stuck(judgement)
-    }
+    )
+    return {_name_blockage(judgement): judgement for judgement in stuck}
+
+
+def _name_blockage(judgement: Judgement) -> str:
+    return f"{judgement.rule} ({judgement.reason})" if judgement.reason == Reason.NOT_COMPARED else judgement.rule
 
 
 def _is_stuck(judgement: Judgement) -> bool:

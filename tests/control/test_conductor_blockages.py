@@ -65,6 +65,23 @@ async def test_a_stage_says_so_once(tmp_path: Path) -> None:
     await gateway.end()
 
 
+async def test_drift_is_told_though_it_was_told_before_that_nothing_is_compared(tmp_path: Path) -> None:
+    """A night without users must not hide from anybody what the morning shows."""
+    gateway = Gateway(tmp_path, stages=STAGES)
+    gateway.found = [path({PRICE: field(412)}, compared=18_000)]
+    await gateway.begin()
+    for _ in range(15):
+        gateway.second += 1
+        await gateway.conductor.tick()
+    assert ["not_compared" in event.reason for event, _ in gateway.heard] == [True]
+
+    await gateway.live(12, mismatches=5)
+
+    assert gateway.kinds == ["blocked", "blocked"]
+    assert "$.items[*].price" in gateway.heard[-1][0].reason
+    await gateway.end()
+
+
 async def test_what_only_takes_its_time_is_not_told(tmp_path: Path) -> None:
     """A gate that waits for more to be compared, or another one: all is as it must be."""
     gates = (GATE, parse_rule("error_rate < 1% for 5s"))
