@@ -92,6 +92,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         _log_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # a sample that must not be there any more is not
         migrate(connection)
     except BaseException:
         connection.close()

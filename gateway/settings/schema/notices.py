@@ -35,7 +35,7 @@ class Notify(Section):
         "approval",
         "notify",
     )
-    """Of what: `notify` are guards that only notify, and faults that both arms share."""
+    """Of what: `notify` are guards that only notify, faults that both arms share, and mismatches that hold up a plan."""
 
     @model_validator(mode="after")
     def _check_events(self) -> Self:
