@@ -8,6 +8,7 @@ the element at that index on its own side, whatever the comparison pairs it with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import Enum
@@ -71,6 +72,7 @@ _BARE_NUMBERS: Final = NUMBERS - {Near}
 _CONTAINERS: Final = frozenset({dict, list})
 _ARRAYS: Final = frozenset({list, Multiset})
 
+_SORTED_BY: Final = 30  # values in search of numbers with a tolerance to sort by: the order is a good guess, no more
 _LOOKED_AT: Final = 1000  # values in search of a tolerance: a wrong yes costs a question that was not needed
 
 # Exact for all floats that are not astronomically far apart, and cheap for any exponent; no signal is an exception.
@@ -164,6 +166,24 @@ def undress(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def list_near(value: Any) -> list[float]:
+    """The first numbers in a value that have a tolerance, roughly, in a fixed order: to sort what is alike by."""
+    numbers = []
+    stack = [value]
+    for _ in range(_SORTED_BY):
+        if not stack:
+            break
+        each = stack.pop()
+        kind = type(each)
+        if kind is Near:
+            numbers.append(_round(each.number))
+        elif kind is dict:
+            stack.extend(each[name] for name in sorted(each))
+        elif kind in _ARRAYS:
+            stack.extend(each[:_SORTED_BY])
+    return numbers
+
+
 def may_have_near(value: Any) -> bool:
     """Whether a number in a value has a tolerance, so that it may equal what is not the same. True if it is large."""
     stack = [value]
@@ -202,6 +222,13 @@ def bare(number: Number | Near) -> Number:
 def is_nan(value: object) -> bool:
     """Whether it is the one value that does not equal itself."""
     return value != value  # noqa: PLR0124
+
+
+def _round(number: Number) -> float:
+    try:
+        return -math.inf if is_nan(number) else float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _limits_of(number: Number | Near) -> tuple[Limit, ...]:

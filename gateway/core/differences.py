@@ -8,9 +8,8 @@ Of an array one difference is reported rather than a flood: its `length`, or its
 another one. Only then do elements differ, each within its own path, in which indexes are ``[*]``: aggregated over many
 answers, the same field is the same difference.
 
-The cost is linear in the size of the values, but for tolerances in arrays whose elements have changed places: matching
-them (`gateway.core.multisets`) takes at most 20,000 questions whether two elements are equal. After that, elements that
-have found no exact partner count as different.
+The cost is linear in the size of the values, or n log n, but where tolerances leave elements that have changed places
+without a partner: looking for one (`gateway.core.multisets`) ends after 20,000 steps, and what has none then differs.
 """
 
 from __future__ import annotations
@@ -35,16 +34,14 @@ from gateway.core.comparands import (
     undress,
 )
 from gateway.core.forms import Forms, flatten
-from gateway.core.multisets import Matching, pair_by_likeness
+from gateway.core.multisets import Matching, Patience, pair_by_likeness
 
 __all__ = ["ABSENT", "DEPTH", "Difference", "Kind", "Rules", "find_differences"]
 
 MOST: Final = 100
 """Differences that are looked for; an answer with more is not looked at further."""
 
-_QUESTIONS: Final = (
-    20_000  # whether two elements of an array are equal, per comparison: bounds the worst at 0.1 s or so
-)
+_STEPS: Final = 20_000  # per comparison, of matching elements within tolerances: a fraction of a second
 
 
 class Kind(StrEnum):
@@ -80,6 +77,7 @@ _ANY: Final = Difference("", Kind.VALUE, None, None)
 # Types whose values are equal if Python says so and the type is the same.
 _PLAIN: Final = frozenset({str, int, float, bool, Near, Decimal})
 _ARRAYS: Final = frozenset({list, Multiset})
+_CONTAINERS: Final = _ARRAYS | {dict}
 _TYPES: Final = {list: "array", Multiset: "array", **dict.fromkeys(NUMBERS, "number")}
 
 _Step = str | None
@@ -124,6 +122,21 @@ def _type_of(value: object) -> object:
     return _TYPES.get(kind, kind)
 
 
+def _judge(baseline: Any, candidate: Any) -> Kind | None:
+    """How two values differ that are not both objects or both arrays."""
+    if baseline is IGNORED or candidate is IGNORED:
+        return None
+    if candidate is ABSENT:
+        return Kind.MISSING
+    if baseline is ABSENT:
+        return Kind.EXTRA
+    if type(baseline) in NUMBERS and type(candidate) in NUMBERS:
+        return None if are_close(baseline, candidate) else Kind.VALUE
+    if _type_of(baseline) != _type_of(candidate):
+        return Kind.TYPE
+    return None if baseline == candidate else Kind.VALUE
+
+
 def _list_leftovers(baseline: list[Any], candidate: list[Any], matching: Matching) -> tuple[list[Any], list[Any]]:
     old, new = matching.leftovers
     return [baseline[index] for index in old], [candidate[index] for index in new]
@@ -132,10 +145,10 @@ def _list_leftovers(baseline: list[Any], candidate: list[Any], matching: Matchin
 class _Memory:
     """What a comparison has found out already, so that nested arrays are not asked about again on every level."""
 
-    __slots__ = ("answers", "forms", "loose_forms", "questions_left")
+    __slots__ = ("answers", "forms", "loose_forms", "patience")
 
     def __init__(self) -> None:
-        self.questions_left = _QUESTIONS
+        self.patience = Patience(_STEPS)
         self.answers: dict[tuple[int, int], bool] = {}
         """Whether two containers are equal, by their identities: they live as long as the comparison."""
         self.forms = Forms()
@@ -165,26 +178,13 @@ class _Walk:
             is_multiset = old_kind is Multiset or new_kind is Multiset
             compare = self._compare_multisets if is_multiset else self._compare_arrays
         else:
-            self._compare_leaves(baseline, candidate)
+            kind = _judge(baseline, candidate)
+            if kind is not None:
+                self._report(kind, baseline, candidate)
             return
         if self._level < DEPTH:
             compare(baseline, candidate)
         elif flatten(baseline) != flatten(candidate):
-            self._report(Kind.VALUE, baseline, candidate)
-
-    def _compare_leaves(self, baseline: Any, candidate: Any) -> None:
-        if baseline is IGNORED or candidate is IGNORED:
-            return
-        if candidate is ABSENT:
-            self._report(Kind.MISSING, baseline, candidate)
-        elif baseline is ABSENT:
-            self._report(Kind.EXTRA, baseline, candidate)
-        elif type(baseline) in NUMBERS and type(candidate) in NUMBERS:
-            if not are_close(baseline, candidate):
-                self._report(Kind.VALUE, baseline, candidate)
-        elif _type_of(baseline) != _type_of(candidate):
-            self._report(Kind.TYPE, baseline, candidate)
-        elif baseline != candidate:
             self._report(Kind.VALUE, baseline, candidate)
 
     def _compare_objects(self, baseline: dict[str, Any], candidate: dict[str, Any]) -> None:
@@ -267,8 +267,10 @@ class _Walk:
         matching.pair_aligned(self._is_equal)
         matching.pair_exact(self._find_form)
         old, new = _list_leftovers(baseline, candidate, matching)
-        if old and new and any(map(may_have_near, old + new)):
-            matching.complete(self._ask, self._find_loose_form, is_all_or_nothing=is_all_or_nothing)
+        if old and new and self._memory.patience.left > 0 and any(map(may_have_near, old + new)):
+            patience = self._memory.patience
+            matching.pair_sorted(self._is_equal, self._find_loose_form, patience)
+            matching.complete(self._is_equal, self._find_loose_form, patience, is_all_or_nothing=is_all_or_nothing)
         return matching
 
     def _find_form(self, value: Any) -> Hashable:
@@ -277,15 +279,9 @@ class _Walk:
     def _find_loose_form(self, value: Any) -> Hashable:
         return self._memory.loose_forms.find(value, self._level + 1)
 
-    def _ask(self, baseline: Any, candidate: Any) -> bool:
-        """Whether two elements are equal, while there are questions left."""
-        self._memory.questions_left -= 1
-        return self._memory.questions_left >= 0 and self._is_equal(baseline, candidate)
-
     def _is_equal(self, baseline: Any, candidate: Any) -> bool:
-        kind = type(baseline)
-        if kind is type(candidate) and kind in _PLAIN and baseline == candidate:
-            return True
+        if type(baseline) not in _CONTAINERS or type(candidate) not in _CONTAINERS:
+            return _judge(baseline, candidate) is None
         answers, pair = self._memory.answers, (id(baseline), id(candidate))
         answer = answers.get(pair)
         if answer is None:

@@ -2,10 +2,10 @@
 
 Elements that are equal exactly have the same form (`gateway.core.forms`), so one pass through a dict pairs them off:
 without tolerances that is all there is to it, and linear in the size of the arrays. With tolerances equality is not
-transitive (1.0 is close to 1.1, and 1.1 to 1.2), so that a greedy choice may leave over what another would have paired;
-then augmenting paths complete a maximum matching (Berge 1957; Kuhn 1955), starting from the exact pairs. Only elements
-that are alike but for their tolerated numbers are asked for, each pair at most once: of n elements with an identifier n
-questions, of n bare numbers up to n squared. Whoever is asked bounds the number of questions.
+transitive (1.0 is close to 1.1, and 1.1 to 1.2), so that a greedy choice may leave over what another would have paired.
+What is left is sorted by its numbers and paired along the line, which is nearly always all; then augmenting paths make
+the matching maximum (Berge 1957; Kuhn 1955). They look only at elements that are alike but for their tolerated numbers:
+of n elements with an identifier at n, of n bare numbers at up to n squared. Patience with both is bounded.
 """
 
 from __future__ import annotations
@@ -14,13 +14,27 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Final
 
-from gateway.core.comparands import Multiset
+from gateway.core.comparands import Multiset, list_near
 
 LIKENESSES: Final = 10_000
 """Pairs of leftovers that are weighed by likeness (100 on each side, about 5 ms). More are paired as they come."""
 
 IsEqual = Callable[[Any, Any], bool]
 Form = Callable[[Any], Hashable]
+
+
+class Patience:
+    """A number of steps, shared by all that takes them."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def has_more(self) -> bool:
+        """Whether there is one more; it is taken then."""
+        self.left -= 1
+        return self.left >= 0
 
 
 class Matching:
@@ -49,9 +63,9 @@ class Matching:
                 self._join(index, index)
 
     def pair_exact(self, form: Form) -> None:
-        """Pair what has the same form."""
+        """Pair what has the same form, of those that are not aligned with each other only."""
         baseline, candidate = self.leftovers
-        if not baseline or not candidate:
+        if not baseline or not candidate or (baseline == candidate and len(baseline) == 1):
             return
         free = _group(self._candidate, form, candidate)
         for index in baseline:
@@ -59,8 +73,23 @@ class Matching:
             if places:
                 self._join(index, places.popleft())
 
-    def complete(self, is_equal: IsEqual, loose_form: Form, *, is_all_or_nothing: bool = False) -> None:
-        """Pair as many as can be paired, of those that have the same ``loose_form``.
+    def pair_sorted(self, is_equal: IsEqual, loose_form: Form, patience: Patience) -> None:
+        """Pair what is next to each other by its tolerated numbers. On bare numbers nothing pairs more."""
+        baseline, candidate = self.leftovers
+        groups = _group(self._candidate, loose_form, candidate)
+        for form, indexes in _group(self._baseline, loose_form, baseline).items():
+            old = deque(sorted((list_near(self._baseline[index]), index) for index in indexes))
+            new = deque(sorted((list_near(self._candidate[index]), index) for index in groups.get(form, ())))
+            while old and new and patience.has_more():
+                if is_equal(self._baseline[old[0][1]], self._candidate[new[0][1]]):
+                    self._join(old.popleft()[1], new.popleft()[1])
+                else:
+                    (old if old[0] < new[0] else new).popleft()
+
+    def complete(
+        self, is_equal: IsEqual, loose_form: Form, patience: Patience, *, is_all_or_nothing: bool = False
+    ) -> None:
+        """Pair as many as can be paired, of those that have the same ``loose_form``, until out of ``patience``.
 
         With ``is_all_or_nothing`` it stops at the first element that has no partner.
         """
@@ -69,6 +98,8 @@ class Matching:
 
         def list_partners(old: int) -> Iterator[int]:
             for new in groups.get(loose_form(self._baseline[old]), ()):
+                if not patience.has_more():
+                    return
                 if (old, new) not in known:
                     known[old, new] = is_equal(self._baseline[old], self._candidate[new])
                 if known[old, new]:
@@ -116,7 +147,7 @@ def _group(elements: Sequence[Any], form: Form, indexes: Sequence[int]) -> dict[
 
 def pair_by_likeness(baseline: Sequence[Any], candidate: Sequence[Any], form: Form) -> list[tuple[Any, Any]]:
     """Elements paired so that those with most in common come together; the longer side's rest has no partner."""
-    likenesses = _weigh(baseline, candidate, form) if len(baseline) * len(candidate) <= LIKENESSES else ()
+    likenesses = _weigh(baseline, candidate, form) if 1 < len(baseline) * len(candidate) <= LIKENESSES else ()
     pairs: dict[int, int] = {}
     taken: set[int] = set()
     for _, _, _, old, new in sorted(likenesses):
@@ -130,8 +161,8 @@ def pair_by_likeness(baseline: Sequence[Any], candidate: Sequence[Any], form: Fo
 
 def _weigh(baseline: Sequence[Any], candidate: Sequence[Any], form: Form) -> Iterator[tuple[int, int, int, int, int]]:
     # Among equals those come first that stand at similar places. It is the same from either side.
-    marks = [_list_marks(element, form) for element in candidate] if baseline else []
-    for old, element in enumerate(baseline if candidate else ()):
+    marks = [_list_marks(element, form) for element in candidate]
+    for old, element in enumerate(baseline):
         own = _list_marks(element, form)
         for new, others in enumerate(marks):
             shared = len(own & others)

@@ -19,6 +19,7 @@ from gateway.core.comparands import (
     Number,
     Rules,
     are_close,
+    list_near,
     may_have_near,
     undress,
 )
@@ -152,3 +153,11 @@ def test_one_limit_of_several_is_enough() -> None:
 def test_closeness_is_exact_to_the_last_decimal(old: int, new: int, limit: int) -> None:
     """For all numbers of four decimals: the gap is at most the limit."""
     assert are_close(near(old / 10_000, limit / 10_000), new / 10_000) is (abs(old - new) <= limit)
+
+
+def test_what_is_alike_is_sorted_by_its_tolerated_numbers() -> None:
+    """Whatever the order of keys, and with no number that can not be sorted."""
+    one = {"a": Near(1, ()), "b": [Near(10**400, ()), 5, Near(-(10**400), ())], "c": Near(math.nan, ())}
+
+    assert list_near(one) == list_near(dict(reversed(one.items())))
+    assert sorted(list_near(one)) == [-math.inf, -math.inf, 1.0, math.inf]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.comparands import Multiset
+from gateway.core.comparands import Limit, Multiset, Near, are_close
 from gateway.core.forms import Forms
-from gateway.core.multisets import LIKENESSES, Matching, pair_by_likeness
+from gateway.core.multisets import LIKENESSES, Matching, Patience, pair_by_likeness
 
 FORMS = Forms()
 
@@ -29,7 +30,7 @@ def match(baseline: list[int], candidate: list[int]) -> Matching:
     matching = Matching(baseline, candidate)
     matching.pair_aligned(lambda old, new: bool(old == new))
     matching.pair_exact(lambda element: element)
-    matching.complete(are_near, type)
+    matching.complete(are_near, type, Patience(1000))
     return matching
 
 
@@ -44,6 +45,29 @@ def test_no_other_matching_pairs_more(baseline: list[int], candidate: list[int])
     assert matching.candidates == {new: old for old, new in matching.partners.items()}
     assert all(are_near(baseline[old], candidate[new]) for old, new in matching.partners.items())
     assert [len(rest) for rest in matching.leftovers] == [len(baseline) - most, len(candidate) - most]
+
+
+@given(st.lists(st.integers(0, 9), max_size=6), st.lists(st.integers(0, 9), max_size=6))
+def test_bare_numbers_are_paired_along_the_line(baseline: list[int], candidate: list[int]) -> None:
+    """Sorting alone pairs as many as can be paired, so that large arrays need no more."""
+    limit = (Limit(Decimal(1), is_relative=False),)
+    old, new = [Near(each, limit) for each in baseline], [Near(each, limit) for each in candidate]
+    matching = Matching(old, new)
+    matching.pair_sorted(are_close, type, Patience(1000))
+    paired = len(matching.partners)
+    matching.complete(are_close, type, Patience(1000))
+
+    assert len(matching.partners) == paired
+
+
+def test_without_patience_nothing_more_is_paired() -> None:
+    """The steps are bounded for all that share them."""
+    patience = Patience(1)
+    matching = Matching([1, 2], [2, 1])
+    matching.complete(are_near, type, patience)
+
+    assert matching.partners == {0: 0}
+    assert not patience.has_more()
 
 
 def test_elements_that_are_equal_part_again_where_that_pairs_more() -> None:
@@ -63,7 +87,7 @@ def test_only_what_is_alike_but_for_its_tolerated_numbers_is_asked_for() -> None
 
     baseline = [(name, 1) for name in "abcdef"]
     matching = Matching(baseline, [(name, 2) for name in "fedcba"])
-    matching.complete(ask, lambda element: element[0])
+    matching.complete(ask, lambda element: element[0], Patience(len(baseline)))
 
     assert matching.leftovers == ([], [])
     assert len(asked) == len(baseline)
@@ -77,7 +101,7 @@ def test_all_or_nothing_stops_at_the_first_that_has_no_partner() -> None:
         asked.append((old, new))
         return False
 
-    Matching([1, 2, 3], [4, 5, 6]).complete(ask, type, is_all_or_nothing=True)
+    Matching([1, 2, 3], [4, 5, 6]).complete(ask, type, Patience(1000), is_all_or_nothing=True)
 
     assert asked == [(1, 4), (1, 5), (1, 6)]
 
