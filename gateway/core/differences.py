@@ -39,7 +39,7 @@ from gateway.core.multisets import Matching, Patience, pair_by_likeness
 __all__ = ["ABSENT", "DEPTH", "Difference", "Kind", "Rules", "find_differences"]
 
 MOST: Final = 100
-"""Differences that are looked for; an answer with more is not looked at further."""
+"""Differences that are looked for, each of another field or kind; an answer with more is not looked at further."""
 
 _STEPS: Final = 20_000  # per comparison, of matching elements within tolerances: a fraction of a second
 
@@ -90,10 +90,13 @@ _ESCAPED: Final = re.compile(r"[\x00-\x1f'\\\ud800-\udfff]")
 
 
 def find_differences(baseline: object, candidate: object, rules: Rules, most: int = MOST) -> list[Difference]:
-    """What differs between two values as `json.loads` gives them; [] if they are equal under ``rules``."""
+    """What differs between two values as `json.loads` gives them; [] if they are equal under ``rules``.
+
+    Each field is named once for each kind, with the first of its values that differ.
+    """
     walk = _Walk(most, _Memory())
     walk.compare(rules.dress(baseline), rules.dress(candidate))
-    return walk.found
+    return list(walk.found.values())
 
 
 def name_field(steps: Sequence[_Step]) -> str:
@@ -158,10 +161,13 @@ class _Memory:
 class _Walk:
     """One comparison, or the question whether two elements of it are equal: that one stops at the first difference."""
 
-    __slots__ = ("_depth", "_is_question", "_memory", "_most", "_trail", "found")
+    __slots__ = ("_depth", "_is_question", "_memory", "_most", "_trail", "found", "reported")
 
     def __init__(self, most: int, memory: _Memory, asked_at: int | None = None) -> None:
-        self.found: list[Difference] = []
+        self.found: dict[tuple[tuple[_Step, ...], Kind], Difference] = {}
+        """By the way to the field, and the kind."""
+        self.reported = 0
+        """How often any was met."""
         self._most = most
         self._memory = memory
         self._is_question = asked_at is not None
@@ -210,11 +216,13 @@ class _Walk:
             if len(self.found) < self._most:
                 self._compare_middles(baseline, candidate)
             return
-        before = len(self.found)
+        found, reported = len(self.found), self.reported
         first, differing = self._compare_elements(baseline, candidate)
         is_settled = differing == 0 or self._is_question or (differing == 1 and len(self.found) < self._most)
         if not is_settled and self._is_permutation(baseline[first:], candidate[first:]):
-            del self.found[before:]
+            while len(self.found) > found:
+                self.found.popitem()
+            self.reported = reported
             self._report(Kind.ORDER, baseline, candidate)
 
     def _compare_elements(self, baseline: list[Any], candidate: list[Any]) -> tuple[int, int]:
@@ -224,9 +232,9 @@ class _Walk:
             kind = type(old)
             if old is new or (kind is type(new) and kind in _PLAIN and old == new):
                 continue
-            before = len(self.found)
+            before = self.reported
             self._step(None, old, new)
-            if len(self.found) > before:
+            if self.reported > before:
                 first = first if differing else index
                 differing += 1
                 if len(self.found) >= self._most:
@@ -300,9 +308,11 @@ class _Walk:
         self._trail.pop()
 
     def _report(self, kind: Kind, baseline: Any, candidate: Any) -> None:
-        if len(self.found) >= self._most:
+        self.reported += 1
+        key = tuple(self._trail), kind
+        if key in self.found or len(self.found) >= self._most:
             return
         if self._is_question:
-            self.found.append(_ANY)
+            self.found[key] = _ANY
         else:
-            self.found.append(Difference(name_field(self._trail), kind, undress(baseline), undress(candidate)))
+            self.found[key] = Difference(name_field(self._trail), kind, undress(baseline), undress(candidate))

@@ -79,7 +79,7 @@ def test_what_json_says_in_two_ways_is_equal(baseline: str, candidate: str) -> N
         ([1, 2], [1, 3], ["value $[*]"]),
         ([[1], [2]], [[1], [3]], ["value $[*][*]"]),
         ([{"p": 1}, {"p": 2}], [{"p": 1}, {}], ["missing $[*].p"]),
-        ([{"p": 1}, {"p": 2}], [{"p": 3}, {"p": 4}], ["value $[*].p", "value $[*].p"]),
+        ([{"p": 1}, {"p": 2}], [{"p": 3}, {"p": 4}], ["value $[*].p"]),
         ({"a": 1, "b": 2, "c": 3}, {"b": 5, "c": "3", "d": 1}, ["missing $.a", "value $.b", "type $.c", "extra $.d"]),
     ],
 )
@@ -93,7 +93,7 @@ def test_each_difference_is_named_by_kind_and_path(baseline: Any, candidate: Any
     [
         ([1, 2, 3], [3, 1, 2], ["order $"]),
         ([{"p": 1}, {"p": 2}], [{"p": 2}, {"p": 1}], ["order $"]),
-        ([[1, 2], [3, 4]], [[2, 1], [4, 3]], ["order $[*]", "order $[*]"]),
+        ([[1, 2], [3, 4]], [[2, 1], [4, 3]], ["order $[*]"]),
         ({"a": {"b": ["x", "y", "z"]}}, {"a": {"b": ["x", "z", "y"]}}, ["order $.a.b"]),
         ([1, True], [True, 1], ["order $"]),
         ([1, True], [1, 1], ["type $[*]"]),
@@ -102,7 +102,7 @@ def test_each_difference_is_named_by_kind_and_path(baseline: Any, candidate: Any
         ([1, 3], [1, 2, 3], ["length $"]),
         ([], [1, 2], ["length $"]),
         ([1, 2, 3, 4], [1, 9, 4], ["length $", "value $[*]"]),
-        ([{"p": 1}, {"p": 2}], [{"p": 2}, {"p": 3}, {"p": 4}], ["length $", "value $[*].p", "value $[*].p"]),
+        ([{"p": 1}, {"p": 2}], [{"p": 2}, {"p": 3}, {"p": 4}], ["length $", "value $[*].p"]),
     ],
 )
 def test_an_array_is_named_once_where_once_says_it(baseline: Any, candidate: Any, expected: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_tolerance_makes_matches_that_a_greedy_choice_would_miss() -> None:
     assert name({"a": [0, 1]}, {"a": [2, 1]}, rules) == []
     assert name({"a": [0, 1]}, {"a": [2, 3]}, rules) == ["value $.a[*]"]
     assert name({"b": [0, 5, 10]}, {"b": [11, 1, 6]}, rules) == ["order $.b"]
-    assert name({"b": [0, 5, 10]}, {"b": [11, 1, 7]}, rules) == ["value $.b[*]"] * 3
+    assert name({"b": [0, 5, 10]}, {"b": [11, 1, 7]}, rules) == ["value $.b[*]"]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_no_more_is_looked_for_than_is_wanted() -> None:
     """The list is bounded, and arrays with more differences than that are still known to be in another order."""
     numbers = list(range(1000))
 
-    assert len(find_differences(numbers, [-each for each in numbers], NONE)) == 100
+    assert len(find_differences(dict.fromkeys(map(str, numbers), 1), {}, NONE)) == 100
     assert len(find_differences(dict.fromkeys("abcd", 1), {}, NONE, most=3)) == 3
     assert [each.kind for each in find_differences(numbers, numbers[::-1], NONE, most=2)] == [Kind.ORDER]
     assert [each.kind for each in find_differences([1, 2], [2, 1], NONE, most=1)] == [Kind.ORDER]
@@ -254,3 +254,11 @@ def test_patience_with_matching_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     assert name(baseline, candidate, rules) in ([], ["value $[*].y"])
     monkeypatch.undo()
     assert name(baseline, candidate, rules) == []
+
+
+def test_a_field_that_differs_all_over_an_array_hides_no_other() -> None:
+    """Times in each of a thousand elements are one difference, and the wrong total behind them another."""
+    old: dict[str, object] = {"items": [{"at": number, "tags": [1, 2]} for number in range(1000)], "total": 1}
+    new: dict[str, object] = {"items": [{"at": -number - 1, "tags": [2, 1]} for number in range(1000)], "total": 2}
+    found = [(each.field, each.kind) for each in find_differences(old, new, NONE)]
+    assert found == [("$.items[*].at", Kind.VALUE), ("$.items[*].tags", Kind.ORDER), ("$.total", Kind.VALUE)]
