@@ -11,9 +11,11 @@ import msgspec
 from gateway.admin.control import OPERATOR_HEADER
 from gateway.admin.events import EventList
 from gateway.admin.incidents import MARKDOWN
+from gateway.admin.mismatches import MismatchList
 from gateway.admin.rollouts import RolloutView
 from gateway.core.lifecycle import Action
-from gateway.demo.configuration import ROLLOUT
+from gateway.demo.configuration import ROLLOUT, ROUTE
+from gateway.demo.drift import Drift
 from gateway.errors import CommandError
 from gateway.store.records import Event
 
@@ -49,6 +51,11 @@ class Desk:
     async def read_incident(self, name: str) -> str:
         """An incident as Markdown."""
         return (await self._call("GET", f"/api/v1/incidents/{name}")).decode()
+
+    async def read_drift(self) -> Drift:
+        """What comparing both shops' answers has found."""
+        content = await self._call("GET", "/api/v1/mismatches", {"route": ROUTE})
+        return Drift.read(msgspec.json.decode(content, type=MismatchList))
 
     async def is_in_force(self) -> bool:
         """Whether every worker serves what was published last."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ from gateway.demo.shop import EXPORT_BYTES, FAULT_HEADER, PRODUCTS, VERSIONS
 from gateway.demo.tally import Answer, Tally
 
 USERS = 3000
+RESTING = 600
+"""So many others come before the same user again, some seconds. Who orders and looks at once would find their answers
+differ by the order, as a copy is always a little later."""
+
 REQUESTS_PER_SECOND = 200.0
 SHOPPERS = 48
 REQUEST_SECONDS = 10.0
@@ -96,6 +101,7 @@ class Load:
         self._chance = chance
         self._clock = clock
         self._visits = Visits(chance)
+        self._resting: deque[int] = deque(maxlen=RESTING)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -117,7 +123,15 @@ class Load:
             due = max(self._clock(), due + self._chance.expovariate(REQUESTS_PER_SECOND / SHOPPERS))
             await _wait(stop, due - self._clock())
             if not stop.is_set():
-                self._tally.note(await self.visit(session, f"user-{self._chance.randrange(USERS):04}"))
+                self._tally.note(await self.visit(session, self._choose_user()))
+
+    def _choose_user(self) -> str:
+        """Somebody who has not been here for a while."""
+        number = self._chance.randrange(USERS)
+        while number in self._resting:
+            number = self._chance.randrange(USERS)
+        self._resting.append(number)
+        return f"user-{number:04}"
 
     async def visit(self, session: aiohttp.ClientSession, user: str) -> Answer:
         """Make the user's next request, and judge the answer. Never raises for what the other side does."""

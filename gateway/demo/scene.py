@@ -130,6 +130,11 @@ class Scene:
         """The last lines that the children wrote."""
         return self.log.read_text(errors="replace").splitlines()[-LOG_LINES:] if self.log.exists() else []
 
+    async def mend(self) -> None:
+        """Tell the candidate to round as the baseline does."""
+        async with _open_session(self.url_of(Arm.CANDIDATE)) as session:
+            await session.delete("/bug", raise_for_status=True)
+
     async def stage_fault(self, *, is_failing: bool) -> None:
         """Tell the candidate to fail on one path, or to be well again."""
         async with _open_session(self.url_of(Arm.CANDIDATE)) as session:

@@ -14,7 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from gateway.control.findings import MismatchView
 from gateway.core.types import Arm
+from gateway.demo.drift import Drift
 from gateway.demo.load import REQUESTS_PER_SECOND, USERS
 from gateway.demo.tally import Answer, Chapter, Figures, Promise, Tally, summarize, summarize_by_path
 from gateway.store.records import Event
@@ -26,6 +28,9 @@ LINE_SECONDS = 3.0
 
 INCIDENT_LINES = 21
 """The head of an incident: what fired, its values, and the worst path."""
+
+DRIFT_ROWS = 4
+"""Of the live table: the worst differences, and as many that are noise."""
 
 COLOURS = {Arm.BASELINE: "cyan", Arm.CANDIDATE: "magenta"}
 
@@ -70,6 +75,10 @@ class Show:
         rest = ["…"] if len(lines) > INCIDENT_LINES else []
         self._print("\n".join(f"  | {line}".rstrip() for line in [*lines[:INCIDENT_LINES], *rest]))
 
+    def quote_drift(self, found: Drift) -> None:
+        """What differs between the answers of both shops, and what does not count."""
+        self._print("\n".join(f"  | {line}" for line in say_drift(found)))
+
     def conclude(self) -> None:
         """The summary: what was asked and seen, and whether the promises held."""
         tally = self._tally
@@ -77,6 +86,10 @@ class Show:
         self._print(f"{tally.requests} requests{_say_fallback(tally)}, {len(tally.failed)} others failed")
         for promise in tally.list_promises():
             self._print(_say_promise(promise))
+        if tally.found is not None:
+            self._print(
+                "\n".join(["what comparing found in the new shop:", *map("  {}".format, say_drift(tally.found))])
+            )
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -112,13 +125,14 @@ class Show:
         for path, sides in summarize_by_path(recent).items():
             for arm, figures in sides.items():
                 table.add_row(path, Text(arm, COLOURS[arm]), "", *_show_figures(figures, seconds))
-        return Group(Text(self._headline()), table)
+        return Group(Text(self._headline()), table, draw_drift(self._tally.list_drift()))
 
     def write_line(self) -> str:
         """Both arms in one line."""
         recent, seconds = self._look_back()
         arms = split_arms(recent)
-        return f"{self._elapsed():5.1f} s  " + "  |  ".join(_write_arm(arms, arm, seconds) for arm in Arm)
+        sides = [_write_arm(arms, arm, seconds) for arm in Arm]
+        return f"{self._elapsed():5.1f} s  " + "  |  ".join([*sides, *_write_drift(self._tally.list_drift())])
 
     def _headline(self) -> str:
         chapter = self._tally.chapters[-1] if self._tally.chapters else Chapter("starting", 0)
@@ -141,6 +155,28 @@ class Show:
 def split_arms(answers: Sequence[Answer]) -> dict[Arm, Figures]:
     """Each arm's figures."""
     return {arm: summarize(answer for answer in answers if answer.arm is arm) for arm in Arm}
+
+
+def draw_drift(drift: Drift) -> Table:
+    """The live view of what differs in the chapter, the worst first, and of what is noise."""
+    table = _start_table(f"{drift.compared} answers compared", "field", "differs in", "rate", "")
+    for views, word in ((drift.list_counted(), "counts"), (drift.list_noise(), "noise")):
+        for view in views[:DRIFT_ROWS]:
+            table.add_row(view.path, view.field, view.kind, _show_rate(view.rate), word)
+    return table
+
+
+def say_drift(found: Drift) -> list[str]:
+    """What comparing has found, in words: each difference that counts with a sample, and what was set apart."""
+    lines = [line for view in found.list_counted() for line in _say_difference(view)]
+    noise = sorted({f"{view.field} ({view.kind})" for view in found.list_noise()})
+    return [*lines, f"noise, not counted: {', '.join(noise) or 'none'}"]
+
+
+def _say_difference(view: MismatchView) -> list[str]:
+    line = f"{view.field} ({view.kind}) in {view.count} of {view.compared} answers of {view.path}"
+    shown = [f"request {each.request_id}: {each.baseline} became {each.candidate}" for each in view.samples[:1]]
+    return [": ".join([line, _show_rate(view.rate)]), *map("  {}".format, shown)]
 
 
 def draw_chapters(chapters: list[Chapter]) -> Table:
@@ -186,6 +222,15 @@ def _show_share(arms: Mapping[Arm, Figures], arm: Arm) -> str:
 def _show_figures(figures: Figures, seconds: float) -> list[str]:
     rate = f"{figures.requests / seconds:.1f}" if seconds else "-"
     return [rate, _show_ms(figures.p50_ms), _show_ms(figures.p95_ms), str(figures.errors)]
+
+
+def _show_rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{100 * rate:.1f} %"
+
+
+def _write_drift(drift: Drift) -> list[str]:
+    """The difference that counts most."""
+    return [f"{view.field} differs in {_show_rate(view.rate)}" for view in drift.list_counted()[:1]]
 
 
 def _show_ms(milliseconds: float | None) -> str:

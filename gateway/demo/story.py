@@ -1,7 +1,8 @@
 """The story: from nobody to everybody by a plan, and back at once when the new shop turns bad.
 
-Nobody edits a percentage. A person makes the plan live, starts it, mends the new shop after the rollback and resumes;
-everything else the gateway does by itself, and the story waits for what it reads in the audit log, not for a time.
+Nobody edits a percentage. A person reads what comparing has found, mends the bug, makes the plan live and starts it;
+and after the rollback mends the new shop again and resumes. Everything else the gateway does by itself, and the story
+waits for what it reads in the audit log, not for a time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rich.console import Console
 from gateway.admin.rollouts import RolloutView
 from gateway.core.lifecycle import Action
 from gateway.core.types import Arm, Mode
-from gateway.demo.configuration import PERCENTS, Pace, pace_of
+from gateway.demo.configuration import PERCENTS, ROUTE, Pace, pace_of
 from gateway.demo.desk import Desk, open_desk
 from gateway.demo.load import Load
 from gateway.demo.scene import Scene, set_scene
@@ -30,6 +31,9 @@ Clock = Callable[[], float]
 
 LOOK_SECONDS = 0.1
 """How often the story looks where the rollout is."""
+
+DRIFT_SECONDS = 1.0
+"""How often it looks what comparing has found."""
 
 PATIENCE_SECONDS = 60.0
 """How much longer than planned the gateway may take for a step: evidence comes slowly on a machine that is busy."""
@@ -65,11 +69,13 @@ class Story:
         self._incident = ""
         self._is_failing = False
         self._again = ""
+        self._drift_due_at = 0.0
 
     async def play(self, seconds: float, *, with_fault: bool) -> None:
         """All acts, within about so many seconds. Raises `CommandError` when the gateway does not do its part."""
         ends_at = self._clock() + seconds + GRACE_SECONDS
         await self._shadow()
+        await self._mend_bug()
         await self._go_live()
         if with_fault:
             await self._turn_bad()
@@ -83,8 +89,17 @@ class Story:
     async def _shadow(self) -> None:
         """The plan is there, but the new shop answers nobody."""
         self._tally.begin_chapter(Chapter(SHADOW_TITLE, 0.0), self._clock())
-        self._show.tell("mode: shadow, so the new shop answers nobody, whatever the plan says")
+        self._show.tell("mode: shadow, so the new shop answers nobody; it gets copies, and answers are compared")
         await self._watch(self._pace.shadow_seconds)
+        await self._wait_for(lambda _: self._tally.drift.is_told_apart, 0.0, "the bug is not told from the noise")
+
+    async def _mend_bug(self) -> None:
+        """A person reads what comparing has found, and mends it."""
+        self._tally.found = self._tally.drift
+        self._show.tell(f"crossfade mismatches {ROUTE} --admin {self._scene.admin_url}")
+        self._show.quote_drift(self._tally.found)
+        await self._scene.mend()
+        self._show.tell("the new shop rounds as the old one does now")
 
     async def _go_live(self) -> None:
         """Two decisions of a person: the plan may go, and it goes now."""
@@ -158,6 +173,9 @@ class Story:
         view = await self._desk.look()
         for event in await self._desk.read_events():
             self._hear(event)
+        if looked_at >= self._drift_due_at:
+            self._drift_due_at = looked_at + DRIFT_SECONDS
+            self._tally.drift = await self._desk.read_drift()
         if view.percent == self._tally.chapters[-1].percent:
             self._tally.settle(looked_at)
         else:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from math import ceil, inf, sqrt
 
 from gateway.core.types import Arm
+from gateway.demo.drift import Drift
 
 WINDOW_SECONDS = 5.0
 """What the live table shows: long enough to be calm, short enough to see a change at once."""
@@ -154,6 +155,11 @@ class Tally:
         """Failures that nobody staged: there should be none."""
         self.fallback: Fallback | None = None
         """None: there was no fault."""
+        self.drift = Drift()
+        """What comparing has found so far."""
+        self.found: Drift | None = None
+        """The same, before anybody was answered by the candidate; None: nobody looked."""
+        self._drift_before = Drift()
         self._unsettled: deque[tuple[Chapter, Answer]] = deque()
         self._window: deque[Answer] = deque()
         self._window_from = -inf
@@ -179,6 +185,7 @@ class Tally:
         self.chapters.append(chapter)
         self._window.clear()
         self._window_from = now
+        self._drift_before = self.drift
         self._is_changing = not is_settling
 
     def settle(self, until: float) -> None:
@@ -220,6 +227,10 @@ class Tally:
         """How many seconds `list_recent` covers."""
         return min(WINDOW_SECONDS, now - self._window_from)
 
+    def list_drift(self) -> Drift:
+        """What comparing has found since the chapter began."""
+        return self.drift.since(self._drift_before)
+
     def list_promises(self) -> list[Promise]:
         """What the gateway promises, each with how often it did not hold."""
         wrong = [chapter for chapter in self.chapters if not chapter.is_share_right]
@@ -229,6 +240,8 @@ class Tally:
             Promise("requests that failed without a staged fault", len(self.failed)),
             Promise("percentages whose share of users was another", len(wrong)),
         ]
+        if self.found is not None:
+            promises += _list_promises_of_comparing(self.found)
         return promises if self.fallback is None else promises + self._list_promises_of(self.fallback)
 
     def _list_promises_of(self, fallback: Fallback) -> list[Promise]:
@@ -239,6 +252,13 @@ class Tally:
             ),
             Promise("requests that it got after everybody was back", fallback.late),
         ]
+
+
+def _list_promises_of_comparing(found: Drift) -> list[Promise]:
+    return [
+        Promise("planted bugs that comparing did not find", found.misses),
+        Promise("differences that it took for bugs and that were none", found.false_alarms),
+    ]
 
 
 def summarize(answers: Iterable[Answer]) -> Figures:

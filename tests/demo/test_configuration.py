@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.plans import Metric
 from gateway.core.types import Mode
 from gateway.demo.configuration import LEAST_HOLD_SECONDS, PERCENTS, Places, pace_of, write_configuration
 from gateway.settings.compile import compile_table
@@ -27,6 +28,16 @@ def test_every_pace_and_mode_gives_a_valid_configuration(seconds, with_fault, mo
     assert tuple(stage.percent for stage in rollout.plan.stages) == PERCENTS
     for stage, hold in zip(rollout.plan.stages, pace.hold_seconds, strict=True):
         assert abs(stage.hold_seconds - hold) <= 0.001
+
+
+def test_the_first_stage_ends_only_while_answers_agree():
+    """And the last can end without any that are copied: there is no old shop left to compare with."""
+    loaded = load_text(write_configuration(PLACES, pace_of(60, with_fault=True), Mode.LIVE), "", {}, Path())
+    (rollout,) = compile_table(loaded.config, loaded.revision, Switches(), Path()).rollouts
+    metrics = [{gate.metric for gate in stage.gates} for stage in rollout.plan.stages]
+
+    assert Metric.MISMATCH_RATE in metrics[0]
+    assert Metric.MISMATCH_RATE not in metrics[-1]
 
 
 @given(st.floats(1, 3600))

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from gateway.core.types import Arm
-from gateway.demo.load import Load, Visits
+from gateway.demo.load import RESTING, Load, Visits
 from gateway.demo.shop import Orders, Shop
 from gateway.demo.tally import Chapter, Tally
 
@@ -99,6 +99,15 @@ async def test_the_load_reports_to_the_tally_and_ends(shop):
 
     assert tally.requests >= 20
     assert tally.failed == []
+
+
+def test_nobody_comes_again_at_once():
+    """So no copy reads what its user has changed meanwhile."""
+    load = Load("", Tally(), Random(7))
+    users = [load._choose_user() for _ in range(5000)]
+
+    assert all(len({*users[at : at + RESTING]}) == RESTING for at in range(0, len(users) - RESTING, 100))
+    assert len({*users}) > 2000
 
 
 def test_people_mostly_look():

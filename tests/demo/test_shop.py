@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core.types import Arm
-from gateway.demo.shop import EXPORT_BYTES, FAULT_HEADER, VERSIONS, Orders, Shop
+from gateway.demo.shop import EXPORT_BYTES, FAULT_HEADER, SHADOW_HEADER, VERSIONS, Orders, Shop, add_tax
 
 
 @pytest.fixture
@@ -20,12 +24,37 @@ async def shops(tmp_path):
         await client.close()
 
 
+async def _read(client, path):
+    """An answer without what no two answers share: the time, and the order of a list that nobody sorts."""
+    answer = await (await client.get(path)).json()
+    assert datetime.fromisoformat(answer.pop("served_at")).tzinfo is not None
+    return {**answer, "also_bought": sorted(answer.get("also_bought", []))}
+
+
 @pytest.mark.parametrize("path", ["/api/products", "/api/products/7", "/api/orders", "/api/reports/daily"])
 async def test_both_shops_give_the_same_answer(shops, path):
-    """Fading over changes nothing that a user reads."""
-    old, new = [await (await shops[arm].get(path)).read() for arm in Arm]
+    """Fading over changes nothing that a user cares for."""
+    old, new = [await _read(shops[arm], path) for arm in Arm]
 
     assert old == new
+
+
+async def test_the_new_shop_has_a_bug_until_it_is_mended(shops):
+    """Half a cent is lost where it would have made an odd cent even; nothing else differs."""
+    old, new = [await _read(shops[arm], "/api/products/10") for arm in Arm]
+    await shops[Arm.CANDIDATE].delete("/bug")
+    mended = await _read(shops[Arm.CANDIDATE], "/api/products/10")
+
+    assert (old["price_with_tax"], new["price_with_tax"]) == (18.45, 18.44)
+    assert old == mended == {**new, "price_with_tax": old["price_with_tax"]}
+
+
+@given(st.integers(1, 10**9))
+def test_the_bug_is_never_more_than_a_cent(cents):
+    """And only where there is half a cent to be rounded."""
+    right, wrong = (add_tax(cents, is_bugged=is_bugged) for is_bugged in (False, True))
+
+    assert 0 <= round(100 * right) - round(100 * wrong) <= int(cents * 119 % 100 == 50)
 
 
 @pytest.mark.parametrize("arm", list(Arm))
@@ -43,7 +72,7 @@ async def test_an_order_placed_on_one_side_is_found_on_the_other(shops):
     found = await shops[Arm.CANDIDATE].get(placed.headers["Location"], headers={"X-User-ID": "ann"})
 
     assert placed.status == 201
-    assert await found.json() == {"id": 1, "user": "ann", **wanted}
+    assert {"id": 1, "user": "ann", **wanted}.items() <= (await found.json()).items()
 
 
 async def test_an_order_is_shown_to_its_owner_only(shops):
@@ -87,15 +116,16 @@ async def test_a_fault_fails_one_path_and_ends_when_told(shops):
 
 
 async def test_a_shop_keeps_a_diary_of_what_reached_it(shops):
-    """Requests of the API count, those that the fault made fail apart, and questions about the diary not at all."""
+    """Requests of the API count, users' that the fault made fail apart, and questions about the diary not at all."""
     shop = shops[Arm.CANDIDATE]
     await shop.get("/api/products")
     await shop.put("/fault")
     for path in ("/api/products/7", "/api/products/8", "/api/orders"):
         await shop.get(path)
+    await shop.get("/api/products/7", headers={SHADOW_HEADER: "1"})
     diary = await (await shop.get("/diary")).json()
 
-    assert (diary["asked"], diary["failed"]) == (4, 2)
+    assert (diary["asked"], diary["copied"], diary["failed"]) == (5, 1, 2)
     assert diary["first_failed_at"] < diary["last_asked_at"]
 
 
@@ -103,4 +133,4 @@ async def test_a_new_diary_is_empty(shops):
     """No time is known before anything came."""
     diary = await (await shops[Arm.BASELINE].get("/diary")).json()
 
-    assert diary == {"asked": 0, "last_asked_at": None, "failed": 0, "first_failed_at": None}
+    assert diary == {"asked": 0, "copied": 0, "last_asked_at": None, "failed": 0, "first_failed_at": None}

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gateway.control.findings import MismatchSample, MismatchView
 from gateway.core.types import Arm
-from gateway.demo.show import INCIDENT_LINES, Show
+from gateway.demo.drift import Drift
+from gateway.demo.show import INCIDENT_LINES, Show, say_drift
 from gateway.demo.tally import Answer, Chapter, Fallback, Tally
 from gateway.store.records import Actor, Event, Standing
 
@@ -112,6 +114,51 @@ def test_the_summary_tells_bounds_and_what_the_fault_did():
     assert "100 requests, of which the new shop failed 30 and users saw 0 fail, 0 others failed" in shown
     assert "kept    seconds from its first error to the last request that it got: 2.5 (at most 20)" in shown
     assert "BROKEN  requests that it got after everybody was back: 3" in shown
+
+
+def _make_view(field, kind, *, noise):
+    sample = MismatchSample("r-1", "2026-01-01T00:00:00Z", 42.25, 42.24)
+    counted = 0 if noise else 3
+    return MismatchView(
+        "shop", "/api/products/{id}", field, kind, 3, 40, 0.075, noise, None, [sample], counted, None, None
+    )
+
+
+DRIFT = Drift((_make_view("$.price", "value", noise=False), _make_view("$.served_at", "value", noise=True)), 50)
+
+
+def test_what_differs_is_named_with_a_sample_and_set_apart_from_noise():
+    """The last words of the summary, and the same when a person looks."""
+    show, tally, _, console = _make_show()
+    tally.found = DRIFT
+    show.quote_drift(DRIFT)
+    show.conclude()
+    said = [
+        "$.price (value) in 3 of 40 answers of /api/products/{id}: 7.5 %",
+        "  request r-1: 42.25 became 42.24",
+        "noise, not counted: $.served_at (value)",
+    ]
+    lines = console.file.getvalue().splitlines()
+
+    assert lines[:3] == [f"  | {line}" for line in said]
+    assert lines[-3:] == [f"  {line}" for line in said]
+
+
+def test_where_nothing_differs_nothing_is_named():
+    """Not even noise."""
+    assert say_drift(Drift()) == ["noise, not counted: none"]
+
+
+def test_the_live_view_shows_what_differs():
+    """With its rate; a line has the worst, the table each, and what is noise."""
+    show, tally, _, console = _make_show()
+    tally.drift = DRIFT
+    console.print(show.draw())
+    shown = console.file.getvalue()
+
+    assert show.write_line().endswith("  |  $.price differs in 7.5 %")
+    assert "50 answers compared" in shown
+    assert [line.split()[-1] for line in shown.splitlines() if "7.5 %" in line] == ["counts", "noise"]
 
 
 def _make_event(kind, actor, reason, before=25.0, after=0.0):

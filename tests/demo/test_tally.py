@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.types import Arm
+from gateway.demo.drift import Drift
 from gateway.demo.tally import Answer, Chapter, Fallback, Sides, Tally, find_quantile, summarize, summarize_by_path
 
 ANY_PERCENT = st.sampled_from([0.0, 1.0, 5.0, 25.0, 50.0, 99.0, 100.0])
@@ -123,6 +124,26 @@ def test_a_fault_adds_promises_with_bounds():
     added = {promise.breach: promise for promise in tally.list_promises() if promise.breach not in without}
 
     assert [(promise.count, promise.is_kept) for promise in added.values()] == [(0, True), (2.5, True), (1, False)]
+
+
+def test_what_comparing_missed_or_made_up_breaks_a_promise():
+    """Nothing is promised before somebody looked."""
+    tally = Tally()
+    before = tally.list_promises()
+    tally.found = Drift()
+    added = tally.list_promises()[len(before) :]
+
+    assert [(promise.count, promise.is_kept) for promise in added] == [(1, False), (0, True)]
+
+
+def test_the_live_view_of_differences_begins_anew_with_each_chapter():
+    """What was found before stands in the record, not in the chapter."""
+    tally = Tally()
+    tally.drift = Drift(compared=100)
+    _begin(tally, 5)
+    tally.drift = Drift(compared=130)
+
+    assert tally.list_drift().compared == 30
 
 
 def test_only_failures_that_nobody_staged_break_a_promise():
