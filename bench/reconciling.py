@@ -34,7 +34,7 @@ def show(writes: int, kills: int, seed: int) -> None:
             raise BenchError(f"the baseline has not each write once, in order: {error}") from error
     table = Table("what", "how many", title="each write is there once, and in the order of its user")
     for what, many in rows:
-        table.add_row(what, f"{many:,}")
+        table.add_row(what, f"{many:,.0f}")
     Console().print(table)
 
 
