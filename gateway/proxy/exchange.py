@@ -190,6 +190,9 @@ class Exchange:
         """Send what another arm has got of the request's body before."""
         assert self.kept is not None
         connection.write(self.kept.encode(is_chunked=self.request.fields.chunked, is_done=self.is_request_sent))
+        assert self.decision is not None
+        if self.side is self.decision.entry.baseline:
+            self.kept = None  # nobody comes after it: what follows need not be kept
 
     def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Send on a part of the request's body."""
@@ -228,7 +231,7 @@ class Exchange:
         generation = self.generation
         decision = self.decision
         assert decision is not None
-        self.header_at = monotonic()
+        self.header_at = self.header_at or monotonic()  # one that was held has come before
         status = response.status
         if ((status >= _FIRST_SERVER_ERROR or generation.troubled) and is_refused(self, status, is_done=is_done)) or (
             self.journal is not None and self._is_held(response, reader, payload, is_done=is_done)

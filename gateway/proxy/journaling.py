@@ -69,14 +69,14 @@ class Journaling:
         if policy is None or decision.side is entry.baseline or request.method.decode("latin-1") not in policy.methods:
             return None
         if (request.fields.content_length or 0) > policy.body_bytes:
-            decision.keep_away(KEPT_FROM_CANDIDATE)
+            _keep_away(exchange)
             return None
         if not self._writer.is_full(entry.route.name):
             return policy
         if policy.drops_when_full:
             self._writer.dropped += 1
         else:
-            decision.keep_away(KEPT_FROM_CANDIDATE)
+            _keep_away(exchange)
         return None
 
     def hold(
@@ -138,6 +138,13 @@ class Journaling:
         return int(self._clock() * 1e9)
 
 
+def _keep_away(exchange: Exchange) -> None:
+    """Send it to the baseline. Should it have been the breaker's probe, another one may be."""
+    assert exchange.decision is not None
+    exchange.decision.keep_away(KEPT_FROM_CANDIDATE)
+    exchange.generation.breakers.withdraw(exchange)
+
+
 def _go_on(
     exchange: Exchange, response: ResponseHead, reader: Reader | None, payload: bytes, is_done: bool, is_in: bool
 ) -> None:
@@ -148,9 +155,7 @@ def _go_on(
     if exchange.phase is SETTLED or connection is None:
         return
     connection.resume()
-    header_at = exchange.header_at
     exchange.on_response(response, reader, payload, is_done=is_done)
-    exchange.header_at = header_at
 
 
 # Bodies of unknown length.
@@ -168,15 +173,14 @@ def begin_collecting(exchange: Exchange) -> None:
 
 def collect(exchange: Exchange, payload: bytes, *, is_done: bool, trailers: bytes) -> None:
     """Keep a part of the body; send the request when that was the last, or more than the journal takes."""
-    kept, policy, decision = exchange.kept, exchange.journal, exchange.decision
+    kept, policy = exchange.kept, exchange.journal
     assert kept is not None
     assert policy is not None
-    assert decision is not None
     kept.add(payload, trailers)
     exchange.is_request_sent = is_done
     exchange.has_sent_body = True
     if kept.kept_bytes > policy.body_bytes:
-        decision.keep_away(KEPT_FROM_CANDIDATE)
+        _keep_away(exchange)
         exchange.journal = None
     elif not is_done:
         return

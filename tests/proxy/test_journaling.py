@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from mmh3 import hash64
 from msgspec.structs import replace
 
 from gateway.core.shadowing import Journal
-from gateway.core.types import Arm, Rewrite
+from gateway.core.types import Arm, Breaker, Rewrite
 from gateway.journal.reading import merge
 from gateway.journal.records import Entry, Taken
 from gateway.journal.segments import list_segments
@@ -33,7 +34,7 @@ class Kept(Pair):
 
     def __init__(self, root: Path, *, rewrites: tuple[Rewrite, ...] = (), **changes: Any) -> None:
         policy = Journal(frozenset({"POST", "DELETE"}), BODY_BYTES, 3600.0, 1_000_000, drops_when_full=False)
-        fields = {name: changes.pop(name) for name in ("failover", "shadow") if name in changes}
+        fields = {name: changes.pop(name) for name in ("breaker", "failover", "shadow") if name in changes}
         rules = pair_table(**fields)
         route = replace(rules.routes[0], journal=replace(policy, **changes), rewrites=rewrites)
         self.root = root
@@ -185,6 +186,40 @@ async def test_a_chunked_write_that_gets_too_long_goes_to_the_baseline_as_a_whol
     assert (kept.reasons(), kept.records()) == (["journal"], [])
 
 
+async def test_a_write_that_is_too_long_for_the_journal_is_kept_nowhere(kept: Kept) -> None:
+    """Memory per request does not grow with its body, once the baseline is there to take it."""
+    kept.send(CHUNKED + b"40\r\n" + b"a" * 64 + b"\r\n")
+    for _ in range(10):
+        kept.clients[0].data_received(b"40\r\n" + b"b" * 64 + b"\r\n")
+    exchange = kept.clients[0].exchange
+    assert exchange is not None
+    assert kept.to_baseline.written.count(b"b" * 64) == 10
+    assert exchange.kept is None
+
+
+@pytest.mark.parametrize("answer", [OK, ERROR])
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+async def test_a_write_that_the_journal_sends_to_the_baseline_is_no_probe(
+    tmp_path: Path, answer: bytes, framing: str
+) -> None:
+    """It shows nothing of a candidate that rests, and the next request may be the probe."""
+    kept = Kept(tmp_path, breaker=Breaker(1, 10.0))
+    kept.ask()
+    kept.candidate.data_received(ERROR)
+    breaker = kept.plane.generation.breakers.find("all")
+    assert breaker is not None
+    assert breaker.is_open
+    kept.plane.generation.breakers.clock = lambda: monotonic() + 11.0
+    body = b"x" * (BODY_BYTES + 1)
+    kept.send(post(body) if framing == "length" else CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    kept.baseline.data_received(answer)
+
+    assert breaker.is_open
+    kept.take_asked()
+    kept.ask()
+    assert kept.asked_candidate() == 1
+
+
 async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(kept: Kept) -> None:
     """There is no backend yet that could give it (RFC 9110, section 10.1.1)."""
     client = kept.send(CHUNKED[:-2] + b"Expect: 100-continue\r\n\r\n")
@@ -255,9 +290,10 @@ async def test_the_latency_is_the_candidates_not_the_journals(kept: Kept) -> Non
     exchange = kept.clients[0].exchange
     assert exchange is not None
     kept.candidate.data_received(CREATED)
-    header_at = exchange.header_at
+    exchange.header_at = exchange.sent_at - 7.0  # nothing that comes later gives this
     await kept.answered(client)
-    assert exchange.header_at == header_at
+    (figures,) = kept.take().values()
+    assert figures.latency_seconds == pytest.approx(-7.0)
 
 
 async def test_a_write_that_was_copied_to_the_baseline_is_marked(tmp_path: Path) -> None:
