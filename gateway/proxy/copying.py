@@ -72,7 +72,14 @@ class Means(NamedTuple):
     turnstile: Turnstile
     allowance: Allowance
     counters: Counters
+    ended: set[str]
+    """Rollouts that are rolled back or off by the newest table: nothing more of theirs is copied, whenever it began."""
     journaling: Journaling | None = None
+
+    def adopt(self, table: Table) -> None:
+        """``table`` is in force."""
+        self.ended.clear()
+        self.ended.update(rollout.name for rollout in table.rollouts if not rollout.copies)
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -139,6 +146,8 @@ class Copies:
         plan = self._plans[decision.entry.route.name]
         if exchange.failed is not None:
             return _NOTHING  # both have had it already
+        if decision.entry.route.rollout in self._means.ended:
+            return _NOTHING
         is_write = exchange.request.method in plan.writes
         hindrance = self._find_hindrance(exchange, tee, is_write=is_write)
         return hindrance or self._send(exchange, tee, plan, is_write=is_write)
