@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.core.shadowing import Reply
 from gateway.core.trace_context import Trace
 from gateway.proxy.sending import compose_head
-from gateway.proxy.tee import CountedBody
+from gateway.proxy.tee import TOO_LARGE, CountedBody
 from gateway.proxy.wheel import Timed
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Copy(Timed):
 
     __slots__ = (
         "_body",
+        "_bound_bytes",
         "_connection",
         "_head",
         "_on_over",
@@ -81,6 +82,7 @@ class Copy(Timed):
         self._connection: BackendConnection | None = None
         self._status = 0
         self._head = b""
+        self._bound_bytes = bound_bytes
         self._body = CountedBody(bound_bytes, exchange.tee.allowance)
         self._on_over: Callable[[Copy], None]
 
@@ -130,9 +132,12 @@ class Copy(Timed):
         """Nobody wants to know."""
 
     def on_response(self, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_done: bool) -> None:  # noqa: ARG002
-        """The answer begins."""
+        """The answer begins. One that says that it is longer than the bound is not read at all."""
         self._status, self._head = response.status, response.head
-        self.on_body(payload, is_done=is_done)
+        if not is_done and (response.whole_length or 0) > self._bound_bytes:
+            self._fail(TOO_LARGE)
+        else:
+            self.on_body(payload, is_done=is_done)
 
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """More of it; what is longer than the bound is not read to its end."""

@@ -215,19 +215,30 @@ async def test_an_answer_that_is_none_is_an_error(answer: bytes | None, kind: st
 
 
 async def test_an_answer_that_has_no_end_is_not_read_to_it() -> None:
-    """One of a gigabyte is given up with the first piece over the bound; nothing of it stays in memory."""
+    """It is given up with the first piece over the bound; nothing of it stays in memory."""
     mirror = Mirror()
     room = mirror.left_bytes
     mirror.exchange()
     (copy,) = mirror.sent
-    copy.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+    copy.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     read = 0
     while not copy.transport.is_aborted:
-        copy.answer(b"x" * 600)
+        copy.answer(b"258\r\n" + b"x" * 600 + b"\r\n")
         read += 600
 
     assert read == 1200
     assert mirror.left_bytes == room
+    assert mirror.outcomes == {("skipped", "body_size"): 1}
+
+
+async def test_an_answer_that_says_it_is_too_long_is_not_read_at_all() -> None:
+    """One of a gigabyte is given up with its head."""
+    mirror = Mirror()
+    mirror.exchange()
+    (copy,) = mirror.sent
+    copy.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+
+    assert copy.transport.is_aborted
     assert mirror.outcomes == {("skipped", "body_size"): 1}
 
 
