@@ -34,6 +34,8 @@ _SEPARATOR: Final = r"(?:%(?:25)*(?:5d|22|27)|[^\w=:>&%]){0,8}(?:value\W{0,3}?)?
 _BEFORE: Final = r"(?:(?<![0-9a-z_])|(?<=%[0-9a-f][0-9a-f]))"
 _PAIR_END: Final = r"[^&;#\"'<>\\]*"
 _BLANK: Final = re.compile(r"\s")
+_BRACKETS: Final = re.compile(r"[\[\].]+")
+"""What stands between the names in a form's user[password] and user.password."""
 _ENCODED_TWICE: Final = 2
 
 
@@ -50,7 +52,10 @@ class _Step(NamedTuple):
         """Whether it leads to this member, or to any element of an array (None)."""
         if self.names is None or name is None:
             return self.names is None
-        return (name.lower() if self.is_caseless else name) in self.names
+        plain = name.removeprefix("@")  # an attribute of an element
+        if not self.is_caseless:
+            return name in self.names or plain in self.names
+        return not self.names.isdisjoint((name.lower(), *_BRACKETS.split(plain.lower())))
 
 
 Places = frozenset[tuple[_Step, ...]]
