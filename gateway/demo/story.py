@@ -174,13 +174,16 @@ class Story:
         for event in await self._desk.read_events():
             self._hear(event)
         if looked_at >= self._drift_due_at:
-            self._drift_due_at = looked_at + DRIFT_SECONDS
-            self._tally.drift = await self._desk.read_drift()
+            await self._look_at_drift()
         if view.percent == self._tally.chapters[-1].percent:
             self._tally.settle(looked_at)
         else:
             await self._turn_to(view.percent)
         return view
+
+    async def _look_at_drift(self) -> None:
+        self._drift_due_at = self._clock() + DRIFT_SECONDS
+        self._tally.drift = await self._desk.read_drift()
 
     def _hear(self, event: Event) -> None:
         self._show.tell_event(event)
@@ -190,6 +193,7 @@ class Story:
         """Another share is on its way: the next chapter begins when every worker has it."""
         self._tally.begin_change()
         await self._scene.wait_for(self._desk.is_in_force, "not every worker follows")
+        await self._look_at_drift()
         title = TITLES.get(percent, OTHER_TITLE) + (self._again if percent < PERCENTS[-1] else "")
         is_settling = not self._is_failing or percent == 0
         self._tally.begin_chapter(Chapter(title, percent), self._clock(), is_settling=is_settling)
