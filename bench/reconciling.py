@@ -2,8 +2,9 @@
 
 ``python -m bench.reconciling [--writes N] [--kills N] [--seed N]``
 
-Users write while the candidate answers all of them; workers and the controller are killed in turn. Then the rollout is
-rolled back and reconciled, with the controller killed amid that, and reconciled twice more (`tests.e2e.journaled`).
+Users write while the candidate answers all of them; workers, the controller and all at once are killed in turn. Then
+the rollout is rolled back and reconciled, with the controller killed amid that, and reconciled twice more
+(`tests.e2e.journaled`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.processes import BenchError
 from tests.e2e.journaled import Journaled, count
 
 USERS = 10
-VICTIMS = ("w0", "contr", "w1")
+VICTIMS = ("w0", "contr", "w1", "master")
 
 
 def show(writes: int, kills: int, seed: int) -> None:
@@ -64,7 +65,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser("python -m bench.reconciling", description="Kills amid writing and reconciling.")
     parser.add_argument("--writes", type=int, default=5000, help="how many (default 5,000)")
-    parser.add_argument("--kills", type=int, default=6, help="while users write (default 6)")
+    parser.add_argument("--kills", type=int, default=8, help="while users write (default 8)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     options = parser.parse_args()
     carry_out(lambda: show(options.writes, options.kills, options.seed))

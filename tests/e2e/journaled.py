@@ -99,9 +99,13 @@ class Journaled:
         return len(self.candidate.asked) >= count
 
     def kill_when(self, victim: str, condition: Callable[[], object]) -> None:
-        """One of the processes whose names begin so, and wait for its successor."""
+        """One of the processes whose names begin so, or ``master``: all of them; and wait for what comes after."""
         gateway = self.gateway
         gateway.wait_until(condition)
+        if victim == "master":
+            gateway.destroy()
+            gateway.start()
+            return
         before = gateway.pids(victim)
         dead = self._dice.choice(before)
         os.kill(dead, signal.SIGKILL)

@@ -92,7 +92,7 @@ def test_a_gateway_that_is_told_to_end_ends_its_copies_first(gateway: Gateway, b
         gateway.process.send_signal(signal.SIGTERM)
         gateway.process.wait(30)
 
-    writers = write(gateway, USERS, WRITES, stop)
+    writers = write(gateway, USERS, WRITES, stop, are_named=False)
     gateway.stop()
 
     taken = list_writes(baseline)

@@ -43,7 +43,7 @@ class Writer(threading.Thread):
         self._is_named = is_named
 
     def run(self) -> None:
-        """Write all of it, unless the gateway is gone for good."""
+        """Write all of it, or until there is no answer and no way to try again."""
         connections = [self._connect() for _ in range(CONNECTIONS)]
         for connection, body in zip(cycle(connections), self._left, strict=False):
             if not self._write(connection, body):
@@ -63,9 +63,10 @@ class Writer(threading.Thread):
                 self.statuses.add(self._try(connection, body))
             except (OSError, http.client.HTTPException):
                 connection.close()
-                if self._gateway.process.poll() is not None or not self._is_named:
+                if not self._is_named:
                     return False
                 time.sleep(PAUSE_SECONDS)
+                connection.port = self._gateway.port  # one that was started again has another
             else:
                 return True
         return False
