@@ -7,6 +7,7 @@ rolled back and reconciled, the controller being killed amid that, too.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -118,11 +119,22 @@ class Journaled:
         assert self.gateway.ask(path, "POST", "{}", headers)[0] == 200
         assert self.baseline.asked == []
 
-    def reconcile(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    def reconcile(self) -> tuple[int, list[dict[str, Any]]]:
         """The command: its status, and the lines that it prints as JSON."""
         known = ["-H", f"Authorization: {AUTHORIZATION}", "--rate", str(RATE)]
-        status, out, _ = crossfade(self.gateway, "reconcile", "shop", "--json", *known, *options)
+        status, out, _ = crossfade(self.gateway, "reconcile", "shop", "--json", *known)
         return status, [json.loads(line) for line in out.splitlines()]
+
+    def call(self, *, is_dry: bool = False) -> list[dict[str, Any]]:
+        """The API, which the command calls: its lines."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.admin_port, timeout=30)
+        wish = json.dumps({"dry_run": is_dry, "rate": RATE})
+        connection.request("POST", "/api/v1/rollouts/shop/reconcile", wish, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        lines = [json.loads(line) for line in response.read().splitlines()]
+        connection.close()
+        assert response.status == 200, lines
+        return lines
 
     def reconcile_amid_kill(self, count: int) -> int:
         """The command's status when the controller is killed after the baseline has had so many writes."""

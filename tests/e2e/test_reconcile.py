@@ -20,8 +20,8 @@ def test_the_baseline_gets_each_write_once_in_order_whatever_is_killed(tmp_path:
         check_files(journaled)
         journaled.roll_back()
 
-        status, (begin, *planned, end) = journaled.reconcile("--dry-run")
-        assert (status, begin["kind"], begin["unreadable"], begin["is_live"]) == (0, "begin", [], False)
+        begin, *planned, end = journaled.call(is_dry=True)
+        assert (begin["kind"], begin["unreadable"], begin["is_live"], end["kind"]) == ("begin", [], False, "end")
         assert {step["result"] for step in planned} == {"planned"}
         assert len(planned) == begin["total"] >= written
         assert journaled.baseline.asked == []
@@ -35,8 +35,8 @@ def test_the_baseline_gets_each_write_once_in_order_whatever_is_killed(tmp_path:
         assert {asked.text("Authorization") for asked in journaled.baseline.asked} == {AUTHORIZATION}
 
         asked = len(journaled.baseline.asked)
-        status, (*_, end) = journaled.reconcile()
-        assert (status, end["applied"], len(journaled.baseline.asked)) == (0, 0, asked)
+        *_, end = journaled.call()
+        assert (end["applied"], end["failed"], len(journaled.baseline.asked)) == (0, 0, asked)
 
 
 def check_files(journaled: Journaled) -> None:
