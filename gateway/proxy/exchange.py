@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.generation import Generation
+    from gateway.proxy.journaling import Held
     from gateway.proxy.pool import EndpointState, Pool
     from gateway.proxy.tee import Tee
 
@@ -69,6 +70,8 @@ class Exchange:
     """How it is kept when the candidate answers; None unless it is a write that is."""
     entry: Entry | None = None
     """What the journal has of it."""
+    held: Held | None = None
+    """The answer, while it waits for the journal."""
     error: ProxyError | None = None
     status = 0
     is_client_gone = False
@@ -272,6 +275,9 @@ class Exchange:
 
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Pass on a part of the response's body."""
+        if self.held is not None:
+            self.held.add(payload, is_done=is_done)
+            return
         self.bytes_sent += len(payload)
         if self.tee is not None:
             self.tee.add(payload, is_done=is_done)
@@ -310,14 +316,12 @@ class Exchange:
 
     def _finish(self) -> None:
         """The answer is out as a whole."""
-        connection = self.connection
-        assert connection is not None
-        assert self.pool is not None
-        self.connection = None
+        connection, self.connection = self.connection, None
         self._settle()
-        if not self.is_request_sent:
-            connection.is_reusable = False
-        self.pool.release(connection)
+        if connection is not None:  # it may have ended while its answer was held
+            assert self.pool is not None
+            connection.is_reusable = connection.is_reusable and self.is_request_sent
+            self.pool.release(connection)
         self.client.finish(self.keep_alive)
 
     def _settle(self) -> None:
@@ -334,6 +338,8 @@ class Exchange:
         assert self.pool is not None
         self.connection = None
         connection.endpoint.in_flight -= 1
+        if self.held is not None and self.held.is_whole:
+            return  # nothing more is wanted of it
         if may_resend(self, connection, error):
             self.is_resent = True
             self.await_connection()

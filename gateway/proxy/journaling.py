@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mmh3 import hash64
@@ -91,12 +90,12 @@ class Journaling:
         if entry is None:
             self._writer.dropped += 1
             return False
-        go_on = partial(_go_on, exchange, response, reader, payload, is_done)
-        if not self._writer.write(entry, policy, go_on):
+        held = Held(exchange, response, reader, payload, is_whole=is_done)
+        if not self._writer.write(entry, policy, held.let_go):
             return False
         assert exchange.connection is not None
         exchange.connection.pause()
-        exchange.entry = entry
+        exchange.entry, exchange.held = entry, held
         exchange.phase, exchange.status = RELAYING, response.status  # it has happened: nobody else may answer now
         return True
 
@@ -138,24 +137,44 @@ class Journaling:
         return int(self._clock() * 1e9)
 
 
+class Held:
+    """An answer that waits for the journal. Its connection reads no more, but over TLS it may end all the same."""
+
+    __slots__ = ("_exchange", "_payload", "_reader", "_response", "is_whole")
+
+    def __init__(
+        self, exchange: Exchange, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_whole: bool
+    ) -> None:
+        self.is_whole = is_whole
+        """Whether all of it is here."""
+        self._exchange = exchange
+        self._response = response
+        self._reader = reader
+        self._payload = payload
+
+    def add(self, payload: bytes, *, is_done: bool) -> None:
+        """More of its body has come, or its end."""
+        self._payload += payload
+        self.is_whole = is_done
+
+    def let_go(self, is_in: bool) -> None:
+        """Let the client have it, whether the journal has the write or not: it has happened."""
+        exchange, connection = self._exchange, self._exchange.connection
+        exchange.held = None
+        if not is_in:
+            exchange.entry = None
+        if exchange.phase is SETTLED:
+            return
+        if connection is not None:
+            connection.resume()
+        exchange.on_response(self._response, self._reader, self._payload, is_done=self.is_whole)
+
+
 def _keep_away(exchange: Exchange) -> None:
     """Send it to the baseline. Should it have been the breaker's probe, another one may be."""
     assert exchange.decision is not None
     exchange.decision.keep_away(KEPT_FROM_CANDIDATE)
     exchange.generation.breakers.withdraw(exchange)
-
-
-def _go_on(
-    exchange: Exchange, response: ResponseHead, reader: Reader | None, payload: bytes, is_done: bool, is_in: bool
-) -> None:
-    """Let the client have the answer, in the journal or not: it has happened."""
-    if not is_in:
-        exchange.entry = None
-    connection = exchange.connection
-    if exchange.phase is SETTLED or connection is None:
-        return
-    connection.resume()
-    exchange.on_response(response, reader, payload, is_done=is_done)
 
 
 # Bodies of unknown length.

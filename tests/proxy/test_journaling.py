@@ -23,6 +23,8 @@ from tests.proxy.pair import ERROR, FAILOVER, Pair, connect, pair_table
 from tests.proxy.wiring import OK, MemoryTransport, Wires, until
 
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nnew"
+CLOSING = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\nConnection: close\r\n\r\nnew"
+UNBOUNDED = b"HTTP/1.1 201 Created\r\nConnection: close\r\n\r\nnew"
 REFUSED = b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\nno"
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 BODY_BYTES = 100
@@ -97,6 +99,34 @@ async def test_an_answer_that_comes_in_pieces_is_whole(kept: Kept) -> None:
     assert client.written.endswith(b"\r\n\r\nnew")
     kept.send(post())
     kept.candidate.data_received(CREATED)
+
+
+@pytest.mark.parametrize("answer", [CREATED, CLOSING, UNBOUNDED])
+async def test_an_answer_is_whole_though_its_connection_ends_while_it_is_held(kept: Kept, answer: bytes) -> None:
+    """Over TLS the end of a connection comes with the last bytes, whether or not anybody reads."""
+    client = kept.send(post())
+    kept.candidate.data_received(answer)
+    kept.candidate.eof_received()
+    kept.candidate.connection_lost(None)
+    assert not client.written
+
+    written = await kept.answered(client)
+    assert written.startswith(b"HTTP/1.1 201 Created\r\n")
+    assert written.endswith(b"\r\n\r\n3\r\nnew\r\n0\r\n\r\n" if answer is UNBOUNDED else b"\r\n\r\nnew")
+    assert not client.is_closed
+    assert kept.pool_of("new").endpoints[0].in_flight == 0
+    (figures,) = kept.take().values()
+    assert figures.errors == {}
+
+
+async def test_an_answer_that_breaks_off_while_it_is_held_is_broken_off(kept: Kept) -> None:
+    """Nobody takes the beginning for the whole; the write is in the journal all the same."""
+    client = kept.send(post())
+    kept.candidate.data_received(CREATED[:-1])
+    kept.candidate.connection_lost(None)
+    assert client.is_aborted
+    assert client.written == b""
+    assert kept.entry().status == 201
 
 
 async def test_an_entry_is_what_the_baseline_would_get(tmp_path: Path) -> None:
