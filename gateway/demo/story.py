@@ -41,6 +41,9 @@ PATIENCE_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 """How much longer than asked the last act may go on, so that a plan that is nearly through gets there."""
 
+LAST_PAIRS_SECONDS = 0.5
+"""What was under way when the new shop was mended has been compared by then."""
+
 LAST_ANSWERS_SECONDS = 2.0
 """Much longer than a shop needs for its slowest answer: what was under way has ended by then."""
 
@@ -100,6 +103,7 @@ class Story:
         self._show.quote_drift(self._tally.found)
         await self._scene.mend()
         self._show.tell("the new shop rounds as the old one does now")
+        await self._watch(LAST_PAIRS_SECONDS)
 
     async def _go_live(self) -> None:
         """Two decisions of a person: the plan may go, and it goes now."""
