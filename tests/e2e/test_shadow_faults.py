@@ -34,7 +34,7 @@ ROUTE = """\
     baseline: legacy
     candidate: {candidate}
     rollout: shop
-    shadow: {{percent: 100, body: 256KiB, concurrency: 4, timeout: 400ms}}
+    shadow: {{percent: 100, body: 256KiB, concurrency: 4, timeout: 1s}}
 """
 FAULTS = ("warms", "hangs", "refuses", "slow", "endless", "garbage", "cut", "stalls", "bomb", "fails", "large")
 
