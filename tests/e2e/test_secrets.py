@@ -68,6 +68,14 @@ def compose_part(arm: str) -> str:
     return f'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n{NEEDLE} {arm}\r\n--b--\r\n'
 
 
+def echo(arm: str, asked: Asked) -> dict[str, object]:
+    """What careless services say of a request; but for the user's key, which is no secret of theirs."""
+    fields = {name.decode(): f"{value.decode()} {arm}" for name, value in asked.fields if name != b"X-User-ID"}
+    dump = "\n".join(f"{name}: {value}" for name, value in fields.items())
+    error = f"no way: {asked.method.decode()} {asked.target.decode()} for {arm}, {fields.get('Authorization')}"
+    return {"headers": fields, "dump": dump, "url": f"http://{arm}{asked.target.decode()}", "error": error}
+
+
 def answer_as(arm: str) -> Callable[[Asked], Said]:
     """An arm that is careless about headers, too, and says back what it was asked."""
 
@@ -75,8 +83,7 @@ def answer_as(arm: str) -> Callable[[Asked], Said]:
         lines = [f"Location: /next?token={NEEDLE}-{arm}", f"X-Token: {NEEDLE}-{arm}"]
         lines += [f"Set-Cookie: session={NEEDLE}-{arm}; HttpOnly", f"Link: </x?a={arm}&password={NEEDLE}>"]
         if asked.path not in BODIES:
-            fields = {name.decode(): value.decode() for name, value in asked.fields} | {"arm": arm}
-            return say_json({"asked": fields, "target": asked.target.decode()}, *lines)
+            return say_json(echo(arm, asked), *lines)
         content_type, body = BODIES[asked.path](arm)
         return say(body.encode(), f"Content-Type: {content_type}", *lines)
 
