@@ -28,6 +28,7 @@ MASK = Mask(["$..password", "$.user.token", "$.cards[0].number", "$.keys[?@.old]
         ("users[0][Token]", None),
         ("user.token",),
         ("element", None, "@password"),
+        ("element", None, "@{urn:a}password"),
         ("headers", "Cookie"),
         ("seen", None, "Authorization"),
     ],
