@@ -312,4 +312,5 @@ def _pair(copy: Copy, exchange: Exchange, tee: Tee, *, is_twin: bool) -> Pair:
         baseline=first,
         other=other,
         is_twin=is_twin,
+        is_forced=decision.reason == "override",
     )
