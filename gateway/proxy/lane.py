@@ -62,6 +62,11 @@ class Lane:
 
         copy.begin(self.shadow.timeout_seconds, end)
 
+    def forgo(self, copy: Copy) -> None:
+        """A copy that was admitted will not be sent."""
+        self.under_way -= 1
+        self._breaker.note_end(copy)
+
     def _judge(self, copy: Copy) -> None:
         if copy.failure in ERROR_KINDS:
             self._breaker.note_failure(copy, self.pool.wheel.now)
