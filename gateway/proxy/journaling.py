@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from mmh3 import hash64
 
+from gateway.core.decision import held_by
 from gateway.journal.records import Entry
 from gateway.proxy.kept import KeptBody
 from gateway.proxy.phase import COLLECTING, RELAYING, SETTLED
@@ -170,11 +171,22 @@ class Held:
         exchange.on_response(self._response, self._reader, self._payload, is_done=self.is_whole)
 
 
-def _keep_away(exchange: Exchange) -> None:
+def _keep_away(exchange: Exchange, reason: str = KEPT_FROM_CANDIDATE) -> None:
     """Send it to the baseline. Should it have been the breaker's probe, another one may be."""
     assert exchange.decision is not None
-    exchange.decision.keep_away(KEPT_FROM_CANDIDATE)
+    exchange.decision.keep_away(reason)
     exchange.generation.breakers.withdraw(exchange)
+
+
+def _find_hold(exchange: Exchange) -> str | None:
+    """Why the candidate answers nobody any more, if that came while the body did: nothing was sent to it yet."""
+    decision, newest = exchange.decision, exchange.client.plane.generation
+    assert decision is not None
+    for rollout in newest.table.rollouts if newest is not exchange.generation else ():
+        if rollout.name == decision.entry.route.rollout:
+            held = rollout.held if decision.reason != "override" else None
+            return held_by(rollout) or (held.value if held is not None else None)
+    return None
 
 
 # Bodies of unknown length.
@@ -198,8 +210,11 @@ def collect(exchange: Exchange, payload: bytes, *, is_done: bool, trailers: byte
     kept.add(payload, trailers)
     exchange.is_request_sent = is_done
     exchange.has_sent_body = True
-    if kept.kept_bytes > policy.body_bytes:
-        _keep_away(exchange)
+    reason = KEPT_FROM_CANDIDATE if kept.kept_bytes > policy.body_bytes else None
+    if is_done:
+        reason = reason or _find_hold(exchange)
+    if reason is not None:
+        _keep_away(exchange, reason)
         exchange.journal = None
     elif not is_done:
         return

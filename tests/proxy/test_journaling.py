@@ -12,14 +12,14 @@ from mmh3 import hash64
 from msgspec.structs import replace
 
 from gateway.core.shadowing import Journal
-from gateway.core.types import Arm, Breaker, Rewrite
+from gateway.core.types import Arm, Breaker, Held, Rewrite
 from gateway.journal.reading import merge
 from gateway.journal.records import Entry, Taken
 from gateway.journal.segments import list_segments
 from gateway.journal.writer import JournalWriter
 from gateway.proxy.journaling import Journaling
 from tests.proxy.mirror import Shelf, post, shadow
-from tests.proxy.pair import ERROR, FAILOVER, Pair, connect, pair_table
+from tests.proxy.pair import ALWAYS, ERROR, FAILOVER, Pair, connect, pair_table
 from tests.proxy.wiring import OK, MemoryTransport, Wires, until
 
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nnew"
@@ -43,6 +43,7 @@ class Kept(Pair):
         self.writer = JournalWriter(root, 0, asyncio.get_running_loop())
         self.shelf = Shelf()
         Wires.__init__(self, replace(rules, routes=(route,)), self.shelf, Journaling(self.writer, lambda: NOW))
+        self._passed_seconds = 0.0
         self.clients = []
         self.candidate, self.to_candidate = self.connection("new")
         self.baseline, self.to_baseline = self.connection("legacy")
@@ -214,6 +215,21 @@ async def test_a_chunked_write_that_gets_too_long_goes_to_the_baseline_as_a_whol
     assert client.written.endswith(b"ok")
     assert not kept.to_candidate.written
     assert (kept.reasons(), kept.records()) == (["journal"], [])
+
+
+async def test_a_write_that_is_collected_during_a_rollback_goes_to_the_baseline(kept: Kept) -> None:
+    """However long its body takes to come, the candidate gets nothing more after that."""
+    client = kept.send(CHUNKED + b"5\r\nhello\r\n")
+    rules = kept.plane.generation.table
+    kept.adopt(replace(rules, revision="2", rollouts=(replace(ALWAYS, percent=50.0),)))
+    kept.clients[0].data_received(b"1\r\n!\r\n")
+    kept.adopt(replace(rules, revision="3", rollouts=(replace(ALWAYS, held=Held.ROLLED_BACK),)))
+    kept.clients[0].data_received(b"0\r\n\r\n")
+    kept.baseline.data_received(OK)
+
+    assert client.written.endswith(b"ok")
+    assert not kept.to_candidate.written
+    assert kept.reasons() == ["rolled_back"]
 
 
 async def test_a_write_that_is_too_long_for_the_journal_is_kept_nowhere(kept: Kept) -> None:
