@@ -28,6 +28,11 @@ include-operation-id = "explain"
 expected-statuses = ["2xx", "404", "422"]
 
 [[operations]]
+include-operation-id = "reconcile"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "404", "409", "422"]
+
+[[operations]]
 include-operation-id = "stream"
 enabled = false
 """
