@@ -1,7 +1,7 @@
 """One copy: a request that nobody waits for, sent to the arm that did not answer it.
 
 It goes through pools and connections as an exchange does (`gateway.proxy.asker`), but ends in a `Reply` or in the word
-for what went wrong, and never in a retry.
+for what went wrong. It is sent again only where a pooled connection turns out to be closed.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Copy(Timed):
         "_bound_bytes",
         "_connection",
         "_head",
+        "_is_resent",
         "_on_over",
         "_pool",
         "_status",
@@ -80,6 +81,7 @@ class Copy(Timed):
         self.started_at = 0.0
         self._pool = pool
         self._connection: BackendConnection | None = None
+        self._is_resent = False
         self._status = 0
         self._head = b""
         self._bound_bytes = bound_bytes
@@ -160,6 +162,11 @@ class Copy(Timed):
         connection, self._connection = self._connection, None
         assert connection is not None
         connection.endpoint.in_flight -= 1
+        if error.kind == "reset" and not self._is_resent and connection.served and not connection.has_received:
+            # The backend closed it as we took it. Writes have an Idempotency-Key, so all may go twice.
+            self._is_resent = self.is_waiting = True
+            self._pool.open_for(self, connection.endpoint)
+            return
         self._pool.note_failure(connection.endpoint)
         self._fail(error.kind or "reset")
 

@@ -214,6 +214,24 @@ async def test_an_answer_that_is_none_is_an_error(answer: bytes | None, kind: st
     assert mirror.shelf.pairs == []
 
 
+@pytest.mark.parametrize("request_bytes", [None, post()], ids=["read", "write"])
+async def test_a_copy_whose_pooled_connection_was_closed_gets_a_fresh_one(request_bytes: bytes | None) -> None:
+    """Once, and only as long as nothing of an answer has come; a write that goes twice has a key to tell by."""
+    mirror = copier()
+    mirror.exchange(request_bytes)
+    (sent,) = mirror.sent
+    copy = sent.connection.exchange
+    assert copy is not None
+    sent.connection.served = 1
+    sent.connection.connection_lost(None)
+
+    assert copy.is_waiting
+    assert mirror.outcomes == {}
+    assert mirror.lane().pool.endpoints[0].in_flight == 0
+    mirror.pass_time(TIMEOUT_SECONDS + 1)
+    assert mirror.outcomes == {("error", "timeout"): 1}
+
+
 async def test_an_answer_that_has_no_end_is_not_read_to_it() -> None:
     """It is given up with the first piece over the bound; nothing of it stays in memory."""
     mirror = Mirror()
