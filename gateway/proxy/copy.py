@@ -162,7 +162,8 @@ class Copy(Timed):
         connection, self._connection = self._connection, None
         assert connection is not None
         connection.endpoint.in_flight -= 1
-        if error.kind == "reset" and not self._is_resent and connection.served and not connection.has_received:
+        has_begun = connection.has_received or self._status
+        if error.kind == "reset" and not self._is_resent and connection.served and not has_begun:
             # The backend closed it as we took it. Writes have an Idempotency-Key, so all may go twice.
             self._is_resent = self.is_waiting = True
             self._pool.open_for(self, connection.endpoint)

@@ -214,6 +214,19 @@ async def test_an_answer_that_is_none_is_an_error(answer: bytes | None, kind: st
     assert mirror.shelf.pairs == []
 
 
+async def test_a_copy_whose_answer_has_begun_is_not_sent_again() -> None:
+    """It would be done twice, and two halves would be compared as one answer."""
+    mirror = copier()
+    mirror.exchange()
+    (sent,) = mirror.sent
+    sent.connection.served = 1
+    sent.answer(OK[:-1])
+    sent.connection.connection_lost(None)
+
+    assert mirror.outcomes == {("error", "reset"): 1}
+    assert mirror.under_way == 0
+
+
 @pytest.mark.parametrize("request_bytes", [None, post()], ids=["read", "write"])
 async def test_a_copy_whose_pooled_connection_was_closed_gets_a_fresh_one(request_bytes: bytes | None) -> None:
     """Once, and only as long as nothing of an answer has come; a write that goes twice has a key to tell by."""
