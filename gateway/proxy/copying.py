@@ -38,14 +38,16 @@ from gateway.proxy.record import kind_of
 from gateway.proxy.tee import NO_ROOM, TOO_LARGE, Allowance, Tee
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.core.decision import Side
     from gateway.core.types import Table
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.journaling import Journaling
     from gateway.proxy.pairs import PairLink
+    from gateway.proxy.pool import Pool
     from gateway.proxy.turnstile import Turnstile
-    from gateway.proxy.wheel import TimerWheel
 
 PATIENCE_SECONDS: Final = 1.0
 """Beyond the time that a copy may take, before one that waits for it goes all the same."""
@@ -92,22 +94,21 @@ class _Plan(msgspec.Struct, frozen=True):
 
 
 class Copies:
-    """The copies of one generation."""
+    """The copies of one generation; ``pools`` are those of the users' requests, by backend."""
 
-    def __init__(self, table: Table, former: Copies | None, wheel: TimerWheel, means: Means) -> None:
+    def __init__(self, table: Table, former: Copies | None, pools: Mapping[str, Pool], means: Means) -> None:
         self._means = means
         self._plans = _plan(table)
         self._lanes: dict[tuple[str, bool], Lane] = {}
         """By route, and whether it leads to the candidate."""
-        backends = {backend.name: backend for backend in table.backends}
         for route in table.routes:
             plan = self._plans.get(route.name)
             if plan is None or route.candidate is None:
                 continue
             for name, is_candidate in ((route.candidate, True), (route.baseline, False)):
                 known = former.find_lane(route.name, is_candidate=is_candidate) if former is not None else None
-                is_same = known is not None and (known.shadow, known.backend) == (plan.shadow, backends[name])
-                lane = known if known is not None and is_same else Lane(plan.shadow, backends[name], wheel)
+                is_same = known is not None and (known.shadow, known.backend) == (plan.shadow, pools[name].backend)
+                lane = known if known is not None and is_same else Lane(plan.shadow, pools[name])
                 self._lanes[route.name, is_candidate] = lane
 
     def find_lane(self, route: str, *, is_candidate: bool) -> Lane | None:
