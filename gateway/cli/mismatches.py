@@ -96,6 +96,8 @@ def draw_findings(findings: Sequence[MismatchView], samples: int) -> None:
     if noise:
         click.echo("\nnoise, which is not counted:")
         draw_table(_COLUMNS, map(list_cells, noise))
+    if counted and all(finding.noise_rate is None for finding in findings):
+        click.echo("\nthe baseline was asked nothing twice, so times and the like count, too: see `compare.noise`")
     for finding in counted:
         if shown := finding.samples[:samples]:
             click.echo(f"\n{show(finding.field)} {show(finding.kind)} on {show(finding.path)}")

@@ -56,6 +56,15 @@ def test_without_comparisons_the_totals_say_so() -> None:
     ]
 
 
+def test_without_twins_noise_is_pointed_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else everything differs, and nobody knows what to do about it."""
+    draw_findings([finding()], 0)
+    assert "see `compare.noise`" in capsys.readouterr().out
+
+    draw_findings([finding(), NOISE], 0)
+    assert "compare.noise" not in capsys.readouterr().out
+
+
 def test_what_counts_stands_above_what_is_noise(capsys: pytest.CaptureFixture[str]) -> None:
     """And only what counts has samples, with both values side by side."""
     draw_findings([finding(), NOISE], 1)
