@@ -146,8 +146,9 @@ class Copies:
         decision = exchange.decision
         assert decision is not None
         plan = self._plans[decision.entry.route.name]
-        if exchange.failed is not None:
-            return _NOTHING  # both have had it already
+        if exchange.failed is not None:  # both have had it, unless nobody was there to have it
+            is_lacking = exchange.failed.kind == "connect" and exchange.request.method in plan.writes
+            return ("error", "connect") if is_lacking else _NOTHING
         if decision.entry.route.rollout in self._means.ended:
             return _NOTHING
         is_write = exchange.request.method in plan.writes
