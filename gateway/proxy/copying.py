@@ -139,6 +139,7 @@ class Copies:
                 self._means.turnstile.leave(tee.ticket)
             if outcome != _NOTHING:
                 self._count(exchange, outcome)
+                self._note_lack(exchange, tee, outcome)
         tee.release()
 
     def _copy(self, exchange: Exchange, tee: Tee) -> _Outcome | None:
@@ -251,6 +252,8 @@ class Copies:
             outcome = _skipped(COMPARER_BUSY)
         if outcome is not None:
             self._count(exchange, outcome)
+            if copy.failure is not None and copy.failure not in _LACKS:
+                self._note_lack(exchange, tee, outcome)
         self._let_go(tee)
 
     def _take_twin(self, copy: Copy) -> None:
@@ -263,6 +266,15 @@ class Copies:
     def _let_go(self, tee: Tee) -> None:
         self._means.allowance.copies -= 1
         tee.release()
+
+    def _note_lack(self, exchange: Exchange, tee: Tee, outcome: _Outcome) -> None:
+        """A write that one arm answered is lacking at the other: people must hear of it."""
+        decision = exchange.decision
+        assert decision is not None
+        route = decision.entry.route.name
+        if tee.status and exchange.request.method in self._plans[route].writes:
+            lacking, key = self._means.counters.lacking_writes, (route, outcome[1])
+            lacking[key] = lacking.get(key, 0) + 1
 
     def _count(self, exchange: Exchange, outcome: _Outcome) -> None:
         decision = exchange.decision
