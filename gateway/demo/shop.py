@@ -6,7 +6,7 @@ replacement is quicker, names another version in ``X-Shop``, and has a bug: it r
 one price in ten is a cent too low. It can be mended, and told to fail on one path; and it keeps a diary of what reached
 it::
 
-    python -m gateway.demo.shop --fd 3 --arm candidate --orders orders.db
+    python -m gateway.demo.shop --listen 127.0.0.1:9002 --arm candidate --orders orders.db
 """
 
 from __future__ import annotations
@@ -264,14 +264,21 @@ def _user_of(request: web.Request) -> str:
     return request.headers.get("X-User-ID", "nobody")
 
 
+def _open_socket(listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    return socket.create_server((host, int(port)))
+
+
 @click.command()
-@click.option("--fd", type=int, required=True, help="The listening socket, inherited.")
+@click.option("--fd", type=int, help="The listening socket, inherited.")
+@click.option("--listen", default="127.0.0.1:9000", show_default=True, help="Where to listen, without --fd.")
 @click.option("--arm", type=click.Choice([arm.value for arm in Arm]), required=True)
 @click.option("--orders", type=click.Path(path_type=Path), required=True, help="The SQLite file that both shops use.")
-def serve(fd: int, arm: str, orders: Path) -> None:
+def serve(fd: int | None, listen: str, arm: str, orders: Path) -> None:
     """Run one of the demo's services until SIGTERM."""
     shop = Shop(Arm(arm), Orders(orders))
-    web.run_app(shop.build(), sock=socket.socket(fileno=fd), print=None, access_log=None, shutdown_timeout=2)
+    listening = _open_socket(listen) if fd is None else socket.socket(fileno=fd)
+    web.run_app(shop.build(), sock=listening, print=None, access_log=None, shutdown_timeout=2)
 
 
 if __name__ == "__main__":

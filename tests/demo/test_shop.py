@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.types import Arm
-from gateway.demo.shop import EXPORT_BYTES, FAULT_HEADER, SHADOW_HEADER, VERSIONS, Orders, Shop, add_tax
+from gateway.demo.shop import EXPORT_BYTES, FAULT_HEADER, SHADOW_HEADER, VERSIONS, Orders, Shop, _open_socket, add_tax
 
 
 @pytest.fixture
@@ -134,3 +134,9 @@ async def test_a_new_diary_is_empty(shops):
     diary = await (await shops[Arm.BASELINE].get("/diary")).json()
 
     assert diary == {"asked": 0, "copied": 0, "last_asked_at": None, "failed": 0, "first_failed_at": None}
+
+
+def test_it_listens_where_it_is_told():
+    """Without a socket of its parent's it opens one of its own, for whoever starts it by hand or in a container."""
+    with _open_socket("127.0.0.1:0") as listening:
+        assert listening.getsockname()[0] == "127.0.0.1"
