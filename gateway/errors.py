@@ -9,6 +9,8 @@
     ├── WrongAction            an action that does not fit how a rollout stands
     ├── BadValue               a value that can't be taken; names the field
     ├── StoreUnavailable       what outlives the gateway can't be read or written now
+    ├── StoreConflict          somebody else has moved the rollout meanwhile; carries the newest version
+    ├── Fenced                 somebody else conducts the rollouts by now
     ├── LinkError              a message between our processes that can't be read
     └── ProxyError             a request that ends with an answer of the gateway's own
         ├── BadRequest         400  client   ambiguous or malformed HTTP
@@ -91,6 +93,18 @@ class BadValue(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """The store can't be read or written now; nothing was changed."""
+
+
+class StoreConflict(GatewayError):
+    """A rollout is further than what a move was based on; nothing was changed. ``newest`` is its version."""
+
+    def __init__(self, rollout: str, newest: int) -> None:
+        self.newest = newest
+        super().__init__(f"`{rollout}` was moved meanwhile; look how it stands, and try again")
+
+
+class Fenced(GatewayError):
+    """Whoever wrote held a lease that somebody else has taken since; nothing was changed."""
 
 
 class LinkError(GatewayError):

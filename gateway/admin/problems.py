@@ -8,15 +8,17 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from gateway.errors import BadValue, GatewayError, StoreUnavailable, UnknownRollout, WrongAction
+from gateway.errors import BadValue, Fenced, GatewayError, StoreConflict, StoreUnavailable, UnknownRollout, WrongAction
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
 _STATUSES: Final[tuple[tuple[type[GatewayError], int], ...]] = (
     (UnknownRollout, 404),
     (WrongAction, 409),
+    (StoreConflict, 409),
     (BadValue, 422),
     (StoreUnavailable, 503),
+    (Fenced, 503),
 )
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python 3.11 has the older names
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gateway.core.store_urls import file_of
 from gateway.errors import ConfigError, Problem
 from gateway.settings.load import Loaded, load_file
 from gateway.settings.schema import Config
@@ -39,8 +40,9 @@ def command(path: Path, as_json: bool) -> None:
 
 def find_homeless_store(config: Config) -> Iterator[str]:
     """Whether the store's folder is missing, here at least: the gateway may run elsewhere."""
-    folder = Path(config.store.removeprefix("sqlite:").removeprefix("//")).parent
-    if not folder.is_dir():
+    file = file_of(config.store)
+    folder = Path(file or "").parent
+    if file is not None and not folder.is_dir():
         yield f"store: there is no folder `{folder}` here; where the gateway runs, nothing is kept or set without it"
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "incidents": "The records of rollbacks.",
     "reconcile": "Replay onto the baseline what only the candidate took.",
     "simulate": "What a rollout's plan and guard would do, on synthetic traffic.",
+    "store": "What the gateway keeps, copied to another store.",
     "schema": "Print the JSON Schema of the configuration.",
     "demo": "Watch a rollout between two demo backends.",
 }

@@ -27,7 +27,7 @@ from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly,
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreConflict, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,7 +230,7 @@ class Conductor:
                 await self._rollouts.commit(name, self._complete(name, outcome.transition))
             else:
                 await self._tell(name, seat, outcome)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreConflict) as error:
             log.warning("transition_waits", rollout=name, reason=str(error))  # it is found again in a second
 
     def _complete(self, name: str, transition: Transition) -> Transition:

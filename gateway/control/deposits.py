@@ -1,20 +1,23 @@
 """What is to be stored of rollouts, and what is owed to a store that is late.
 
-An ordinary transition waits until it is stored. What keeps users from harm is in force already when it comes here, and
-the store has a moment for it: after that it is owed, and written, in order, before anything else is.
+An ordinary transition waits until it is stored, and is refused when somebody else has moved the rollout meanwhile. What
+keeps users from harm is in force already when it comes here, and the store has a moment for it: after that it is owed,
+and written, in order, before anything else is, over whatever is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 import structlog
 
 from gateway.core.lifecycle import Progress
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreConflict, StoreUnavailable
 from gateway.store.records import Event, Incident, NewEvent
 
 if TYPE_CHECKING:
@@ -36,20 +39,26 @@ class Deposit(NamedTuple):
 
 
 class Deposits:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, store: Store) -> None:
+    ``renumber`` hears the version under which the store has what is in force, where that is not its own.
+    """
+
+    def __init__(self, store: Store, renumber: Callable[[str, int], None]) -> None:
         self._store = store
+        self._renumber = renumber
         self._owed: list[Deposit] = []
+        self._soon: Counter[str] = Counter()
+        """How much of each rollout is in force and being written."""
         self._one_at_a_time = asyncio.Lock()
 
     @property
     def owed(self) -> frozenset[str]:
         """The rollouts of which the store knows less than what is in force."""
-        return frozenset(each.rollout for each in self._owed)
+        return frozenset(each.rollout for each in self._owed) | frozenset(+self._soon)
 
     async def put(self, deposit: Deposit) -> Event:
-        """Store it after all that is owed. Raises `StoreUnavailable`."""
+        """Store it after all that is owed. Raises `StoreUnavailable` and `StoreConflict`."""
         async with self._one_at_a_time:
             await self._settle()
             return await self._store.commit(*deposit)
@@ -65,13 +74,28 @@ class Deposits:
         return Event(id=0, **{name: getattr(deposit.event, name) for name in deposit.event.__struct_fields__})
 
     async def _put_or_owe(self, deposit: Deposit) -> Event | None:
-        async with self._one_at_a_time:
+        self._soon[deposit.rollout] += 1
+        try:
+            async with self._one_at_a_time:
+                try:
+                    await self._settle()
+                    return await self._insist(deposit)
+                except StoreUnavailable:
+                    self._owed.append(deposit)  # before anybody else's turn, so that what is owed stays in order
+                    return None
+        finally:
+            self._soon[deposit.rollout] -= 1
+
+    async def _insist(self, deposit: Deposit) -> Event:
+        """Store it over whatever is there: it is in force."""
+        while True:
             try:
-                await self._settle()
                 return await self._store.commit(*deposit)
-            except StoreUnavailable:
-                self._owed.append(deposit)  # before anybody else's turn, so that what is owed stays in order
-                return None
+            except StoreConflict as conflict:
+                log.warning("store_outran", rollout=deposit.rollout, version=conflict.newest, effect="written over")
+                version = conflict.newest + 1
+                deposit = deposit._replace(progress=msgspec.structs.replace(deposit.progress, version=version))
+                self._renumber(deposit.rollout, version)
 
     async def pay(self) -> None:
         """Store what is owed, in order. Raises `StoreUnavailable`."""
@@ -80,7 +104,7 @@ class Deposits:
 
     async def _settle(self) -> None:
         while self._owed:
-            await self._store.commit(*self._owed[0])
+            await self._insist(self._owed[0])
             del self._owed[0]
 
     async def keep(self, progresses: Mapping[str, Progress]) -> None:

@@ -20,12 +20,12 @@ import msgspec
 import structlog
 
 from gateway.control.deposits import Deposit, Deposits
-from gateway.control.standing import RolloutState, check_percent
+from gateway.control.standing import RolloutState, check_percent, group_routes, list_standing
 from gateway.control.telling import edit_of, tell_file, tell_transition
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Action, Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
-from gateway.errors import StoreUnavailable, UnknownRollout, WrongAction
+from gateway.errors import StoreConflict, StoreUnavailable, UnknownRollout, WrongAction
 from gateway.settings.names import suggest
 from gateway.store.records import Actor, Event, Incident, NewEvent
 
@@ -82,7 +82,7 @@ class Rollouts:
         self._waiting: Counter[str] = Counter()
         """How many transitions of each rollout wait for the store and are not in force yet."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deposits = Deposits(store)
+        self._deposits = Deposits(store, self._renumber)
         self._passed: dict[str, Progress] = {}
         self._kept_at = 0.0
         self._is_keeping = False
@@ -118,10 +118,18 @@ class Rollouts:
         now = self._now().timestamp()
         stored = await self._store.progresses()
         for name, progress in stored.items():
-            if not self._moves[name]:  # else it was rolled back meanwhile, which is owed to the store
+            if not self._is_ahead(name, progress):
                 self._progresses[name] = lifecycle.catch_up(progress, now)
         self._rollouts = {}  # each is adopted anew: nobody knows what the file said when this was stored
         self._is_known = True
+
+    def _is_ahead(self, name: str, stored: Progress) -> bool:
+        """Whether what is in force is newer: a rollback, say, of which the store is still to hear."""
+        is_newer = self._moves[name] > 0 and self._progresses[name].version >= stored.version
+        return is_newer or name in self._deposits.owed
+
+    def _renumber(self, name: str, version: int) -> None:
+        self._progresses[name] = msgspec.structs.replace(self._progresses[name], version=version)
 
     async def close(self) -> None:
         """Wait for what is being recorded, and write what passed and what is owed."""
@@ -158,12 +166,13 @@ class Rollouts:
                 self._progresses[rollout.name] = lifecycle.begin(rollout, now)
                 continue
             after = lifecycle.adopt(self._rollouts.get(rollout.name), rollout, before, now)
-            self._progresses[rollout.name] = after
             former = self._rollouts.get(rollout.name, rollout)
-            if _stands(former, before) != _stands(rollout, after):
+            if list_standing(former, before) != list_standing(rollout, after):
+                after = msgspec.structs.replace(after, version=before.version + 1)
                 edits.append((rollout.name, edit_of(before, after, self._file_name)))
+            self._progresses[rollout.name] = after
         self._rollouts = {rollout.name: rollout for rollout in table.rollouts}
-        self._shared = _share(table)
+        self._shared = group_routes(table)
         return edits
 
     def _put_in_force(self, table: Table) -> None:
@@ -234,7 +243,7 @@ class Rollouts:
         """Do what an operator wants.
 
         Raises `UnknownRollout`, `BadValue` for what is no percentage of it, `WrongAction` where it does not fit how the
-        rollout stands, and `StoreUnavailable`: then nothing has changed.
+        rollout stands, `StoreUnavailable` and `StoreConflict`: then nothing has changed.
         """
         async with self._turns[name, action is Action.ROLLBACK]:
             self._find(name)
@@ -270,7 +279,7 @@ class Rollouts:
     async def commit(self, name: str, transition: Transition) -> Event | None:
         """Do what a rule or a plan leads to; None, and nothing, when somebody has acted meanwhile.
 
-        Raises `StoreUnavailable` where it may wait for the store: then nothing has changed.
+        Raises `StoreUnavailable` and `StoreConflict` where it may wait for the store: then nothing has changed.
         """
         async with self._turns[name, is_urgent(transition)]:
             if not is_urgent(transition):
@@ -310,6 +319,7 @@ class Rollouts:
         So a crash leaves one side of it or the other. None when it was overtaken while it waited for the store.
         """
         if is_urgent(transition):
+            transition = self._overtake(name, transition)
             self._move(name, transition)
             stored = await self._deposits.put_soon(await self._compose(name, transition))
         else:
@@ -317,6 +327,11 @@ class Rollouts:
             self._waiting[name] += 1
             try:
                 stored = await self._deposits.put(deposit)
+            except StoreConflict:
+                if self._moves[name] != moves:
+                    return None
+                self._is_known = False  # before the next move it is read anew
+                raise
             finally:
                 self._waiting[name] -= 1
             if self._moves[name] != moves:
@@ -324,6 +339,11 @@ class Rollouts:
             self._move(name, transition)
         self._announce(stored, transition)
         return stored
+
+    def _overtake(self, name: str, transition: Transition) -> Transition:
+        """As the store is to have it: newer than what waits for it."""
+        version = transition.after.version + self._waiting[name]
+        return msgspec.structs.replace(transition, after=msgspec.structs.replace(transition.after, version=version))
 
     async def _compose(self, name: str, transition: Transition) -> Deposit:
         """What the store gets: of a rollback the incident, too, which its event names."""
@@ -377,17 +397,3 @@ def is_urgent(transition: Transition) -> bool:
 
 async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:
     """Until somebody records incidents."""
-
-
-def _share(table: Table) -> dict[str, tuple[Route, ...]]:
-    shared: dict[str, list[Route]] = {}
-    for route in table.routes:
-        if route.rollout is not None:
-            shared.setdefault(route.rollout, []).append(route)
-    return {name: tuple(routes) for name, routes in shared.items()}
-
-
-def _stands(rollout: Rollout, progress: Progress) -> tuple[object, ...]:
-    """What of a rollout, when it changes, is an event."""
-    where = (progress.state, progress.stage, progress.stage_percent, progress.stage_cohorts)
-    return (*where, lifecycle.is_live(rollout), lifecycle.share_of(rollout, progress))

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Progress
-from gateway.core.types import Hash, Rollout
+from gateway.core.types import Hash, Rollout, Route, Table
 from gateway.errors import BadValue
 
 Source = Literal["file", "plan", "operator", "switch"]
@@ -63,3 +63,18 @@ def check_percent(rollout: Rollout, percent: float) -> None:
         raise BadValue("percent", f"{percent:g} is not a percentage; it must be from 0 to 100")
     if rollout.hash in WHOLE_PERCENTAGES and percent % 1:
         raise BadValue("percent", f"`hash: {rollout.hash}` takes whole percentages only, not {percent:g}")
+
+
+def list_standing(rollout: Rollout, progress: Progress) -> tuple[object, ...]:
+    """What of a rollout, when it changes, is an event."""
+    where = (progress.state, progress.stage, progress.stage_percent, progress.stage_cohorts)
+    return (*where, lifecycle.is_live(rollout), lifecycle.share_of(rollout, progress))
+
+
+def group_routes(table: Table) -> dict[str, tuple[Route, ...]]:
+    """The routes that share each rollout."""
+    shared: dict[str, list[Route]] = {}
+    for route in table.routes:
+        if route.rollout is not None:
+            shared.setdefault(route.rollout, []).append(route)
+    return {name: tuple(routes) for name, routes in shared.items()}

@@ -41,6 +41,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a rollout is: all that is stored of it. Times of day are seconds since the epoch."""
 
     state: State
+    version: int = 0
+    """Grows by one with each transition. Of two with the same parent the store takes only the first."""
     stage: int = 0
     """The index of the stage, from 0; of a fixed percentage always 0."""
     percent: float | None = None

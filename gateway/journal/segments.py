@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gateway.core.store_urls import file_of
 from gateway.journal.records import MAGIC, Heading, encode
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -38,8 +39,11 @@ class Segment(NamedTuple):
 
 
 def journal_of(store: str) -> Path:
-    """Where the journal is, by the configuration's ``store``: beside the store's file."""
-    return Path(store.removeprefix("sqlite:").removeprefix("//") + ".journal")
+    """Where the journal is, by the configuration's ``store``: beside the store's file.
+
+    Of a store on other machines it is where that of a file would be by default: in the working directory.
+    """
+    return Path((file_of(store) or "./crossfade.db") + ".journal")
 
 
 def marks_of(journal: Path, rollout: str) -> Path:

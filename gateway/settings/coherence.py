@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.paths import is_wild, split_pattern
+from gateway.core.store_urls import file_of
 from gateway.core.types import KeyKind
 from gateway.settings.faults import Fault, Loc
 from gateway.settings.names import suggest
@@ -211,8 +212,8 @@ def _find_unused(config: Config) -> Iterator[Fault]:
 
 
 def _find_relative_store(config: Config) -> Iterator[Fault]:
-    file = config.store.removeprefix("sqlite:").removeprefix("//")
-    if "store" in config.model_fields_set and config.store.startswith("sqlite:") and not file.startswith("/"):
+    file = file_of(config.store)
+    if "store" in config.model_fields_set and file is not None and not file.startswith("/"):
         yield Fault(("store",), "is relative: it depends on the directory that the gateway is started in")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import yaml
 
+from gateway.core.store_urls import strike_password
 from gateway.settings.yaml import shield
 
 STRUCK: Final = '"***"'
@@ -47,6 +48,8 @@ def is_secret(path: tuple[str, ...], value: str) -> bool:
         return False
     if path in _TOKENS or _URL_WITH_PASSWORD.search(value):
         return True
+    if path == ("store",):
+        return strike_password(value) != value
     if path[:1] == ("notify",):
         return path[-1] != "events"
     is_signing = path[-1:] == ("secret",) and len(path) > 2  # noqa: PLR2004 - with two, it is something's name

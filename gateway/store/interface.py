@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.core.lifecycle import Progress
@@ -13,14 +13,17 @@ class Store(Protocol):
     """Keeps what outlives the gateway.
 
     Each method raises `StoreUnavailable` when the store can't be used; the next call tries again. What a method has
-    written is durable when it returns.
+    written is durable when it returns, as far as whoever runs the store has made it so.
+
+    ``fence`` is the number of the lease under which somebody conducts the rollouts, in a fleet; alone it is 0. Who has
+    a lower one than the store has seen is refused with `Fenced` (Kleppmann, How to do distributed locking, 2016).
     """
 
     kind: str
-    """``sqlite``."""
+    """``sqlite`` or ``redis``."""
 
     file: str
-    """Where it is, for people."""
+    """Where it is, for people: nothing secret."""
 
     @property
     def is_ok(self) -> bool:
@@ -40,12 +43,19 @@ class Store(Protocol):
         """How far each rollout is that was ever moved."""
 
     async def commit(
-        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None
+        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None, *, fence: int = 0
     ) -> Event:
-        """Write how far a rollout is now, the event that tells it, and the incident: all or nothing."""
+        """Write how far a rollout is now, the event that tells it, and the incident: all or nothing.
 
-    async def keep(self, progresses: Mapping[str, Progress]) -> None:
-        """Write how far rollouts are, where only time has passed."""
+        ``progress.version`` must be above what is stored: raises `StoreConflict` for one that is not, with what is
+        stored. Written once more word by word, after an attempt that seemed to fail, it is the event of that attempt.
+        """
+
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int = 0) -> None:
+        """Write how far rollouts are, where only time has passed, or where the store has forgotten something.
+
+        What has a lower version than what is stored is left out.
+        """
 
     async def record(self, event: NewEvent) -> Event:
         """Add to the audit log."""
@@ -72,3 +82,11 @@ class Store(Protocol):
 
         Those are named by route and path.
         """
+
+    # Moving from store to store.
+
+    async def load(self, events: Sequence[Event], incidents: Sequence[Incident]) -> None:
+        """Write what another store holds, as it is there: events with their ids, the oldest first, above all others."""
+
+    async def clear(self) -> None:
+        """Forget everything. Ids of events go on from where they were."""

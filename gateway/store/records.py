@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from gateway.core.tallies import PathTally
+
+EVENTS_KEPT: Final = 100_000
+"""The newest; with a reload a minute that is more than two months."""
+
+INCIDENTS_KEPT: Final = 1000
+"""The newest; each takes some 20 KiB."""
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -46,6 +52,11 @@ class Event(NewEvent, frozen=True, kw_only=True, rename={"before": "from", "afte
 
     id: int
     """Grows from event to event, and is never used twice."""
+
+
+def forget_id(event: Event) -> NewEvent:
+    """The event as it was before it was recorded."""
+    return NewEvent(**{name: getattr(event, name) for name in NewEvent.__struct_fields__})
 
 
 class PathRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -12,23 +12,17 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
 from gateway.core.lifecycle import Progress
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreConflict, StoreUnavailable
 from gateway.store.connection import Connection
-from gateway.store.records import Event, Incident, NewEvent, PathRecord
+from gateway.store.records import EVENTS_KEPT, INCIDENTS_KEPT, Event, Incident, NewEvent, PathRecord, forget_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
-EVENTS_KEPT: Final = 100_000
-"""The newest; with a reload a minute that is more than two months."""
-
-INCIDENTS_KEPT: Final = 1000
-"""The newest; each takes some 20 KiB."""
 
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
@@ -71,13 +65,19 @@ class SqliteStore:
         return await self._run(_read_progresses)
 
     async def commit(
-        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None
+        self,
+        rollout: str,
+        progress: Progress,
+        event: NewEvent,
+        incident: Incident | None = None,
+        *,
+        fence: int = 0,  # noqa: ARG002 - nobody else conducts what is in this file
     ) -> Event:
         """Write how far a rollout is now, the event that tells it, and the incident: all or nothing."""
         return await self._run(_write_transition, rollout, progress, event, incident)
 
-    async def keep(self, progresses: Mapping[str, Progress]) -> None:
-        """Write how far rollouts are, where only time has passed."""
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int = 0) -> None:  # noqa: ARG002 - likewise
+        """Write how far rollouts are, where only time has passed; nothing over what is newer."""
         await self._run(_write_progresses, progresses)
 
     async def incidents(
@@ -113,6 +113,14 @@ class SqliteStore:
         """
         rows = [(each.tally.route, each.tally.path, msgspec.msgpack.encode(each)) for each in records]
         await self._run(_write_mismatches, rows, gone)
+
+    async def load(self, events: Sequence[Event], incidents: Sequence[Incident]) -> None:
+        """Write what another store holds, as it is there."""
+        await self._run(_load, events, incidents)
+
+    async def clear(self) -> None:
+        """Forget everything."""
+        await self._run(_clear)
 
     async def _run(
         self,
@@ -157,16 +165,36 @@ def _write_transition(
     connection: sqlite3.Connection, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None
 ) -> Event:
     with _transaction(connection):
+        stored = _find_progress(connection, rollout)
+        if stored is not None and progress.version <= stored.version:
+            written = _find_written(connection, event) if progress == stored else None
+            if written is None:
+                raise StoreConflict(rollout, stored.version)
+            return written
         _insert_progress(connection, rollout, progress)
         if incident is not None:
             _insert_incident(connection, incident)
         return _insert_event(connection, event)
 
 
+def _find_progress(connection: sqlite3.Connection, rollout: str) -> Progress | None:
+    row = connection.execute("SELECT document FROM progress WHERE rollout = ?", (rollout,)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=Progress)
+
+
+def _find_written(connection: sqlite3.Connection, event: NewEvent) -> Event | None:
+    """The event, if an attempt that seemed to fail has written it."""
+    query = "SELECT id, document FROM events WHERE rollout = ? AND document = ? ORDER BY id DESC LIMIT 1"
+    row = connection.execute(query, (event.rollout, msgspec.json.encode(event))).fetchone()
+    return None if row is None else _name_event(*row)
+
+
 def _write_progresses(connection: sqlite3.Connection, progresses: Mapping[str, Progress]) -> None:
     with _transaction(connection):
         for rollout, progress in progresses.items():
-            _insert_progress(connection, rollout, progress)
+            stored = _find_progress(connection, rollout)
+            if stored is None or progress.version >= stored.version:
+                _insert_progress(connection, rollout, progress)
 
 
 def _insert_progress(connection: sqlite3.Connection, rollout: str, progress: Progress) -> None:
@@ -231,6 +259,20 @@ def _read_newest(connection: sqlite3.Connection, kind: str) -> Event | None:
     query = "SELECT id, document FROM events WHERE kind = ? ORDER BY id DESC LIMIT 1"
     row = connection.execute(query, (kind,)).fetchone()
     return None if row is None else _name_event(*row)
+
+
+def _load(connection: sqlite3.Connection, events: Sequence[Event], incidents: Sequence[Incident]) -> None:
+    with _transaction(connection):
+        rows = [(each.id, each.rollout, each.kind, msgspec.json.encode(forget_id(each))) for each in events]
+        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
+        for incident in incidents:
+            _insert_incident(connection, incident)
+
+
+def _clear(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        for table in ("progress", "events", "incidents", "mismatches"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - from the line above
 
 
 def _name_event(number: int, document: bytes) -> Event:

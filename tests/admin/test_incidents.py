@@ -18,10 +18,11 @@ NAMES = ["20261121-101500-checkout", "20261121-101500-checkout-2", "20261121-101
 
 async def record(store: Store, *names: str) -> None:
     """Rollbacks, one after the other."""
-    for name in names:
+    for version, name in enumerate(names):
         rollout = name.split("-")[2]
         made = msgspec.structs.replace(incident(name), rollout=rollout)
-        await store.commit(rollout, PROGRESS, new(happened("rollback", rollout=rollout)), made)
+        progress = msgspec.structs.replace(PROGRESS, version=version)
+        await store.commit(rollout, progress, new(happened("rollback", rollout=rollout)), made)
 
 
 async def test_incidents_are_listed_newest_first_without_their_details(tmp_path: Path) -> None:

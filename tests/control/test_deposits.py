@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from gateway.control import deposits
 from gateway.control.deposits import Deposit, Deposits
 from gateway.core.progress import Progress, State
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreConflict, StoreUnavailable
 from tests.control.shops import Disk
 from tests.store.records import event
 
@@ -29,7 +29,14 @@ async def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 def deposit(number: int) -> Deposit:
     """The transition with this number."""
-    return Deposit("shop", Progress(state=State.RUNNING, stage=number), event(inputs={"number": number}))
+    return Deposit(
+        "shop", Progress(state=State.RUNNING, version=number, stage=number), event(inputs={"number": number})
+    )
+
+
+def keep(disk: Disk) -> Deposits:
+    """Where what is in force is never renumbered."""
+    return Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"))
 
 
 async def numbers(disk: Disk) -> list[object]:
@@ -40,7 +47,7 @@ async def numbers(disk: Disk) -> list[object]:
 async def test_what_is_stored_in_time_has_its_number(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is owed then."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
-    kept = Deposits(disk)
+    kept = keep(disk)
 
     assert (await kept.put(deposit(1))).id == 1
     assert (await kept.put_soon(deposit(2))).id == 2
@@ -49,7 +56,7 @@ async def test_what_is_stored_in_time_has_its_number(disk: Disk, monkeypatch: py
 
 async def test_a_failing_disk_is_owed_what_is_urgent(disk: Disk) -> None:
     """And gets it before anything else, once."""
-    kept = Deposits(disk)
+    kept = keep(disk)
     disk.fails = True
     with capture_logs() as logs:
         assert (await kept.put_soon(deposit(1))).id == 0
@@ -70,7 +77,7 @@ async def test_a_failing_disk_is_owed_what_is_urgent(disk: Disk) -> None:
 @pytest.mark.parametrize("fails", [False, True])
 async def test_a_disk_that_stands_still_gets_all_in_order(disk: Disk, fails: bool) -> None:
     """Whether it goes on in the end, or fails and is asked again."""
-    kept = Deposits(disk)
+    kept = keep(disk)
     disk.turns.clear()
     for number in (1, 2, 3):
         await kept.put_soon(deposit(number))
@@ -90,7 +97,30 @@ async def test_time_that_cannot_be_kept_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "state.db").mkdir()
     store = Disk(str(tmp_path / "state.db"))
 
-    await Deposits(store).keep({"shop": Progress(state=State.RUNNING)})
+    await keep(store).keep({"shop": Progress(state=State.RUNNING)})
 
     assert not store.is_ok
     await store.close()
+
+
+async def test_an_ordinary_move_from_what_is_no_more_is_refused(disk: Disk) -> None:
+    """Whoever wanted it has seen something else."""
+    kept = keep(disk)
+    await kept.put(deposit(2))
+    with pytest.raises(StoreConflict):
+        await kept.put(deposit(1))
+
+    assert await numbers(disk) == [2]
+
+
+async def test_what_is_in_force_is_stored_over_whatever_is_there(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is known by the number after that from then on."""
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
+    renumbered = []
+    kept = Deposits(disk, lambda name, version: renumbered.append((name, version)))
+    await kept.put(deposit(7))
+    await kept.put_soon(deposit(1))
+
+    assert await numbers(disk) == [7, 1]
+    assert renumbered == [("shop", 8)]
+    assert ((await disk.progresses())["shop"].stage, (await disk.progresses())["shop"].version) == (1, 8)

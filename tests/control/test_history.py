@@ -50,7 +50,7 @@ async def test_a_new_controller_knows_what_the_store_knows(tmp_path: Path) -> No
     await store.record(new(happened("start")))
     await store.commit("checkout", PROGRESS, new(happened(**BY_RULE)), incident("20261121-101500-checkout"))
     old = msgspec.structs.replace(incident("20250101-000000-checkout"), time="2025-01-01T00:00:00.000Z")
-    await store.commit("checkout", PROGRESS, new(happened(**BY_RULE)), old)
+    await store.commit("checkout", msgspec.structs.replace(PROGRESS, version=1), new(happened(**BY_RULE)), old)
     history = History()
     await history.restore(store, 1_795_000_000.0)
     await store.close()

@@ -162,7 +162,7 @@ def test_an_operators_percentage_leaves_the_plan_where_it_is() -> None:
     given_back = act(PLAN, overridden, Action.UNSET)
 
     assert overridden.percent == 50
-    assert given_back == msgspec.structs.replace(there, saved_at=given_back.saved_at)
+    assert given_back == msgspec.structs.replace(there, version=there.version + 2, saved_at=given_back.saved_at)
     with pytest.raises(WrongAction, match="no operator's percentage"):
         act(PLAN, given_back, Action.UNSET)
 

@@ -118,7 +118,7 @@ async def test_of_incidents_the_newest_are_kept(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sqlite, "INCIDENTS_KEPT", 2)
     store = SqliteStore(str(tmp_path / "state.db"))
     for number in range(4):
-        await store.commit("checkout", progress(), event(), incident(f"2026010{number}"))
+        await store.commit("checkout", progress(version=number), event(), incident(f"2026010{number}"))
 
     assert [each.id for each in await store.incidents()] == ["20260103", "20260102"]
     await store.close()

@@ -53,7 +53,9 @@ class Config(Section):
     admin: Admin = Admin()
     """The side that operators see."""
     store: Store = "sqlite:./crossfade.db"
-    """Where the state of rollouts, events and incidents are kept: `sqlite:FILE`. Needs a restart."""
+    """Where the state of rollouts, events and incidents are kept: `sqlite:FILE`, or Redis or Valkey as
+    `redis://host:6379/0`, `rediss://…`, `redis+sentinel://host:26379,host:26379/service` or
+    `redis+cluster://host:6379,host:6379`. Needs a restart."""
     telemetry: Telemetry = Telemetry()
     """Which requests are traced, and where their spans go."""
     notify: Many[Notify] = ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ssl
 from typing import Annotated, Any, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
+from gateway.core.store_urls import PATTERN, parse_store
 from gateway.settings.cpus import usable_cpus
 from gateway.settings.fields import (
     Duration,
@@ -56,16 +56,11 @@ def _check_head_bytes(size: int) -> int:
 
 
 def _check_store(url: str) -> str:
-    if url.startswith("sqlite:") and url.removeprefix("sqlite:").removeprefix("//"):
-        return url
-    if urlsplit(url).scheme in {"redis", "rediss"}:
-        raise ValueError(
-            "a store that several gateways share is not in this version of Crossfade yet; write sqlite:FILE"
-        )
-    raise ValueError(f"{show(url)} is not a store; write sqlite:FILE")
+    parse_store(url)
+    return url
 
 
-Store = Annotated[str, text(_check_store), Kind("URL", {"type": "string", "pattern": "^sqlite:"})]
+Store = Annotated[str, text(_check_store), Kind("URL", {"type": "string", "pattern": PATTERN})]
 
 
 class ListenerTls(Section):

@@ -1,0 +1,110 @@
+-- Before every script: the keys, and what more than one script does.
+--
+-- All keys have one hash tag, so they are in one slot of a cluster. Those that belong to a single rollout are named
+-- here and not by the caller: only the event that falls out of the log tells whose it was.
+
+local FORMAT = 1
+
+local about, progress, versions, events, newest = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local incidents, incident_ids, incident_rollouts = KEYS[6], KEYS[7], KEYS[8]
+local mismatches, mismatches_seen = KEYS[9], KEYS[10]
+local prefix = ARGV[1]
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- A store that a newer version has written is left alone.
+local function refuse_format()
+  local format = tonumber(redis.call('HGET', about, 'format') or FORMAT)
+  if format > FORMAT then
+    return {'format', format}
+  end
+end
+
+-- Whoever holds an older lease than one that was seen here has been succeeded.
+local function refuse(fence)
+  local refusal = refuse_format()
+  if refusal then
+    return refusal
+  end
+  local seen = tonumber(redis.call('HGET', about, 'fence') or 0)
+  if fence < seen then
+    return {'fenced', seen}
+  end
+  redis.call('HSET', about, 'format', FORMAT, 'fence', whole(fence))
+end
+
+local function events_of(rollout)
+  return prefix .. ':events:' .. rollout
+end
+
+-- A rollout's version here, -1 for none, and the event that told of it.
+local function version_of(rollout)
+  local found = redis.call('HGET', versions, rollout)
+  if not found then
+    return -1, 0
+  end
+  local version, told = string.match(found, '^(%d+) (%d+)$')
+  return tonumber(version), tonumber(told)
+end
+
+local function write_progress(rollout, version, told, document)
+  redis.call('HSET', progress, rollout, document)
+  redis.call('HSET', versions, rollout, whole(version) .. ' ' .. whole(told))
+end
+
+local function write_event(id, rollout, kind, event)
+  redis.call('XADD', events, whole(id) .. '-0', 'rollout', rollout, 'kind', kind, 'event', event)
+  local last = tonumber(redis.call('HGET', about, 'event') or 0)
+  redis.call('HSET', about, 'event', whole(math.max(last, id)))
+  redis.call('HSET', newest, kind, whole(id))
+  if rollout ~= '' then
+    redis.call('ZADD', events_of(rollout), whole(id), whole(id))
+  end
+end
+
+local function forget_events(last)
+  if last < 1 then
+    return
+  end
+  for _, entry in ipairs(redis.call('XRANGE', events, '-', whole(last), 'COUNT', 100)) do
+    redis.call('XDEL', events, entry[1])
+    if entry[2][2] ~= '' then
+      redis.call('ZREM', events_of(entry[2][2]), string.match(entry[1], '^%d+'))
+    end
+  end
+end
+
+-- Ids grow by one; never below what the caller knows of, should this store have forgotten it.
+local function add_event(known, kept, rollout, kind, event)
+  local id = math.max(tonumber(redis.call('HGET', about, 'event') or 0), known) + 1
+  write_event(id, rollout, kind, event)
+  forget_events(id - kept)
+  return id
+end
+
+local function read_event(id)
+  local entry = redis.call('XRANGE', events, id, id)[1]
+  return entry and entry[2][6]
+end
+
+-- One that is there already word by word was written by an attempt that seemed to fail; any other is never replaced.
+local function is_other_incident(id, document)
+  local found = redis.call('HGET', incidents, id)
+  return found and found ~= document
+end
+
+local function write_incident(kept, id, rollout, document)
+  redis.call('HSET', incidents, id, document)
+  redis.call('HSET', incident_rollouts, id, rollout)
+  redis.call('ZADD', incident_ids, 0, id)
+  local surplus = redis.call('ZCARD', incident_ids) - kept
+  if surplus > 0 then
+    for _, each in ipairs(redis.call('ZRANGE', incident_ids, 0, surplus - 1)) do
+      redis.call('HDEL', incidents, each)
+      redis.call('HDEL', incident_rollouts, each)
+      redis.call('ZREM', incident_ids, each)
+    end
+  end
+end

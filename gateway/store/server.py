@@ -1,0 +1,119 @@
+"""The servers behind a ``redis`` URL, as one place where scripts run.
+
+One server, what Sentinels point to, or a cluster: redis-py follows a failover with the next connection. Nothing is
+tried for long. A server that is silent costs a call a second, one whose name or Sentinels have to be found three at the
+most; whoever called decides whether to call again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+
+from gateway.core.store_urls import RedisUrl
+from gateway.store.scripts import script
+
+SILENCE_SECONDS: Final = 1.0
+"""How long a connection, and an answer on it, may take."""
+CALL_SECONDS: Final = 3.0
+"""How long a call may take, with finding out where to."""
+_CLUSTER_RETRIES: Final = 1
+"""Where a slot has moved is found out by trying."""
+_PAGE: Final = 100
+
+Argument = str | bytes | int | float
+
+KEYS: Final = (
+    "about",
+    "progress",
+    "versions",
+    "events",
+    "newest",
+    "incidents",
+    "incident-ids",
+    "incident-rollouts",
+    "mismatches",
+    "mismatches-seen",
+)
+"""In the order in which `prelude.lua` names them. Beside them there is ``events:NAME`` for each rollout."""
+
+
+class _Client(Protocol):
+    async def execute_command(self, *args: Any, **options: Any) -> Any: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Server:
+    """See the module. Its methods raise what redis-py raises, and OSError."""
+
+    def __init__(self, url: RedisUrl) -> None:
+        self._prefix = f"{{{url.prefix}}}"
+        self._keys = tuple(self.key(name) for name in KEYS)
+        self._client, self._sentinels = _connect(url)
+
+    def key(self, name: str) -> str:
+        """A key with its prefix."""
+        return f"{self._prefix}:{name}"
+
+    async def run(self, name: str, *args: Argument) -> Any:
+        """What a script answers."""
+        found = script(name)
+        rest = (len(self._keys), *self._keys, self._prefix, *args)
+        async with asyncio.timeout(CALL_SECONDS):
+            try:
+                return await self._client.execute_command("EVALSHA", found.sha, *rest)
+            except NoScriptError:
+                return await self._client.execute_command("EVAL", found.text, *rest)
+
+    async def scan(self, name: str) -> AsyncIterator[dict[bytes, bytes]]:
+        """A large hash, in pages. What does not change meanwhile comes at least once."""
+        cursor = 0
+        while True:
+            async with asyncio.timeout(CALL_SECONDS):
+                cursor, page = await self._client.execute_command("HSCAN", self.key(name), cursor, "COUNT", _PAGE)
+            yield page
+            if not int(cursor):
+                return
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for client in (self._client, *self._sentinels):
+            await client.aclose()
+
+
+def _connect(url: RedisUrl) -> tuple[_Client, list[_Client]]:
+    """The client, and those of the Sentinels that it asks. Nothing is sent yet."""
+    if url.is_cluster:
+        nodes = [ClusterNode(host, port) for host, port in url.nodes]
+        retry = Retry(NoBackoff(), _CLUSTER_RETRIES)
+        return RedisCluster(startup_nodes=nodes, retry=retry, **_options_of(url)), []
+    options = _options_of(url) | {"db": url.database, "retry": Retry(NoBackoff(), 0)}
+    if url.service:
+        login = {"username": None, "password": None} | dict(url.sentinel)
+        asked = options | {"db": 0} | login
+        sentinel = Sentinel(url.nodes, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
+        return sentinel.master_for(url.service), list(sentinel.sentinels)
+    ((host, port),) = url.nodes
+    return Redis(host=host, port=port, **options), []
+
+
+def _options_of(url: RedisUrl) -> dict[str, Any]:
+    return {
+        "username": url.username or None,
+        "password": url.password or None,
+        "ssl": url.is_tls,
+        "socket_timeout": SILENCE_SECONDS,
+        "socket_connect_timeout": SILENCE_SECONDS,
+        "protocol": 2,  # nothing of the third is needed
+        "client_name": "crossfade",
+        **url.tls,
+    }

@@ -1,0 +1,74 @@
+"""What is copied is equal afterwards, whichever way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.store import Store, open_store
+from gateway.store.copying import Copied, copy, is_empty
+from tests.store.records import event, incident, path_record, progress
+
+
+async def fill(store: Store) -> None:
+    """Some of everything, more than a page of each."""
+    for number in range(30):
+        name = f"r{number % 3}"
+        await store.commit(
+            name, progress(float(number), version=number + 5), event(rollout=name), incident(f"i{number:02}")
+        )
+    for _ in range(520):
+        await store.record(event(rollout=None, kind="config"))
+    await store.keep_mismatches([path_record(f"/{number}") for number in range(210)])
+
+
+async def holdings(store: Store) -> list[object]:
+    """All that it has."""
+    mismatches = sorted(await store.mismatches(), key=lambda each: each.tally.path)
+    newest = [await store.newest(kind) for kind in ("config", "percent", "none")]
+    of_one = await store.events(rollout="r1"), await store.incidents(rollout="r1")
+    return [
+        await store.progresses(),
+        await store.events(limit=1000),
+        await store.incidents(),
+        mismatches,
+        newest,
+        of_one,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
+async def test_there_and_back_again_is_as_it_was(tmp_path: Path, url_of: Callable[[str], str], kind: str) -> None:
+    """State with its versions, events with their ids, incidents, and what comparing has found."""
+    urls = (url_of("sqlite"), url_of(kind), f"sqlite:{tmp_path / 'back.db'}")
+    first, second, third = stores = [open_store(url) for url in urls]
+    await fill(first)
+    told = []
+
+    assert await copy(first, second, lambda *each: told.append(each)) == Copied(550, 30, 210, 3)
+    await copy(second, third, lambda *_: None)
+
+    assert await holdings(second) == await holdings(first)
+    assert await holdings(third) == await holdings(first)
+    assert [(await store.record(event())).id for store in stores] == [551] * 3
+    assert told[0] == ("events", 500)
+    assert told[-1] == ("rollouts", 3)
+    for store in stores:
+        await store.close()
+
+
+async def test_empty_is_what_has_nothing_of_any_kind(tmp_path: Path) -> None:
+    """Numbers of events that are no more are nothing."""
+    store = open_store(f"sqlite:{tmp_path / 'state.db'}")
+    assert await is_empty(store)
+    for fill_one in (
+        store.keep({"a": progress()}), store.record(event()), store.load([], [incident()]),
+        store.keep_mismatches([path_record()]),
+    ):  # fmt: skip
+        await fill_one
+        assert not await is_empty(store)
+        await store.clear()
+        assert await is_empty(store)
+    await store.close()
