@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.asyncio.sentinel import MasterNotFoundError
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.core.lifecycle import Progress
 from gateway.errors import Fenced, StoreConflict, StoreUnavailable
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from gateway.core.store_urls import RedisUrl
 
 MISMATCHES_KEPT_SECONDS: Final = 7 * 86_400
+
+_FAULTS: Final = (
+    RedisError,
+    RedisClusterException,  # not one of the former
+    OSError,
+    UnicodeError,  # a host that can't be a name
+    msgspec.DecodeError,
+    StoreUnavailable,
+)
 
 
 class RedisStore:
@@ -162,8 +172,8 @@ class RedisStore:
         """Note how a call went. Raises `StoreUnavailable` for whatever goes wrong."""
         try:
             yield
-        except (RedisError, OSError, msgspec.DecodeError, StoreUnavailable) as error:
-            self._is_ok, self._fault = False, str(error) or "no answer in time"
+        except _FAULTS as error:
+            self._is_ok, self._fault = False, _explain(error)
             raise StoreUnavailable(f"the store {self.file} can't be used: {self._fault}") from error
         self._is_ok, self._fault = True, None
 
@@ -175,6 +185,12 @@ class RedisStore:
 
     def _see(self, number: int) -> None:
         self._newest_id = max(self._newest_id, number)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, MasterNotFoundError):  # tells of each Sentinel all that there is
+        return "no Sentinel that answers knows a master of that name"
+    return str(error) or "no answer in time"
 
 
 def _pair(found: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

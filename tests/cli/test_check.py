@@ -93,3 +93,11 @@ def test_a_store_whose_folder_is_missing_is_a_warning(path: Path, capsys: pytest
     missing.mkdir()
     assert check(str(path)) == 0
     assert "warning" not in capsys.readouterr().out
+
+
+def test_a_store_on_other_machines_needs_no_folder_here(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is it asked for anything."""
+    path.write_text(GOOD.replace("sqlite:crossfade.db", "redis+cluster://:${REDIS_PASSWORD:-x}@a:7000,b:7001"))
+
+    assert check(str(path)) == 0
+    assert "warning" not in capsys.readouterr().out

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from gateway.core.lifecycle import Action, State
 from gateway.core.plans import Do, Plan, Stage
 from gateway.core.types import Held, Mode, Rollout
-from gateway.errors import StoreUnavailable, UnknownRollout, WrongAction
+from gateway.errors import StoreConflict, StoreUnavailable, UnknownRollout, WrongAction
 from gateway.store.records import Incident, Standing
 from gateway.store.sqlite import SqliteStore
 from tests.control.shops import ADA, Shop, file, shop
@@ -370,3 +370,23 @@ async def test_a_state_names_what_shares_the_rollout(tmp_path: Path) -> None:
     ]
     assert rollouts.table == file(*given)
     await made.close()
+
+
+async def test_what_another_controller_moved_is_seen_before_it_is_moved_again(tmp_path: Path) -> None:
+    """Whoever wanted it has looked at something else; now it is shown as it stands."""
+    first, second = Shop(tmp_path), Shop(tmp_path)
+    await first.begin()
+    await second.begin()
+    await first.set_percent(20)
+    with pytest.raises(StoreConflict):
+        await second.set_percent(50)
+    assert second.percent == 5
+    await second.rollouts.retry()
+    assert second.percent == 20
+
+    await second.set_percent(50)
+    await first.act(Action.ROLLBACK)
+    stored = (await second.store.progresses())["shop"]
+    assert (stored.state, stored.version, first.rollouts.progress("shop").version) == (State.ROLLED_BACK, 3, 3)
+    await first.close()
+    await second.close()

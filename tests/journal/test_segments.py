@@ -33,6 +33,11 @@ def test_a_journal_stands_beside_the_store(store: str) -> None:
     assert journal_of(store) == Path("crossfade.db.journal")
 
 
+def test_beside_a_store_on_other_machines_it_is_where_it_would_be_by_default() -> None:
+    """A password of the URL is in no name of a file."""
+    assert journal_of("redis://:secret@db:6379/0") == Path("crossfade.db.journal")
+
+
 def test_nobody_else_may_read_a_journal(tmp_path: Path) -> None:
     """It holds bodies as they came: directories are 0700, files 0600."""
     path = fill(tmp_path / "a.journal" / "orders", entry(1))

@@ -34,6 +34,20 @@ telemetry: {otlp: "http://user:hunter2@collector:4318"}
 """
 
 
+@pytest.mark.parametrize(
+    ("url", "is_hidden"),
+    [
+        ("redis://ann:hunter2@db", True),
+        ("redis+sentinel://a,b/main?sentinel_password=hunter2", True),
+        ("redis://db/1?prefix=shop", False),
+        ("sqlite:/var/state@home.db", False),
+    ],
+)
+def test_a_store_is_shown_unless_its_url_has_a_password(url: str, is_hidden: bool) -> None:
+    """Wherever in the URL that is."""
+    assert (strike_secrets(f"store: {url}\n") == f"store: {STRUCK}\n") is is_hidden
+
+
 def test_what_is_secret_is_struck_out_and_the_rest_stays() -> None:
     """Comments, order and line numbers as they were; names that only look like a secret are shown."""
     shown = strike_secrets(WRITTEN)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.cli.main import main
 from gateway.store import Store, open_store
 from gateway.store.copying import Copied, copy, is_empty
 from tests.store.records import event, incident, path_record, progress
@@ -72,3 +74,24 @@ async def test_empty_is_what_has_nothing_of_any_kind(tmp_path: Path) -> None:
         await store.clear()
         assert await is_empty(store)
     await store.close()
+
+
+def test_the_command_moves_a_gateway_to_redis(
+    tmp_path: Path, url_of: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line before, one line after."""
+    source, target = url_of("sqlite"), url_of("redis")
+
+    async def begin() -> None:
+        store = open_store(source)
+        await fill(store)
+        await store.close()
+
+    asyncio.run(begin())
+    with pytest.raises(SystemExit) as ended:
+        main(["store", "copy", source, target])
+
+    assert (ended.value.code, capsys.readouterr().out) == (
+        0,
+        "copied 550 events, 30 incidents, 210 mismatches, 3 rollouts\n",
+    )

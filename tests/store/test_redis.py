@@ -44,6 +44,27 @@ async def test_nothing_is_asked_before_the_first_use() -> None:
     await store.close()
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (
+            "redis+sentinel://:secret@127.0.0.1:1/main?sentinel_password=secret",
+            "no Sentinel that answers knows a master",
+        ),
+        ("redis+cluster://:secret@127.0.0.1:1", "cannot be connected"),
+        (f"redis://:secret@{'x' * 64}.test", "too long"),
+    ],
+)
+async def test_nobody_there_is_the_same_for_every_kind(url: str, reason: str) -> None:
+    """Whatever the library makes of it; and no password is told."""
+    store = open_store(url)
+    with pytest.raises(StoreUnavailable, match=reason) as refused:
+        await store.open()
+
+    assert ("secret" in str(refused.value), "secret" in store.file, store.is_ok) == (False, False, False)
+    await store.close()
+
+
 async def test_a_server_that_dies_is_found_again(tmp_path: Path) -> None:
     """What it forgot is gone; but no event gets a number that this process has seen."""
     server = RedisServer(tmp_path)
