@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
+    from gateway.control.crowds import Crowds
     from gateway.control.figures import Figures
     from gateway.control.mismatches import Mismatches
     from gateway.control.reconciling import Reconciling
@@ -61,6 +62,7 @@ class Control:
     rules: Callable[[str], list[RuleState]]
     """What each rule of a rollout said last."""
     figures: Figures
+    crowds: Crowds
     reconciling: Reconciling
     mismatches: Mismatches
     store: Store

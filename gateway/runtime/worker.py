@@ -144,6 +144,7 @@ class Worker:
             self._report()
             if turn % TURNS_OF_WAITING == 0:
                 self._uplink.send_waiting(self._plane.waiting())
+                self._uplink.send_seen(self._plane.counters.crowding.take())
 
     def _report(self) -> None:
         if self._served is None:
