@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.admin.control import ADMIN_HEADER, API_VERSION, Call, Control
 from gateway.admin.guard import refusal
 from gateway.admin.openapi import EVERYTHING
+from gateway.admin.pages import add_pages
 from gateway.admin.problems import make_problem, tell_http_error, tell_problem
 from gateway.admin.questions import TEXT_LIMIT_BYTES
 from gateway.admin.stream import VIEWERS_KEY, Viewers
@@ -46,7 +47,7 @@ ACTIONS = "/api/v1/rollouts/{name}/"
 
 
 def build(control: Control) -> web.Application:
-    """The application with all its routes."""
+    """The application: all that the API can do, and the dashboard."""
     app = web.Application(middlewares=[_guard], client_max_size=TEXT_LIMIT_BYTES)
     viewers = Viewers()
     app[CONTROL], app[VIEWERS_KEY] = control, viewers
@@ -54,6 +55,7 @@ def build(control: Control) -> web.Application:
     app.on_shutdown.append(viewers.close)
     for operation in EVERYTHING:
         _add(app.router, operation)
+    add_pages(app.router)
     return app
 
 
