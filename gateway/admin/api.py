@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.admin.control import ADMIN_HEADER, API_VERSION, Call, Control
 from gateway.admin.guard import refusal
 from gateway.admin.openapi import EVERYTHING
+from gateway.admin.overview import OVERVIEWS_KEY, Overviews
 from gateway.admin.pages import add_pages
 from gateway.admin.problems import make_problem, tell_http_error, tell_problem
 from gateway.admin.questions import TEXT_LIMIT_BYTES
@@ -50,7 +51,7 @@ def build(control: Control) -> web.Application:
     """The application: all that the API can do, and the dashboard."""
     app = web.Application(middlewares=[_guard], client_max_size=TEXT_LIMIT_BYTES)
     viewers = Viewers()
-    app[CONTROL], app[VIEWERS_KEY] = control, viewers
+    app[CONTROL], app[VIEWERS_KEY], app[OVERVIEWS_KEY] = control, viewers, Overviews(control)
     app.on_response_prepare.append(_sign)
     app.on_shutdown.append(viewers.close)
     for operation in EVERYTHING:

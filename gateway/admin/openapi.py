@@ -220,7 +220,7 @@ def _walk_type(found: msgspec.inspect.Type) -> Iterable[Shape]:
             yield found.cls
             for field in found.fields:
                 yield from _walk_type(field.type)
-        case msgspec.inspect.ListType():
+        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             yield from _walk_type(found.item_type)
         case msgspec.inspect.UnionType():
             for part in found.types:

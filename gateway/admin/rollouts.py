@@ -12,8 +12,11 @@ from gateway.admin.questions import Question, Reason
 from gateway.control.readings import list_values
 from gateway.core.lifecycle import Action, State, is_held, is_hold_over, needs_approval, retries_left
 from gateway.core.types import Mode
+from gateway.core.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.admin.control import Call, Control
     from gateway.control.conductor import RuleState
     from gateway.control.standing import RolloutState
@@ -205,25 +208,26 @@ async def _act(call: Call, action: Action, wish: ActionWish, percent: float | No
 def view_rollout(state: RolloutState, control: Control) -> RolloutView:
     """A rollout in the API's shape."""
     progress, plan = state.progress, state.rollout.plan
-    rules = [_view_rule(rule) for rule in control.rules(state.name)]
+    said = control.rules(state.name)
     return RolloutView(
         name=state.name,
         mode=state.rollout.mode.value,
         state=progress.state.value,
         percent=state.percent,
         source=state.source,
-        stage=_view_stage(state, rules),
+        stage=view_stage(state, said),
         stages=[_view_planned(stage) for stage in plan.stages],
-        cooldown_until=_cooldown_until(state),
+        cooldown_until=find_cooldown(state),
         retries_left=retries_left(state.rollout, progress) if plan.stages else None,
         routes=list(state.routes),
-        rules=rules,
+        rules=[_view_rule(rule) for rule in said],
         revision=state.revision,
         to_shadow=progress.to_shadow,
     )
 
 
-def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
+def view_stage(state: RolloutState, rules: Sequence[RuleState]) -> StageView | None:
+    """Where in its plan a rollout is, by what its ``rules`` say; None where it is in no stage."""
     progress, stages = state.progress, state.rollout.plan.stages
     if not stages or is_held(progress) or progress.state is State.PENDING:
         return None
@@ -239,7 +243,7 @@ def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
     )
 
 
-def _list_waits(state: RolloutState, index: int, rules: list[RuleView]) -> list[str]:
+def _list_waits(state: RolloutState, index: int, rules: Sequence[RuleState]) -> list[str]:
     """What keeps a plan from its next stage."""
     progress = state.progress
     if progress.state is State.COMPLETED:
@@ -248,7 +252,7 @@ def _list_waits(state: RolloutState, index: int, rules: list[RuleView]) -> list[
     if stops:
         return stops
     waits = [] if is_hold_over(state.rollout, progress) else ["hold"]
-    waits += [rule.id for rule in rules if rule.kind == "gate" and rule.verdict != "ok"]
+    waits += [rule.id for rule in rules if rule.kind == "gate" and rule.judgement.verdict is not Verdict.OK]
     return [*waits, "approval"] if needs_approval(state.rollout.plan, index) else waits
 
 
@@ -288,7 +292,8 @@ def _view_rule(rule: RuleState) -> RuleView:
     )
 
 
-def _cooldown_until(state: RolloutState) -> str | None:
+def find_cooldown(state: RolloutState) -> str | None:
+    """Until when a rollback cools down, in RFC 3339; None where nothing does."""
     progress = state.progress
     is_cooling = progress.state is State.ROLLED_BACK and progress.cooldown_left_seconds > 0
     return show_epoch(progress.saved_at + progress.cooldown_left_seconds) if is_cooling else None

@@ -119,3 +119,12 @@ async def test_what_was_found_on_a_path_comes_back_as_it_was_written_last(store:
 
     found = sorted(await store.mismatches(), key=lambda each: each.tally.path)
     assert found == [other, path_record()]
+
+
+async def test_the_last_event_of_each_rollout_is_at_hand(store: Store) -> None:
+    """And the last that concerns the whole gateway; nobody has to read the log for it."""
+    assert await store.last_events() == []
+    for rollout in ("shop", "cart", None, "shop", None):
+        await store.record(msgspec.structs.replace(event(), rollout=rollout))
+
+    assert [(each.id, each.rollout) for each in await store.last_events()] == [(2, "cart"), (4, "shop"), (5, None)]
