@@ -62,11 +62,11 @@ class SeriesQuery(Question, frozen=True):
 async def show_series(call: Call, asked: SeriesQuery) -> SeriesView:
     """One metric of both arms over time.
 
-    In steps of a second up to ten minutes, of ten seconds up to an hour, of a minute beyond; or of `step`, where that is
-    longer: each then begins at a multiple of it, and the first and the last may have only a part of their time.
+    In steps of a second up to ten minutes, of ten seconds up to an hour, of a minute beyond; or of `step`, where that
+    is longer: each then begins at a multiple of it, and the first and the last may have only a part of their time.
     """
     control = call.control
-    seconds, step_seconds = read_window(asked.window), read_window(asked.step, "step")
+    seconds, step_seconds = read_window(asked.window), math.ceil(read_window(asked.step, "step"))
     routes = choose_routes(control.table, asked.route, asked.rollout)
     now = control.now().timestamp()
     wanted = want({route.name for route in routes}, asked.path)
@@ -80,7 +80,7 @@ def cut_steps(steps: Steps, seconds: float) -> Steps:
     return Steps(steps.step_seconds, steps.times[newest], steps.cells[newest])
 
 
-def widen_steps(steps: Steps, seconds: float) -> Steps:
+def widen_steps(steps: Steps, seconds: int) -> Steps:
     """Steps of ``seconds``, if that is longer; what was counted in those that become one is taken together."""
     if seconds <= steps.step_seconds:
         return steps
