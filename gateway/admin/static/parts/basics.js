@@ -1,6 +1,6 @@
 /** The small parts that every view is made of. */
 
-import { ago, clock, fullTime } from "../lib/format.js";
+import { ago, clock, coarse, fullTime } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/preact.js";
 import { stateOf } from "../lib/words.js";
 
@@ -49,6 +49,12 @@ export function Time({ at, exact = false }) {
   const now = useNow();
   if (!at) return null;
   return html`<time datetime=${at} title=${fullTime(at)}>${exact ? clock(at, now) : ago(at, now)}</time>`;
+}
+
+/** How long ago that was, in one unit: `10 min`. */
+export function Lasting({ since }) {
+  const now = useNow();
+  return html`<time datetime=${since} title=${`since ${fullTime(since)}`}>${coarse((now - Date.parse(since)) / 1000)}</time>`;
 }
 
 /** The name of an arm, always in its colour. */

@@ -10,6 +10,7 @@ import { html, useLayoutEffect, useMemo, useRef, useState } from "../lib/preact.
  * @property {(row: any) => number | string | null} [by] what it is sorted by; without it, it is not
  * @property {boolean} [isNumber] right-aligned, and the largest first
  * @property {boolean} [isHead] the cell that names the row
+ * @property {boolean} [isSpare] left out where the table would be too wide
  *
  * `columns` must be the same array from draw to draw: a row is drawn again only when it is another object.
  * `narrow` is `stack` or `scroll`; `sort` is `{key, isDown}` or null for the order of `rows`.
@@ -46,7 +47,7 @@ function Head({ column, order, onOrder }) {
   const isSorted = order?.key === column.key;
   const turn = () => onOrder({ key: column.key, isDown: isSorted ? !order.isDown : Boolean(column.isNumber) });
   const state = isSorted ? (order.isDown ? "descending" : "ascending") : undefined;
-  return html`<th scope="col" class=${column.isNumber ? "is-number" : ""} aria-sort=${state}>
+  return html`<th scope="col" class=${classOf(column)} aria-sort=${state}>
     ${column.by
       ? html`<button type="button" class="sort" onClick=${turn}>${column.title}<span class="sort-mark" aria-hidden="true">${isSorted ? (order.isDown ? "↓" : "↑") : "↕"}</span></button>`
       : column.title}
@@ -57,12 +58,15 @@ function Row({ row, columns }) {
   return useMemo(() => html`<tr>${columns.map((column) => drawCell(column, row))}</tr>`, [row, columns]);
 }
 
+function classOf(column) {
+  return [column.isNumber && "is-number", column.isSpare && "is-wide-only"].filter(Boolean).join(" ");
+}
+
 function drawCell(column, row) {
-  const name = column.isNumber ? "is-number" : "";
   const label = column.label ?? column.title;
   return column.isHead
     ? html`<th scope="row" key=${column.key}>${column.cell(row)}</th>`
-    : html`<td key=${column.key} class=${name} data-label=${label}>${column.cell(row)}</td>`;
+    : html`<td key=${column.key} class=${classOf(column)} data-label=${label}>${column.cell(row)}</td>`;
 }
 
 /** A box in which what is too wide scrolls, with a shade at the side where there is more; by keys, too. */

@@ -5,7 +5,7 @@ import { useLive } from "../lib/live.js";
 import { html, useMemo, useState } from "../lib/preact.js";
 import { link } from "../lib/route.js";
 import { kindOf, stateOf, sumWaits, toneOfKind } from "../lib/words.js";
-import { Badge, Card, CodeBlock, Empty, Loading, Pair, State, Time } from "../parts/basics.js";
+import { Badge, Card, CodeBlock, Empty, Lasting, Loading, Pair, State, Time } from "../parts/basics.js";
 import { PercentBar } from "../parts/percent_bar.js";
 import { HoldLeft } from "../parts/hold.js";
 import { Table } from "../parts/table.js";
@@ -30,7 +30,7 @@ const COLUMNS = [
   { key: "stage", title: "Stage", by: (row) => row.stage && row.stage.index / row.stage.of, cell: drawStage },
   { key: "errors", title: "Error rate", isNumber: true, by: (row) => row.candidate.error_rate, cell: drawErrors },
   { key: "p99", title: "p99", isNumber: true, by: (row) => row.candidate.p99, cell: drawLatency },
-  { key: "rate", title: "Requests", isNumber: true, by: (row) => row.candidate.per_second + row.baseline.per_second, cell: drawRequests },
+  { key: "rate", title: "Requests", isNumber: true, isSpare: true, by: (row) => row.candidate.per_second + row.baseline.per_second, cell: drawRequests },
   { key: "drift", title: "Drift", isNumber: true, by: (row) => row.mismatch_rate, cell: drawDrift },
   { key: "event", title: "Last event", by: (row) => row.last_event && -row.last_event.id, cell: drawEvent },
 ];
@@ -57,7 +57,7 @@ function drawShare(row) {
 function drawStage(row) {
   if (!row.stage) return html`<span class="sub">${row.stages.length ? `${plural(row.stages.length, "stage")} planned` : "fixed share"}</span>`;
   const { index, of, since } = row.stage;
-  return html`<span>${index} of ${of}, since <${Time} at=${since} /></span>
+  return html`<span class="figure">${index} of ${of}</span>, for <${Lasting} since=${since} />
     <${HoldLeft} stage=${row.stage} at=${row.receivedAt} isRunning=${row.state === "running"}>${(left) => drawWaits(row.stage, left)}<//>`;
 }
 
