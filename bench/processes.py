@@ -64,7 +64,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """User and system time of the tree, including children that have ended and were waited for."""
-        return sum(map(_cpu_ticks, self.tree())) / TICKS_PER_SECOND
+        return sum(map(cpu_seconds, self.tree()))
 
     def resident_bytes(self) -> int:
         """Proportional resident memory of the tree: pages that several processes share count once."""
@@ -156,11 +156,12 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _cpu_ticks(pid: int) -> int:
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, including children that have ended and were waited for; 0 for none."""
     with contextlib.suppress(OSError):
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, after_name[11:15]))  # utime, stime, cutime, cstime
-    return 0
+        return sum(map(int, after_name[11:15])) / TICKS_PER_SECOND  # utime, stime, cutime, cstime
+    return 0.0
 
 
 def _proportional_bytes(pid: int) -> int:
