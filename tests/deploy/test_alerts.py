@@ -80,6 +80,13 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> 
     assert f"\n### {rule['alert']}\n" in (ROOT / page).read_text()
 
 
+def test_the_table_of_alerts_is_of_those_that_there_are() -> None:
+    """The README names each with its severity."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", (FOLDER.parent / "README.md").read_text(), re.MULTILINE)
+
+    assert rows == [(rule["alert"], rule["labels"]["severity"]) for rule in RULES]
+
+
 def test_no_runbook_outlives_its_alert() -> None:
     """The operations page has sections for the alerts that there are."""
     sections = re.findall(r"^### (Crossfade\w+)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
