@@ -3,7 +3,7 @@
 import { begin, reconnect, useLive } from "./lib/live.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./lib/preact.js";
 import { findRoute, link } from "./lib/route.js";
-import { Card, Empty, Failure, Loading, useNow } from "./parts/basics.js";
+import { Card, Empty, Failure, Loading, useTicking } from "./parts/basics.js";
 import { SignIn } from "./parts/sign_in.js";
 
 const NAV = [
@@ -116,9 +116,8 @@ function Connection() {
 /** Says that what is seen is old, and from when, as long as there is no connection. */
 function Lost() {
   const connection = useLive((known) => known.connection);
-  const now = useNow(1);
+  const seconds = useTicking((now) => (connection.retryAt === null ? 0 : Math.max(0, Math.ceil((connection.retryAt - now) / 1000))), 1);
   if (connection.state !== "lost") return null;
-  const seconds = connection.retryAt === null ? 0 : Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
   return html`<div class="lost" role="alert"><div class="lost-inner">
     <strong>The gateway can't be reached.</strong>
     <span>What you see is as of ${new Date(connection.since).toLocaleTimeString("en-GB")}. ${seconds ? `Next try in ${seconds} s.` : "Trying now."}</span>

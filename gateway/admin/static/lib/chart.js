@@ -173,21 +173,27 @@ function drawBounds(plot, bounds, { ink, inkBroken }) {
   }
 }
 
+/** The newest first: where several are too near to each other, it has the word. */
 function drawMarks(plot, marks, ink) {
-  for (const mark of marks) {
+  let free = Infinity;
+  for (const mark of [...marks].reverse()) {
     const second = Date.parse(mark.time) / 1000;
     if (second < plot.scales.x.min || second > plot.scales.x.max) continue;
     const x = Math.round(plot.valToPos(second, "x", true)) + 0.5;
     drawLine(plot, { from: [x, plot.bbox.top], to: [x, plot.bbox.top + plot.bbox.height], ink, dash: [2, 3] });
-    drawText(plot, mark.text, x, ink);
+    if (x < free) free = drawText(plot, mark.text, x, ink);
   }
 }
 
+/** Left of its mark. Returns where the next may stand. */
 function drawText(plot, text, x, ink) {
   const { ctx, bbox } = plot;
-  const isRight = x > bbox.left + bbox.width * 0.7;
-  Object.assign(ctx, { fillStyle: ink, font: `${10 * devicePixelRatio}px system-ui, sans-serif`, textAlign: isRight ? "right" : "left", textBaseline: "top" });
-  ctx.fillText(text, x + (isRight ? -4 : 4) * devicePixelRatio, bbox.top + 2);
+  const edge = x - 4 * devicePixelRatio;
+  Object.assign(ctx, { fillStyle: ink, font: `${10 * devicePixelRatio}px system-ui, sans-serif`, textAlign: "right", textBaseline: "top" });
+  const { width } = ctx.measureText(text);
+  if (edge - width < bbox.left) return x;
+  ctx.fillText(text, edge, bbox.top + 2);
+  return edge - width;
 }
 
 function drawLine(plot, { from, to, ink, dash }) {

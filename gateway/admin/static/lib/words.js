@@ -100,7 +100,7 @@ export const ACTIONS = {
   resume: { word: "Resume", from: ["paused", "rolled_back"], does: "It goes on where it was paused." },
   promote: { word: "Promote", from: ["waiting", "running", "paused"], isPlan: true, does: "It enters the next stage." },
   pause: { word: "Pause", from: ["running", "waiting"],
-    does: "Share and cohorts stay as they are; the hold stands still; guards go on. Nobody moves." },
+    does: "Share and cohorts stay as they are; the hold stands still; guards go on." },
   "step-back": { word: "Step back", from: ["running", "waiting", "paused", "completed"],
     does: "It goes back to the stage before, whose hold begins anew." },
   rollback: { word: "Roll back", from: ["pending", "running", "waiting", "paused", "completed"], isGrave: true,
@@ -122,8 +122,9 @@ export function sayAction(name, rollout) {
   if (name === "resume" && rollout.state === "rolled_back") return "It begins anew, with its first stage or the file's percentage.";
   const isFirst = !rollout.stage || rollout.stage.index === 1;
   if (name === "step-back" && isFirst) return "There is no stage before: this is a rollback. The baseline answers everybody.";
-  if (name === "promote" && rollout.stage && rollout.stage.index === rollout.stage.of) return "The plan is completed.";
-  return ACTIONS[name].does;
+  const isLast = rollout.stage && rollout.stage.index === rollout.stage.of;
+  const does = name === "promote" && isLast ? "The plan is completed." : ACTIONS[name].does;
+  return name === "promote" && rollout.state !== "waiting" ? `${does} Its hold and gates are not over: it takes force.` : does;
 }
 
 /**

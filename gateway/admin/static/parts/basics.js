@@ -1,7 +1,7 @@
 /** The small parts that every view is made of. */
 
 import { ago, clock, coarse, fullTime } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/preact.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
 import { stateOf } from "../lib/words.js";
 
 const SHAPES = {
@@ -34,27 +34,37 @@ export function Verdict({ name }) {
   return html`<${Badge} tone=${name}>${name}<//>`;
 }
 
-/** The time of day (ms since the epoch), refreshed every `seconds`. */
-export function useNow(seconds = 5) {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), seconds * 1000);
-    return () => clearInterval(timer);
-  }, [seconds]);
-  return now;
+/** Who is told every so many seconds: one timer for all, however many rows there are. */
+const clocks = new Map();
+
+function tick(seconds, listener) {
+  const listeners = clocks.get(seconds) ?? new Set();
+  if (!clocks.has(seconds)) setInterval(() => { for (const each of [...listeners]) each(); }, seconds * 1000);
+  clocks.set(seconds, listeners.add(listener));
+  return () => listeners.delete(listener);
+}
+
+/** What `say(now)` says (`now` in ms since the epoch), looked at every `seconds`; drawn again only when it is another. */
+export function useTicking(say, seconds = 5) {
+  const [, redraw] = useState(null);
+  const last = useRef({});
+  last.current = { say, said: say(Date.now()) };
+  useEffect(() => tick(seconds, () => {
+    if (last.current.say(Date.now()) !== last.current.said) redraw({});
+  }), [seconds]);
+  return last.current.said;
 }
 
 /** A time (RFC 3339), as `3 min ago` or, with `exact`, on the viewer's clock; in full when pointed at. */
 export function Time({ at, exact = false }) {
-  const now = useNow();
-  if (!at) return null;
-  return html`<time datetime=${at} title=${fullTime(at)}>${exact ? clock(at, now) : ago(at, now)}</time>`;
+  const text = useTicking((now) => at && (exact ? clock(at, now) : ago(at, now)));
+  return at && html`<time datetime=${at} title=${fullTime(at)}>${text}</time>`;
 }
 
 /** How long ago that was, in one unit: `10 min`. */
 export function Lasting({ since }) {
-  const now = useNow();
-  return html`<time datetime=${since} title=${`since ${fullTime(since)}`}>${coarse((now - Date.parse(since)) / 1000)}</time>`;
+  const text = useTicking((now) => coarse((now - Date.parse(since)) / 1000));
+  return html`<time datetime=${since} title=${`since ${fullTime(since)}`}>${text}</time>`;
 }
 
 /** The name of an arm, always in its colour. */

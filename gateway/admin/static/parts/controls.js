@@ -11,8 +11,6 @@ const SHARE = {
   percent: { word: "Set percentage", does: "This share holds, for all cohorts, until it is unset: over restarts and edits of the file. A plan stands still under it; guards go on." },
   unset: { word: "Unset percentage", does: "The operator's percentage is dropped: the plan's, or the file's, holds again." },
 };
-/** Those that move nobody, or of which nobody knows beforehand whom. */
-const WITHOUT_IMPACT = ["pause", "unset"];
 /** After so long without a key the impact is asked for, in ms. */
 const TYPING_MS = 250;
 
@@ -69,7 +67,7 @@ function Question({ rollout, action, onDone, onClose }) {
     <form class="form" onSubmit=${onSubmit}>
       <p>${action in SHARE ? SHARE[action].does : sayAction(action, rollout)}</p>
       ${action === "percent" && html`<${Share} value=${wish.percent} onInput=${(value) => edit({ percent: value })} />`}
-      ${!WITHOUT_IMPACT.includes(action) && html`<${Impact} rollout=${rollout} action=${action} share=${wish.percent} />`}
+      <${Impact} name=${rollout.name} action=${action} share=${wish.percent} />
       <${Options} rollout=${rollout} action=${action} wish=${wish} edit=${edit} />
       <label class="field"><span>Reason <small>for the audit log</small></span>
         <input value=${wish.reason} maxlength="500" autocomplete="off" onInput=${(event) => edit({ reason: event.target.value })} /></label>
@@ -113,15 +111,15 @@ function Check({ isOn, onChange, children }) {
 }
 
 /** Who moves, in a sentence; asked anew when the share is another. */
-function Impact({ rollout, action, share }) {
+function Impact({ name, action, share }) {
   const [text, setText] = useState("Asking how many users this moves…");
-  const wanted = action === "percent" ? { percent: share } : { action };
+  const wanted = action === "percent" ? { percent: share } : { action, force: true }; // whether it takes force is said elsewhere
   useEffect(() => {
     if (action === "percent" && (share === "" || !(share >= 0 && share <= 100))) return setText("Write a percentage from 0 to 100.");
     const aborter = new AbortController();
     const timer = setTimeout(() => {
-      get(`/rollouts/${encodeURIComponent(rollout.name)}/impact`, wanted, aborter.signal)
-        .then((impact) => setText(sayImpact(impact)), (problem) => { if (!aborter.signal.aborted) setText(sayUnknown(rollout, problem)); });
+      get(`/rollouts/${encodeURIComponent(name)}/impact`, wanted, aborter.signal)
+        .then((impact) => setText(sayImpact(impact)), (problem) => { if (!aborter.signal.aborted) setText(problem.message); });
     }, action === "percent" ? TYPING_MS : 0);
     return () => {
       clearTimeout(timer);
@@ -129,10 +127,6 @@ function Impact({ rollout, action, share }) {
     };
   }, [share]);
   return html`<p class="impact" role="status">${text}</p>`;
-}
-
-function sayUnknown(rollout, problem) {
-  return `${problem.message} The share is ${sayPercent(rollout.percent)} now.`;
 }
 
 /** What was done, for the line that tells of it. */

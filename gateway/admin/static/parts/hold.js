@@ -1,10 +1,12 @@
 /** What is left of a stage's hold, counted down between the gateway's words. */
 
-import { useNow } from "./basics.js";
+import { useTicking } from "./basics.js";
 
 /** Calls `children` with the seconds left; `at` (ms) is when `stage` was received. The hold passes only while running. */
 export function HoldLeft({ stage, at, isRunning, children }) {
-  const now = useNow(5);
-  const passed = isRunning ? Math.max(0, (now - at) / 1000) : 0;
-  return children(Math.max(0, stage.hold_left_s - passed));
+  const left = useTicking((now) => {
+    const passed = isRunning ? Math.max(0, (now - at) / 1000) : 0;
+    return Math.max(0, Math.round(stage.hold_left_s - passed));
+  });
+  return children(left);
 }
