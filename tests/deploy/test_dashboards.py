@@ -24,8 +24,8 @@ FILES = sorted(DASHBOARDS.glob("*.json"))
 BOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text()) for path in FILES}
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 CHOICES = {
-    "$__rate_interval": "1m",
-    "$__range": "1m",
+    "$__rate_interval": "10m",
+    "$__range": "10m",
     "$gateway": ".+",
     "$rollout": ".+",
     "$route": ".+",
