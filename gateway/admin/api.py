@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
@@ -30,6 +30,9 @@ __all__ = ["Control", "build", "serve"]
 
 CONTROL = web.AppKey("control", Control)
 
+LINE_LIMIT_BYTES: Final = 32 * 1024
+"""Of a request's first line: a reason of 1,000 characters from anywhere in Unicode is 12,000 bytes in a query."""
+
 log = structlog.get_logger()
 
 
@@ -37,7 +40,9 @@ async def serve(control: Control, listening: socket.socket) -> web.AppRunner:
     """Answer on ``listening`` until the runner that is returned is cleaned up."""
     # What it would log, with a traceback, is that somebody does not speak HTTP; faults of ours are logged by `_guard`.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    runner = web.AppRunner(build(control), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        build(control), access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LINE_LIMIT_BYTES
+    )
     await runner.setup()
     await web.SockSite(runner, listening).start()
     return runner

@@ -138,7 +138,8 @@ def _list_parameters(operation: Operation) -> Iterable[Json]:
         for field in fields(operation.query):
             schema = described["properties"][field.encode_name]
             description = schema.pop("description", "")
-            yield {"name": field.encode_name, "in": "query", "description": description, "schema": schema}
+            named = {"name": field.encode_name, "in": "query", "description": description}
+            yield named | ({"required": True} if field.required else {}) | {"schema": schema}
     if operation.method not in SAFE_METHODS and operation.tag in {"rollouts", "mismatches"}:
         description = "Who acts, for the audit log: up to 100 printable ASCII characters; else it is the address."
         yield {"name": OPERATOR_HEADER, "in": "header", "description": description, "schema": {"type": "string"}}
