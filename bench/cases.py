@@ -26,6 +26,8 @@ class Case:
     tls: bool = False
     least_seconds: float = 0
     """A turn lasts at least so long, where a shorter one would say little."""
+    pause_ms: int = 0
+    """How long a connection waits on average before each request; 0: the load is a closed loop."""
 
     @property
     def users(self) -> int:

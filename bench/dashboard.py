@@ -27,7 +27,7 @@ from rich.table import Table as Grid
 
 from bench.cases import KIB
 from bench.command import carry_out
-from bench.processes import BenchError, cpu_seconds
+from bench.processes import BenchError, cpu_seconds_of
 from tests.e2e.gateway import Gateway
 from tests.e2e.servers import Server, nginx
 
@@ -118,9 +118,9 @@ async def take_turn(gateway: Gateway, title: str, viewers: int, coding: str, sec
     async with aiohttp.ClientSession(gateway.admin, connector=connector, auto_decompress=False) as session:
         watching = [asyncio.create_task(watch(session, coding)) for _ in range(viewers)]
         await asyncio.sleep(1)
-        before = cpu_seconds(pid)
+        before = cpu_seconds_of(pid)
         await asyncio.sleep(seconds)
-        cpu = (cpu_seconds(pid) - before) / seconds
+        cpu = (cpu_seconds_of(pid) - before) / seconds
         for task in watching:
             task.cancel()
         seen = await asyncio.gather(*watching)

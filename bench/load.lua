@@ -1,5 +1,6 @@
 -- The requests that wrk sends, built once and then sent in turn, so that asking for one costs wrk next to nothing.
--- Arguments: METHOD PATH HEADERS BODY_BYTES USERS ROUTES. The figures are printed as one line of JSON behind a mark.
+-- Arguments: METHOD PATH HEADERS BODY_BYTES USERS ROUTES PAUSE_MS. The figures are printed as one line of JSON behind a
+-- mark.
 
 local requests, turn = {}, 0
 
@@ -35,6 +36,11 @@ function init(args)
       target = string.format("/api/service-%d/orders/%d", user * 7919 % routes, user)
     end
     requests[user] = wrk.format(method, target, headers_of(user, count), body)
+  end
+  local pause = tonumber(args[7])
+  if pause > 0 then
+    -- evenly between nothing and twice as much, or all connections would ask at once; not in the latency
+    function delay() return math.random(0, 2 * pause) end
   end
 end
 

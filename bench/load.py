@@ -58,7 +58,7 @@ class Loader:
 def start(case: Case, base_url: str) -> Loader:
     """Begin to load ``base_url`` as ``case`` says."""
     command = ["wrk", "-t1", f"-c{case.connections}", f"-d{LONGER_THAN_ANY_RUN}", "--timeout", "60s", "-s", str(SCRIPT)]
-    values = [case.method, case.path, case.headers, case.body_bytes, case.users, case.routes]
+    values = [case.method, case.path, case.headers, case.body_bytes, case.users, case.routes, case.pause_ms]
     command += [base_url, "--", *map(str, values)]
     return Loader(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from bench.cases import MIB
 from bench.command import carry_out
-from bench.processes import BenchError
+from bench.processes import BenchError, resident_bytes_of
 from tests.e2e.exposition import scrape, sum_by, total
 from tests.e2e.flood import flood
 from tests.e2e.gateway import Gateway
@@ -40,14 +40,7 @@ PARTS = 10
 def resident_bytes(gateway: Gateway) -> dict[str, int]:
     """Of each process, by its name."""
     names = {"worker 0": "w0", "worker 1": "w1", "controller": "contr"}
-    return {name: _resident(gateway.pids(start)[0]) for name, start in names.items()}
-
-
-def _resident(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise BenchError(f"process {pid} has no memory")
+    return {name: resident_bytes_of(gateway.pids(start)[0]) for name, start in names.items()}
 
 
 def ask(gateway: Gateway, paths: int) -> list[dict[str, int]]:

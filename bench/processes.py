@@ -64,7 +64,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """User and system time of the tree, including children that have ended and were waited for."""
-        return sum(map(cpu_seconds, self.tree()))
+        return sum(map(cpu_seconds_of, self.tree()))
 
     def resident_bytes(self) -> int:
         """Proportional resident memory of the tree: pages that several processes share count once."""
@@ -156,12 +156,21 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, including children that have ended and were waited for; 0 for none."""
+def cpu_seconds_of(pid: int) -> float:
+    """User and system time of one process, and of its children that have ended and were waited for; 0: it is gone."""
     with contextlib.suppress(OSError):
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, after_name[11:15])) / TICKS_PER_SECOND  # utime, stime, cutime, cstime
     return 0.0
+
+
+def resident_bytes_of(pid: int) -> int:
+    """Resident memory of one process, shared pages included. Raises `BenchError` when it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    raise BenchError(f"process {pid} has no memory")
 
 
 def _proportional_bytes(pid: int) -> int:

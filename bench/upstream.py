@@ -14,6 +14,12 @@ ANSWER = (
     '{"id": 7, "state": "shipped", "items": [{"sku": "A-1", "count": 2}, {"sku": "B-9", "count": 1}], "total": 42.5}'
 )
 
+# No two of these are alike: each has its time and an ID. The large one is 64 KiB.
+STAMP = '"at": $msec, "answer": "$request_id"'
+STAMPED = f'{{{STAMP}, "order": {ANSWER}}}'
+ORDERS = ", ".join(["$order"] * 24)
+LARGE = f'{{{STAMP}, "pages": [{", ".join(["[$orders]"] * 24)}]}}'
+
 # A POST is passed on to a second server inside: a bare `return` would answer before the body has arrived, and a proxy
 # that sees an early answer closes its connection, which is another question than the one asked here.
 CONFIG = """\
@@ -29,6 +35,8 @@ http {{
     server {{
         listen 127.0.0.1:{baseline} backlog=4096; listen 127.0.0.1:{candidate} backlog=4096;
         location / {{ return 200 '{answer}'; }}
+        location /stamped/ {{ return 200 '{stamped}'; }}
+        location /large/ {{ set $order '{answer}'; set $orders '{orders}'; return 200 '{large}'; }}
         location /files/ {{ root {folder}; default_type application/octet-stream; }}
         location /post {{
             proxy_pass http://answer; proxy_http_version 1.1; proxy_pass_request_body off;
@@ -54,7 +62,8 @@ def serving(folder: Path) -> Iterator[Upstream]:
     baseline, candidate = free_port(), free_port()
     _write_files(folder / "files")
     config = folder / "upstream.conf"
-    config.write_text(CONFIG.format(folder=folder, baseline=baseline, candidate=candidate, answer=ANSWER))
+    answers = {"answer": ANSWER, "stamped": STAMPED, "orders": ORDERS, "large": LARGE}
+    config.write_text(CONFIG.format(folder=folder, baseline=baseline, candidate=candidate, **answers))
     command = ["nginx", "-c", str(config), "-p", str(folder)]
     with running("upstream", command, folder, f"http://127.0.0.1:{candidate}/") as process:
         yield Upstream(process, baseline, candidate)

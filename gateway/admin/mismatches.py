@@ -11,7 +11,7 @@ from msgspec import Meta
 from gateway.admin.answers import prefers, show_time
 from gateway.admin.control import compute
 from gateway.admin.paths import choose_routes
-from gateway.admin.questions import Question, Reason
+from gateway.admin.questions import Question
 from gateway.control.findings import CopyTotals, Finding, MismatchView, rank, sum_copies, view_finding
 from gateway.store.records import NewEvent
 
@@ -71,8 +71,8 @@ class ClearQuery(Question, frozen=True):
     """Whose record is to begin anew."""
 
     route: Annotated[str, Meta(min_length=1)]
-    reason: Reason = ""
-    """For the audit log."""
+    reason: Annotated[str, Meta(max_length=200)] = ""
+    """For the audit log; short, as a URL is."""
 
 
 async def clear_mismatches(call: Call, asked: ClearQuery) -> MismatchList:

@@ -138,8 +138,8 @@ def _list_parameters(operation: Operation) -> Iterable[Json]:
         for field in fields(operation.query):
             schema = described["properties"][field.encode_name]
             description = schema.pop("description", "")
-            named = {"name": field.encode_name, "in": "query", "description": description}
-            yield named | ({"required": True} if field.required else {}) | {"schema": schema}
+            named = {"name": field.encode_name, "in": "query", "description": description, "schema": schema}
+            yield named | {"required": True} if field.required else named
     if operation.method not in SAFE_METHODS and operation.tag in {"rollouts", "mismatches"}:
         description = "Who acts, for the audit log: up to 100 printable ASCII characters; else it is the address."
         yield {"name": OPERATOR_HEADER, "in": "header", "description": description, "schema": {"type": "string"}}
@@ -221,7 +221,7 @@ def _walk_type(found: msgspec.inspect.Type) -> Iterable[Shape]:
             yield found.cls
             for field in found.fields:
                 yield from _walk_type(field.type)
-        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
+        case msgspec.inspect.ListType():
             yield from _walk_type(found.item_type)
         case msgspec.inspect.UnionType():
             for part in found.types:

@@ -65,7 +65,8 @@ class Viewers:
     async def rest(self) -> bool:
         """Until the next pulse; False when it is over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), PULSE_SECONDS)
+            async with asyncio.timeout(PULSE_SECONDS):
+                await self._closing.wait()
         return not self._closing.is_set()
 
 

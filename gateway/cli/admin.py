@@ -54,6 +54,11 @@ class Admin:
         """Ask for something to be done, with a JSON body; the JSON that is answered."""
         return self._call(method, path, body=_encode(body))
 
+    def forget(self, path: str, query: Mapping[str, str]) -> bytes:
+        """Ask for what ``query`` names to be forgotten; the JSON that is answered."""
+        _encode(query)
+        return self._call("DELETE", path, query=query)
+
     def _call(
         self,
         method: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 import msgspec
@@ -11,6 +12,8 @@ from gateway.admin.mismatches import NDJSON, MismatchList
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_rate
 from gateway.control.findings import CopyTotals, MismatchSample, MismatchView
+
+_PATH = "/api/v1/mismatches"
 
 LONGEST_VALUE = 48
 """Characters: two values stand side by side. Whole ones are in ``--json`` and ``--ndjson``."""
@@ -31,18 +34,28 @@ _SAMPLE_COLUMNS = ("  time", "request id", "baseline", "candidate")
     "--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="The worst so many differences."
 )
 @click.option("--ndjson", "as_lines", is_flag=True, help="Everything that is kept, a line of JSON for each sample.")
+@click.option("--clear", is_flag=True, help="Forget what was found, and begin anew: after a mend.")
+@click.option("--reason", default="", metavar="TEXT", help="With --clear: for the audit log.")
 @admin_options
-def command(admin: Admin, *, as_json: bool, route: str, samples: int, limit: int, as_lines: bool) -> None:
+def command(admin: Admin, *, as_json: bool, clear: bool, reason: str, route: str, **how: Any) -> None:
     """Show what differed between the answers of both arms of ROUTE, the worst first.
 
     A rate is the share of the compared answers that differ in this field; noise is how often two answers of the
     baseline do. What is noise stands apart: it is not counted.
     """
-    query = {"route": route}
+    if clear:
+        content = admin.forget(_PATH, {"route": route, "reason": reason})
+        click.echo(pass_on(content) if as_json else f"{show(route)}: what was found is forgotten")
+    else:
+        show_record(admin, route, as_json=as_json, **how)
+
+
+def show_record(admin: Admin, route: str, *, as_json: bool, samples: int, limit: int, as_lines: bool) -> None:
+    """What was found on a route, in the form that is asked for."""
     if as_lines:
-        click.echo(pass_on(admin.get("/api/v1/mismatches", query, accept=NDJSON)), nl=False)
+        click.echo(pass_on(admin.get(_PATH, {"route": route}, accept=NDJSON)), nl=False)
         return
-    content = admin.get("/api/v1/mismatches", {**query, "limit": str(limit)})
+    content = admin.get(_PATH, {"route": route, "limit": str(limit)})
     if as_json:
         click.echo(pass_on(content))
         return

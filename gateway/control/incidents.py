@@ -101,7 +101,8 @@ class Incidents:
             return view_paths(routes, cells, lasted), find_samples(found, begun, MOST_DIFFERENCES)
 
         try:
-            return await asyncio.wait_for(asyncio.to_thread(add_up), SUM_SECONDS)
+            async with asyncio.timeout(SUM_SECONDS):
+                return await asyncio.to_thread(add_up)
         except TimeoutError:
             log.warning("incident_incomplete", reason="adding up the paths' figures took too long")
             return [], []

@@ -159,6 +159,11 @@ def _read(path: Path) -> bytes | None:
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Until ``event`` is set, for at most ``seconds``."""
+    """Until ``event`` is set, for at most ``seconds``.
+
+    Not with `asyncio.wait_for`: on Python 3.11 it swallows a cancellation that comes as the event is set, and whoever
+    waits for the end of the task that was cancelled waits for ever.
+    """
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()

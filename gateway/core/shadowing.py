@@ -98,6 +98,8 @@ class Pair(msgspec.Struct, frozen=True, array_like=True, gc=False):
     other: Reply
     """The candidate's; of a twin the baseline's second."""
     is_twin: bool = False
+    is_forced: bool = False
+    """Whether the request chose its arm itself: rules do not see what comes of it."""
 
 
 def is_sampled(request_id: bytes, percent: float) -> bool:

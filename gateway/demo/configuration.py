@@ -19,7 +19,7 @@ ROLLOUT: Final = "shop"
 ROUTE: Final = "shop"
 PERCENTS: Final = (5.0, 25.0, 100.0)
 
-LEAST_HOLD_SECONDS: Final = 3.0
+LEAST_HOLD_SECONDS: Final = 2.5
 """Longer than the gates look back: a shorter hold would not be what a stage waits for."""
 
 _FIRST_GATES: Final = ", gates: [error_rate < 10% for 2s, p50 < 1.1x baseline for 2s, mismatch_rate < 2% for 2s]"

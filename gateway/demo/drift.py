@@ -19,6 +19,9 @@ BUG: Final = (_PRODUCT, "$.price_with_tax", "value")
 NOISE: Final = frozenset({(_PRODUCT, "$.served_at", "value"), (_PRODUCT, "$.also_bought", "order")})
 """Differences on the same path that no two answers are without."""
 
+LEAST_COMPARED: Final = 20
+"""Of a path: what a few answers show, which were under way during a change, tells nothing of the time after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -58,10 +61,11 @@ class Drift:
         return len(_places(self.list_counted()) - {BUG})
 
     def since(self, before: Drift) -> Drift:
-        """What has come after ``before``."""
+        """What has come after ``before``, on paths of which enough was compared since."""
         known = {_place(view): view for view in before.items}
         grown = (_subtract(view, known.get(_place(view))) for view in self.items)
-        return Drift(tuple(view for view in grown if view.count), self.compared - before.compared)
+        items = tuple(view for view in grown if view.count and view.compared >= LEAST_COMPARED)
+        return Drift(items, self.compared - before.compared)
 
 
 def _place(view: MismatchView) -> tuple[str, str, str]:

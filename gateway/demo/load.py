@@ -7,6 +7,7 @@ once: a gateway that slows down gets fewer requests, never an avalanche.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import deque
@@ -174,7 +175,6 @@ def _read_arm(response: aiohttp.ClientResponse) -> Arm | None:
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
     """Until the time is up or the load ends."""
-    try:
-        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
-    except TimeoutError:
-        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await stop.wait()

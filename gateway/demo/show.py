@@ -87,9 +87,8 @@ class Show:
         for promise in tally.list_promises():
             self._print(_say_promise(promise))
         if tally.found is not None:
-            self._print(
-                "\n".join(["what comparing found in the new shop:", *map("  {}".format, say_drift(tally.found))])
-            )
+            self._print("what differed between the answers of both shops, before the new one was mended:")
+            self._print("\n".join(f"  {line}" for line in say_drift(tally.found)))
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

@@ -41,6 +41,9 @@ PATIENCE_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 """How much longer than asked the last act may go on, so that a plan that is nearly through gets there."""
 
+LAST_PAIRS_SECONDS = 0.5
+"""What was under way when the new shop was mended has been compared by then."""
+
 LAST_ANSWERS_SECONDS = 2.0
 """Much longer than a shop needs for its slowest answer: what was under way has ended by then."""
 
@@ -100,6 +103,7 @@ class Story:
         self._show.quote_drift(self._tally.found)
         await self._scene.mend()
         self._show.tell("the new shop rounds as the old one does now")
+        await self._watch(LAST_PAIRS_SECONDS)
 
     async def _go_live(self) -> None:
         """Two decisions of a person: the plan may go, and it goes now."""
@@ -174,13 +178,16 @@ class Story:
         for event in await self._desk.read_events():
             self._hear(event)
         if looked_at >= self._drift_due_at:
-            self._drift_due_at = looked_at + DRIFT_SECONDS
-            self._tally.drift = await self._desk.read_drift()
+            await self._look_at_drift()
         if view.percent == self._tally.chapters[-1].percent:
             self._tally.settle(looked_at)
         else:
             await self._turn_to(view.percent)
         return view
+
+    async def _look_at_drift(self) -> None:
+        self._drift_due_at = self._clock() + DRIFT_SECONDS
+        self._tally.drift = await self._desk.read_drift()
 
     def _hear(self, event: Event) -> None:
         self._show.tell_event(event)
@@ -190,6 +197,7 @@ class Story:
         """Another share is on its way: the next chapter begins when every worker has it."""
         self._tally.begin_change()
         await self._scene.wait_for(self._desk.is_in_force, "not every worker follows")
+        await self._look_at_drift()
         title = TITLES.get(percent, OTHER_TITLE) + (self._again if percent < PERCENTS[-1] else "")
         is_settling = not self._is_failing or percent == 0
         self._tally.begin_chapter(Chapter(title, percent), self._clock(), is_settling=is_settling)

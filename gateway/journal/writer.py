@@ -33,6 +33,9 @@ QUEUE_BYTES: Final = 16 * 1024 * 1024
 BATCH: Final = 256
 """Records that are written at once: each has waited for the first of them to be written."""
 
+STALL_SECONDS = 1.0
+"""A disk that has taken nothing for so long may never again: further writes are not entrusted to it meanwhile."""
+
 CLOSE_SECONDS: Final = 5.0
 """How long the end waits for a disk."""
 
@@ -71,6 +74,10 @@ class JournalWriter:
         self._news = Condition()
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
+        self._unheard = 0
+        """Records of which the loop does not know what came of them …"""
+        self._heard_at = 0.0
+        """… and when it heard of any last, or there were none; by the loop's clock."""
         self._policies: Mapping[str, Journal] | None = None
         """New ones, until the thread has seen them."""
         self._is_closing = False
@@ -86,8 +93,9 @@ class JournalWriter:
                 self._wake()
 
     def is_full(self, route: str) -> bool:
-        """Whether a route's journal takes nothing now: there is no room, or the disk fails."""
-        return route in self._full
+        """Whether a route's journal takes nothing now: there is no room, or the disk fails or does not answer."""
+        is_stalled = self._unheard > 0 and self._loop.time() - self._heard_at >= STALL_SECONDS
+        return is_stalled or route in self._full
 
     def next_id(self) -> EntryId:
         """For a new entry."""
@@ -98,7 +106,7 @@ class JournalWriter:
 
         ``on_written`` is called on the loop, with whether the entry is in.
         """
-        is_taken = not self.is_full(entry.route) and self._add(_sanitize(entry), entry, policy, on_written)
+        is_taken = entry.route not in self._full and self._add(_sanitize(entry), entry, policy, on_written)
         if not is_taken:
             self.dropped += 1
         return is_taken
@@ -128,6 +136,9 @@ class JournalWriter:
             self._waiting.append(_Waiting(entry.route, entry.rollout, policy, record, size, on_written))
             self._waiting_bytes += size
             self._wake()
+        if not self._unheard:
+            self._heard_at = self._loop.time()
+        self._unheard += 1
         return True
 
     def _wake(self) -> None:
@@ -137,6 +148,8 @@ class JournalWriter:
         self._news.notify()
 
     def _tell(self, outcomes: list[tuple[_Waiting, bool]]) -> None:
+        self._unheard -= len(outcomes)
+        self._heard_at = self._loop.time()
         for waiting, is_in in outcomes:
             if isinstance(waiting.record, Entry):
                 self.written += is_in

@@ -147,6 +147,12 @@ class Breakers:
         if breaker is not None:
             breaker.note_beginning(exchange)
 
+    def withdraw(self, exchange: Exchange) -> None:
+        """It will not go to the candidate after all, though it was admitted: it shows nothing."""
+        breaker = self._breaker_of(exchange)
+        if breaker is not None:
+            breaker.note_end(exchange)
+
     def note_end(self, exchange: Exchange) -> None:
         """A request that was decided for the candidate is over."""
         breaker = self._breaker_of(exchange)

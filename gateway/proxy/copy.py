@@ -1,7 +1,7 @@
 """One copy: a request that nobody waits for, sent to the arm that did not answer it.
 
 It goes through pools and connections as an exchange does (`gateway.proxy.asker`), but ends in a `Reply` or in the word
-for what went wrong, and never in a retry.
+for what went wrong. It is sent again only where a pooled connection turns out to be closed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.core.shadowing import Reply
 from gateway.core.trace_context import Trace
 from gateway.proxy.sending import compose_head
-from gateway.proxy.tee import CountedBody
+from gateway.proxy.tee import TOO_LARGE, CountedBody
 from gateway.proxy.wheel import Timed
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ class Copy(Timed):
 
     __slots__ = (
         "_body",
+        "_bound_bytes",
         "_connection",
         "_head",
+        "_is_resent",
         "_on_over",
         "_pool",
         "_status",
@@ -79,8 +81,10 @@ class Copy(Timed):
         self.started_at = 0.0
         self._pool = pool
         self._connection: BackendConnection | None = None
+        self._is_resent = False
         self._status = 0
         self._head = b""
+        self._bound_bytes = bound_bytes
         self._body = CountedBody(bound_bytes, exchange.tee.allowance)
         self._on_over: Callable[[Copy], None]
 
@@ -130,9 +134,12 @@ class Copy(Timed):
         """Nobody wants to know."""
 
     def on_response(self, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_done: bool) -> None:  # noqa: ARG002
-        """The answer begins."""
+        """The answer begins. One that says that it is longer than the bound is not read at all."""
         self._status, self._head = response.status, response.head
-        self.on_body(payload, is_done=is_done)
+        if not is_done and (response.whole_length or 0) > self._bound_bytes:
+            self._fail(TOO_LARGE)
+        else:
+            self.on_body(payload, is_done=is_done)
 
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """More of it; what is longer than the bound is not read to its end."""
@@ -155,6 +162,12 @@ class Copy(Timed):
         connection, self._connection = self._connection, None
         assert connection is not None
         connection.endpoint.in_flight -= 1
+        has_begun = connection.has_received or self._status
+        if error.kind == "reset" and not self._is_resent and connection.served and not has_begun:
+            # The backend closed it as we took it. Writes have an Idempotency-Key, so all may go twice.
+            self._is_resent = self.is_waiting = True
+            self._pool.open_for(self, connection.endpoint)
+            return
         self._pool.note_failure(connection.endpoint)
         self._fail(error.kind or "reset")
 

@@ -22,6 +22,7 @@ whether the baseline took a write, the candidate does not get it.
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from time import time
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -72,7 +73,14 @@ class Means(NamedTuple):
     turnstile: Turnstile
     allowance: Allowance
     counters: Counters
+    ended: set[str]
+    """Rollouts that are rolled back or off by the newest table: nothing more of theirs is copied, whenever it began."""
     journaling: Journaling | None = None
+
+    def adopt(self, table: Table) -> None:
+        """``table`` is in force."""
+        self.ended.clear()
+        self.ended.update(rollout.name for rollout in table.rollouts if not rollout.copies)
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -139,6 +147,8 @@ class Copies:
         plan = self._plans[decision.entry.route.name]
         if exchange.failed is not None:
             return _NOTHING  # both have had it already
+        if decision.entry.route.rollout in self._means.ended:
+            return _NOTHING
         is_write = exchange.request.method in plan.writes
         hindrance = self._find_hindrance(exchange, tee, is_write=is_write)
         return hindrance or self._send(exchange, tee, plan, is_write=is_write)
@@ -181,12 +191,31 @@ class Copies:
         noise = plan.shadow.compare.noise
         if noise and is_candidate and exchange.request.method in _TWINS and has_twin(exchange.request_id, noise):
             self._send_twin(exchange, tee, entry.baseline)
-        go = partial(self._lanes[route, is_candidate].send, copy, self._take)
+        go = partial(self._go, self._lanes[route, is_candidate], copy)
         if tee.ticket is None:
             go()
         else:
             turnstile.enter(tee.ticket, plan.shadow.timeout_seconds + PATIENCE_SECONDS, go)
         return None
+
+    def _go(self, lane: Lane, copy: Copy) -> None:
+        """It is the copy's turn, if there are still to be any."""
+        decision = copy.exchange.decision
+        assert decision is not None
+        if decision.entry.route.rollout in self._means.ended:
+            # Each lets the next one go, and there may be thousands: not all of them in one stack.
+            asyncio.get_running_loop().call_soon(self._forgo, lane, copy)
+        else:
+            lane.send(copy, self._take)
+
+    def _forgo(self, lane: Lane, copy: Copy) -> None:
+        """The rollout was rolled back while the copy waited: nobody wants it any more."""
+        tee = copy.exchange.tee
+        assert tee is not None
+        lane.forgo(copy)
+        if tee.ticket is not None:
+            self._means.turnstile.leave(tee.ticket)
+        self._let_go(tee)
 
     def _send_twin(self, exchange: Exchange, tee: Tee, side: Side) -> None:
         """Ask the baseline a second time. Nobody misses one that can't be sent."""
@@ -303,4 +332,5 @@ def _pair(copy: Copy, exchange: Exchange, tee: Tee, *, is_twin: bool) -> Pair:
         baseline=first,
         other=other,
         is_twin=is_twin,
+        is_forced=decision.reason == "override",
     )

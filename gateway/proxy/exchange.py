@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.proxy.backend import BackendConnection
     from gateway.proxy.client import ClientConnection
     from gateway.proxy.generation import Generation
+    from gateway.proxy.journaling import Held
     from gateway.proxy.pool import EndpointState, Pool
     from gateway.proxy.tee import Tee
 
@@ -69,6 +70,8 @@ class Exchange:
     """How it is kept when the candidate answers; None unless it is a write that is."""
     entry: Entry | None = None
     """What the journal has of it."""
+    held: Held | None = None
+    """The answer, while it waits for the journal."""
     error: ProxyError | None = None
     status = 0
     is_client_gone = False
@@ -190,6 +193,9 @@ class Exchange:
         """Send what another arm has got of the request's body before."""
         assert self.kept is not None
         connection.write(self.kept.encode(is_chunked=self.request.fields.chunked, is_done=self.is_request_sent))
+        assert self.decision is not None
+        if self.side is self.decision.entry.baseline:
+            self.kept = None  # nobody comes after it: what follows need not be kept
 
     def on_request_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Send on a part of the request's body."""
@@ -228,7 +234,7 @@ class Exchange:
         generation = self.generation
         decision = self.decision
         assert decision is not None
-        self.header_at = monotonic()
+        self.header_at = self.header_at or monotonic()  # one that was held has come before
         status = response.status
         if ((status >= _FIRST_SERVER_ERROR or generation.troubled) and is_refused(self, status, is_done=is_done)) or (
             self.journal is not None and self._is_held(response, reader, payload, is_done=is_done)
@@ -269,6 +275,9 @@ class Exchange:
 
     def on_body(self, payload: bytes, *, is_done: bool, trailers: bytes = b"") -> None:
         """Pass on a part of the response's body."""
+        if self.held is not None:
+            self.held.add(payload, is_done=is_done)
+            return
         self.bytes_sent += len(payload)
         if self.tee is not None:
             self.tee.add(payload, is_done=is_done)
@@ -307,14 +316,12 @@ class Exchange:
 
     def _finish(self) -> None:
         """The answer is out as a whole."""
-        connection = self.connection
-        assert connection is not None
-        assert self.pool is not None
-        self.connection = None
+        connection, self.connection = self.connection, None
         self._settle()
-        if not self.is_request_sent:
-            connection.is_reusable = False
-        self.pool.release(connection)
+        if connection is not None:  # it may have ended while its answer was held
+            assert self.pool is not None
+            connection.is_reusable = connection.is_reusable and self.is_request_sent
+            self.pool.release(connection)
         self.client.finish(self.keep_alive)
 
     def _settle(self) -> None:
@@ -331,6 +338,8 @@ class Exchange:
         assert self.pool is not None
         self.connection = None
         connection.endpoint.in_flight -= 1
+        if self.held is not None and self.held.is_whole:
+            return  # nothing more is wanted of it
         if may_resend(self, connection, error):
             self.is_resent = True
             self.await_connection()

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mmh3 import hash64
 
+from gateway.core.decision import held_by
 from gateway.journal.records import Entry
 from gateway.proxy.kept import KeptBody
 from gateway.proxy.phase import COLLECTING, RELAYING, SETTLED
@@ -69,14 +69,14 @@ class Journaling:
         if policy is None or decision.side is entry.baseline or request.method.decode("latin-1") not in policy.methods:
             return None
         if (request.fields.content_length or 0) > policy.body_bytes:
-            decision.keep_away(KEPT_FROM_CANDIDATE)
+            _keep_away(exchange)
             return None
         if not self._writer.is_full(entry.route.name):
             return policy
         if policy.drops_when_full:
             self._writer.dropped += 1
         else:
-            decision.keep_away(KEPT_FROM_CANDIDATE)
+            _keep_away(exchange)
         return None
 
     def hold(
@@ -91,12 +91,12 @@ class Journaling:
         if entry is None:
             self._writer.dropped += 1
             return False
-        go_on = partial(_go_on, exchange, response, reader, payload, is_done)
-        if not self._writer.write(entry, policy, go_on):
+        held = Held(exchange, response, reader, payload, is_whole=is_done)
+        if not self._writer.write(entry, policy, held.let_go):
             return False
         assert exchange.connection is not None
         exchange.connection.pause()
-        exchange.entry = entry
+        exchange.entry, exchange.held = entry, held
         exchange.phase, exchange.status = RELAYING, response.status  # it has happened: nobody else may answer now
         return True
 
@@ -138,19 +138,55 @@ class Journaling:
         return int(self._clock() * 1e9)
 
 
-def _go_on(
-    exchange: Exchange, response: ResponseHead, reader: Reader | None, payload: bytes, is_done: bool, is_in: bool
-) -> None:
-    """Let the client have the answer, in the journal or not: it has happened."""
-    if not is_in:
-        exchange.entry = None
-    connection = exchange.connection
-    if exchange.phase is SETTLED or connection is None:
-        return
-    connection.resume()
-    header_at = exchange.header_at
-    exchange.on_response(response, reader, payload, is_done=is_done)
-    exchange.header_at = header_at
+class Held:
+    """An answer that waits for the journal. Its connection reads no more, but over TLS it may end all the same."""
+
+    __slots__ = ("_exchange", "_payload", "_reader", "_response", "is_whole")
+
+    def __init__(
+        self, exchange: Exchange, response: ResponseHead, reader: Reader | None, payload: bytes, *, is_whole: bool
+    ) -> None:
+        self.is_whole = is_whole
+        """Whether all of it is here."""
+        self._exchange = exchange
+        self._response = response
+        self._reader = reader
+        self._payload = payload
+
+    def add(self, payload: bytes, *, is_done: bool) -> None:
+        """More of its body has come, or its end."""
+        self._payload += payload
+        self.is_whole = is_done
+
+    def let_go(self, is_in: bool) -> None:
+        """Let the client have it, whether the journal has the write or not: it has happened."""
+        exchange, connection = self._exchange, self._exchange.connection
+        exchange.held = None
+        if not is_in:
+            exchange.entry = None
+        if exchange.phase is SETTLED:
+            return
+        if connection is not None:
+            connection.resume()
+        exchange.on_response(self._response, self._reader, self._payload, is_done=self.is_whole)
+
+
+def _keep_away(exchange: Exchange, reason: str = KEPT_FROM_CANDIDATE) -> None:
+    """Send it to the baseline. Should it have been the breaker's probe, another one may be."""
+    assert exchange.decision is not None
+    exchange.decision.keep_away(reason)
+    exchange.generation.breakers.withdraw(exchange)
+
+
+def _find_hold(exchange: Exchange) -> str | None:
+    """Why the candidate answers nobody any more, if that came while the body did: nothing was sent to it yet."""
+    decision, newest = exchange.decision, exchange.client.plane.generation
+    assert decision is not None
+    for rollout in newest.table.rollouts if newest is not exchange.generation else ():
+        if rollout.name == decision.entry.route.rollout:
+            held = rollout.held if decision.reason != "override" else None
+            return held_by(rollout) or (held.value if held is not None else None)
+    return None
 
 
 # Bodies of unknown length.
@@ -168,15 +204,17 @@ def begin_collecting(exchange: Exchange) -> None:
 
 def collect(exchange: Exchange, payload: bytes, *, is_done: bool, trailers: bytes) -> None:
     """Keep a part of the body; send the request when that was the last, or more than the journal takes."""
-    kept, policy, decision = exchange.kept, exchange.journal, exchange.decision
+    kept, policy = exchange.kept, exchange.journal
     assert kept is not None
     assert policy is not None
-    assert decision is not None
     kept.add(payload, trailers)
     exchange.is_request_sent = is_done
     exchange.has_sent_body = True
-    if kept.kept_bytes > policy.body_bytes:
-        decision.keep_away(KEPT_FROM_CANDIDATE)
+    reason = KEPT_FROM_CANDIDATE if kept.kept_bytes > policy.body_bytes else None
+    if is_done:
+        reason = reason or _find_hold(exchange)
+    if reason is not None:
+        _keep_away(exchange, reason)
         exchange.journal = None
     elif not is_done:
         return

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _POLICY: Final = BreakerPolicy(consecutive_failures=10, open_seconds=10.0)
 """As a route's breaker, when nothing else is written; of copies only what breaks or hangs counts as failed."""
 
+_UNREAD_BYTES: Final = 128 * 1024
+"""The kernel would take megabytes of each answer that has no end, and spend the users' processor time on them."""
+
 
 class Lane:
     """See the module. It has one policy, and outlives reloads that change neither that nor the backend."""
@@ -36,7 +39,7 @@ class Lane:
         self.backend = backend
         self.under_way = 0
         """Copies that were sent, and those that wait for their turn."""
-        self.pool = Pool(_patient(backend, shadow), wheel)
+        self.pool = Pool(_patient(backend, shadow), wheel, _UNREAD_BYTES)
         self._breaker = Breaker(_POLICY)
 
     def admit(self, exchange: Exchange, side: Side, *, is_write: bool) -> Copy | str:
@@ -58,6 +61,11 @@ class Lane:
             on_over(copy)
 
         copy.begin(self.shadow.timeout_seconds, end)
+
+    def forgo(self, copy: Copy) -> None:
+        """A copy that was admitted will not be sent."""
+        self.under_way -= 1
+        self._breaker.note_end(copy)
 
     def _judge(self, copy: Copy) -> None:
         if copy.failure in ERROR_KINDS:

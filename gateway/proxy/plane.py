@@ -75,7 +75,7 @@ class DataPlane:
         self._means: Means | None = None
         if pairs is not None:
             turnstile = Turnstile(tickets or Tickets(Order(1), 0))
-            self._means = Means(pairs, turnstile, self._allowance, self.counters, journaling)
+            self._means = Means(pairs, turnstile, self._allowance, self.counters, set(), journaling)
         self._journaling = journaling
         self._clients: set[ClientConnection] = set()
         self._retired: list[Generation] = []
@@ -97,6 +97,8 @@ class DataPlane:
         former = getattr(self, "generation", None)
         self.generation = generation
         generation.start(self._access_log.write)
+        if self._means is not None:
+            self._means.adopt(generation.table)
         if self._journaling is not None:
             self._journaling.adopt(generation.table)
         if former is not None:

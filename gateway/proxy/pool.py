@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
@@ -63,11 +64,15 @@ class EndpointState:
 
 
 class Pool:
-    """See the module. ``connections`` counts those that are open or being opened."""
+    """See the module. ``connections`` counts those that are open or being opened.
 
-    def __init__(self, backend: Backend, wheel: TimerWheel) -> None:
+    Of what nobody has read yet the kernel keeps ``unread_bytes`` or so for each, else what it thinks right (tcp(7)).
+    """
+
+    def __init__(self, backend: Backend, wheel: TimerWheel, unread_bytes: int | None = None) -> None:
         self.backend = backend
         self.wheel = wheel
+        self._unread_bytes = unread_bytes
         self.endpoints = [EndpointState(endpoint) for endpoint in backend.endpoints]
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self.checks = HealthChecks(self)
@@ -209,13 +214,15 @@ class Pool:
         name = endpoint.endpoint.host if tls is not None else None
 
         async def connect(address: str) -> BackendConnection:
-            _, connection = await loop.create_connection(
+            transport, connection = await loop.create_connection(
                 lambda: BackendConnection(self, endpoint),
                 address,
                 endpoint.endpoint.port,
                 ssl=tls,
                 server_hostname=name,
             )
+            if self._unread_bytes is not None:
+                transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, self._unread_bytes)
             return connection
 
         async with asyncio.timeout(self.backend.timeouts.connect):

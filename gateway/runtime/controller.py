@@ -82,13 +82,13 @@ class Controller:
             self._recorder,
             self._exports.record,
             self._samples.take,
-            tallied=lambda tallies: self._mismatches.take(tallies, time.time()),
+            tallied=lambda tallies: self._mismatches.take(tallies, inheritance.clock.now()),
             known=self._mismatches.known,
             seen=self._crowds.take,
         )
         self._mismatches.on_clear = self._hub.tell_known
         self._store = open_store(inheritance.source.started_with.store)
-        self._archive = Archive(self._mismatches, self._store, time.time)
+        self._archive = Archive(self._mismatches, self._store, inheritance.clock.now)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
         journal = journal_of(inheritance.source.started_with.store)
         self._reconciling = Reconciling(journal, self._rollouts, self._store.record, self._figures_now)
@@ -234,7 +234,7 @@ class Controller:
         self._hub.publish(table)
         self._recorder.figures.adopt(table)
         self._crowds.keep({rollout.name for rollout in table.rollouts})
-        self._mismatches.adopt(table, time.time())
+        self._mismatches.adopt(table, self._inheritance.clock.now())
         self._exports.adopt(table.tracing)
 
     def _keep(self, accepted: Accepted) -> None:

@@ -110,7 +110,7 @@ class Comparer:
             self._compare(route, findings, pair)
         except Exception:
             if not pair.is_twin:
-                self._count(findings, "error", "comparer")
+                self._count(findings, ("error", "comparer"), is_forced=pair.is_forced)
             raise
 
     def tick(self, now: float) -> None:
@@ -134,7 +134,7 @@ class Comparer:
     def _compare(self, route: _Route, findings: Findings, pair: Pair) -> None:
         if pair.baseline.status >= _FAILED:
             if not pair.is_twin:
-                self._count(findings, "error", "5xx")
+                self._count(findings, ("error", "5xx"), is_forced=pair.is_forced)
             return
         found = _sort(findings, route.compare(findings, pair))
         if pair.is_twin:
@@ -145,11 +145,11 @@ class Comparer:
         findings.note_pair(found, pair.time)
         self._sample(route, found, pair)
         if not found:
-            self._count(findings, "match")
+            self._count(findings, ("match", ""), is_forced=pair.is_forced)
         elif route.policy.noise and pair.method in TWIN_METHODS and not findings.is_known:
-            self._wait(findings, Waiting(pair.time, tuple(found)))
+            self._wait(findings, Waiting(pair.time, tuple(found), pair.is_forced))
         else:
-            self._judge(findings, found)
+            self._judge(findings, found, is_forced=pair.is_forced)
 
     def _sample(self, route: _Route, found: dict[Finding, Difference], pair: Pair) -> None:
         """Keep the first few of each field and kind, redacted."""
@@ -177,16 +177,17 @@ class Comparer:
 
     def _judge_first(self, findings: Findings) -> None:
         self._waiting -= 1
-        self._judge(findings, findings.waiting.popleft().findings)
+        pair = findings.waiting.popleft()
+        self._judge(findings, pair.findings, is_forced=pair.is_forced)
 
-    def _judge(self, findings: Findings, found: Iterable[Finding]) -> None:
-        self._count(findings, MISMATCH if findings.judge(found) else "noise")
+    def _judge(self, findings: Findings, found: Iterable[Finding], *, is_forced: bool) -> None:
+        self._count(findings, (MISMATCH if findings.judge(found) else "noise", ""), is_forced=is_forced)
 
-    def _count(self, findings: Findings, result: str, reason: str = "") -> None:
+    def _count(self, findings: Findings, outcome: tuple[str, str], *, is_forced: bool) -> None:
         total = findings.total
-        subject = Subject(total.route, total.path, Arm.CANDIDATE.value, is_forced=False)
+        subject = Subject(total.route, total.path, Arm.CANDIDATE.value, is_forced)
         copies = self._counts.setdefault(subject, PathFigures()).copies
-        copies[result, reason] = copies.get((result, reason), 0) + 1
+        copies[outcome] = copies.get(outcome, 0) + 1
 
 
 class _Route:

@@ -32,6 +32,8 @@ class Waiting(NamedTuple):
     time: float
     """Seconds since the epoch."""
     findings: tuple[Finding, ...]
+    is_forced: bool
+    """Whether the request chose its arm itself."""
 
 
 class Finding:

@@ -17,8 +17,12 @@ REPEATED: Final = "(repeated)"
 RFC 8259, section 4, leaves open what that means, and readers differ: so none of the values must be lost to comparing.
 """
 
-_MOST_COMMAS: Final = 300_000
-"""In a body. With more it has so many values that reading and comparing them would take seconds and much memory."""
+_MOST_VALUES: Final = 300_000
+"""In a body: each but the first stands behind one of `_BEFORE_VALUES`. More would take seconds and much memory to read
+and compare.
+"""
+
+_BEFORE_VALUES: Final = (b",", b"[", b"{")
 
 _UTF_8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _SEPARATOR: Final = "\x1e"
@@ -43,7 +47,7 @@ def read_json_lines(body: bytes, charset: str = "") -> list[object]:
 
 def _decode(body: bytes, charset: str) -> str:
     """As text: JSON is Unicode and shows by its first bytes in which form, but some say that it is something else."""
-    if body.count(b",") > _MOST_COMMAS:
+    if sum(map(body.count, _BEFORE_VALUES)) > _MOST_VALUES:
         raise ValueError("too many values")
     if charset not in _UTF_8:
         return decode_text(body, charset)

@@ -33,7 +33,11 @@ NEVER_STORED: Final = frozenset({"authorization", "proxy-authorization", "cookie
 _SEPARATOR: Final = r"(?:%(?:25)*(?:5d|22|27)|[^\w=:>&%]){0,8}(?:value\W{0,3}?)?(?:[=:>]|%(?:25)*3[ad])(?!\[redacted\])"
 _BEFORE: Final = r"(?:(?<![0-9a-z_])|(?<=%[0-9a-f][0-9a-f]))"
 _PAIR_END: Final = r"[^&;#\"'<>\\]*"
+_ATTRIBUTE: Final = re.compile(r"\A@(?:\{.*\})?", re.DOTALL)
+"""Before an attribute's name, with its namespace (`gateway.shadow.markup`)."""
 _BLANK: Final = re.compile(r"\s")
+_BRACKETS: Final = re.compile(r"[\[\].]+")
+"""What stands between the names in a form's user[password] and user.password."""
 _ENCODED_TWICE: Final = 2
 
 
@@ -50,7 +54,10 @@ class _Step(NamedTuple):
         """Whether it leads to this member, or to any element of an array (None)."""
         if self.names is None or name is None:
             return self.names is None
-        return (name.lower() if self.is_caseless else name) in self.names
+        plain = _ATTRIBUTE.sub("", name)
+        if not self.is_caseless:
+            return name in self.names or plain in self.names
+        return not self.names.isdisjoint((name.lower(), *_BRACKETS.split(plain.lower())))
 
 
 Places = frozenset[tuple[_Step, ...]]

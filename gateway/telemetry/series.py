@@ -45,8 +45,8 @@ def list_decisions(table: Table) -> Iterator[tuple[str, str, str]]:
             yield route.name, str(Arm.BASELINE), "no_rollout"
             continue
         rollout = rollouts[route.rollout or ""]
-        away = (route.candidate in checked, route.breaker is not None)
-        for arm, reason in _list_reasons(rollout, may_override, [*compress(("unhealthy", "breaker"), away)]):
+        away = (route.candidate in checked, route.breaker is not None, route.journal is not None)
+        for arm, reason in _list_reasons(rollout, may_override, [*compress(("unhealthy", "breaker", "journal"), away)]):
             yield route.name, str(arm), reason
 
 

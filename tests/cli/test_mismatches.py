@@ -131,3 +131,12 @@ def test_an_export_is_passed_on_line_by_line() -> None:
         result = CliRunner().invoke(command, ["orders", "--admin", url, "--ndjson"])
 
     assert (result.output.encode(), seen[0][2]["Accept"]) == (lines, NDJSON)
+
+
+def test_the_record_begins_anew_when_that_is_asked_for() -> None:
+    """With a reason, which the audit log has then."""
+    with answering(200, "application/json", msgspec.json.encode(MismatchList([], None, TOTALS))) as (url, seen):
+        result = CliRunner().invoke(command, ["orders", "--admin", url, "--clear", "--reason", "mended"])
+
+    assert seen[0][:2] == ("DELETE", "/api/v1/mismatches?route=orders&reason=mended")
+    assert result.output == "orders: what was found is forgotten\n"

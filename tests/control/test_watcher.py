@@ -94,6 +94,30 @@ async def test_only_content_counts(tmp_path: Path) -> None:
     assert await next_change(Watcher(path, b"same"), touch_then_change) == b"other"
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_it_ends_when_it_is_told_to(tmp_path: Path, turns: int) -> None:
+    """Also where that comes at the moment of a notice."""
+    path = tmp_path / "gateway.yaml"
+    path.write_bytes(b"old")
+    watcher = Watcher(path, b"old")
+
+    async def follow() -> None:
+        async with contextlib.aclosing(watcher.changes()) as changes:
+            async for _ in changes:
+                pass
+
+    following = asyncio.ensure_future(follow())
+    while not watcher._notice._waiters:
+        await asyncio.sleep(0.001)
+    watcher._notice.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.wait([following], timeout=PATIENCE_SECONDS)
+
+    assert following.cancelled()
+
+
 def test_content_is_taken_after_two_equal_looks() -> None:
     """One look is not enough: the writer may not be done."""
     settling = Settling(b"old")

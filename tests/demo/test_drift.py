@@ -76,6 +76,13 @@ def test_what_came_since_leaves_out_what_was_before():
     assert since.compared == 100
 
 
+def test_a_few_answers_tell_nothing_of_a_chapter():
+    """They were under way when it began."""
+    after = Drift((make_view(BUG, count=14, compared=119),), 119)
+
+    assert after.since(Drift((_BUG,), 100)).items == ()
+
+
 def test_compared_is_what_came_to_a_result():
     """Matches, mismatches and what is noise; neither errors nor what was skipped."""
     totals = CopyTotals(match=1, mismatch=2, noise=4, error=8, skipped={"body_size": 16})

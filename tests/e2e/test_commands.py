@@ -49,7 +49,8 @@ def test_status_shows_the_gateway_to_people_and_to_programs(gateway: Gateway) ->
     assert ", ok" in out.splitlines()[1]
     told = ask(gateway, "status")
     assert told["rollouts"] == [{"name": "shop", "state": "running", "percent": 30.0}]
-    assert set(told) == {"version", "revision", "uptime_s", "ready", "workers", "backends", "store", "rollouts"}
+    fields = {"version", "revision", "uptime_s", "ready", "workers", "comparer", "backends", "store", "rollouts"}
+    assert set(told) == fields
 
 
 def test_paths_shows_what_went_through(gateway: Gateway) -> None:

@@ -196,8 +196,9 @@ def test_a_guard_on_mismatches_takes_the_soft_way_back(gateway: Gateway) -> None
     """`do: shadow`: users are back with the baseline, while comparing goes on; the incident has samples."""
     steer(gateway, "PUT", "guarded/percent", percent=50)
     ask_all(gateway, orders("guarded", 10))
-    gateway.wait_until(lambda: shown(gateway, "guarded")["state"] == "rolled_back")
+    gateway.wait_until(lambda: gateway.ask("/api/v1/incidents?rollout=guarded")[1]["items"])
 
+    assert shown(gateway, "guarded")["state"] == "rolled_back"
     (rollback,) = events(gateway, "guarded", "rollback")
     assert (rollback["actor"]["type"], rollback["inputs"]["to"]) == ("rule", "shadow")
     (incident,) = gateway.ask("/api/v1/incidents?rollout=guarded")[1]["items"]

@@ -17,6 +17,7 @@ from tests.e2e.exposition import scrape, sum_by
 from tests.e2e.gateway import Gateway
 from tests.e2e.shop import Asked, Said, Shop, say, say_json, shop
 from tests.e2e.users import ask_all, await_comparing, await_copies, settled_of
+from tests.e2e.wire import ask, connected, get
 
 CONFIGURATION = """\
 version: 1
@@ -33,7 +34,7 @@ ROUTE = """\
     baseline: legacy
     candidate: {candidate}
     rollout: shop
-    shadow: {{percent: 100, body: 256KiB, concurrency: 4, timeout: 400ms}}
+    shadow: {{percent: 100, body: 256KiB, concurrency: 4, timeout: 1s}}
 """
 FAULTS = ("warms", "hangs", "refuses", "slow", "endless", "garbage", "cut", "stalls", "bomb", "fails", "large")
 
@@ -149,6 +150,20 @@ def outcomes_of(gateway: Gateway, route: str) -> dict[str, int]:
     """What came of copies by the metric: reasons, and results where there is none."""
     found = sum_by(scrape(gateway)["crossfade_shadow"], "_total", "route", "result", "reason")
     return {reason or result: count for (name, result, reason), count in found.items() if name == route}
+
+
+def test_what_can_not_be_copied_is_counted_with_the_reason(gateway: Gateway) -> None:
+    """A body that is too long, a request for another protocol, and a client that leaves before it has its answer."""
+    before = await_copies(gateway, "warms", 0)
+    long = b"GET /warms HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + bytes(300_000)
+    assert ask(gateway, long).first == b"200"
+    assert ask(gateway, get("/warms", "Connection: Upgrade", "Upgrade: parrot")).first == b"200"
+    with connected(gateway) as client:
+        client.send(b"GET /warms HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
+    totals = await_copies(gateway, "warms", settled_of(before) + 3)
+
+    reasons = ("body_size", "upgrade", "client_gone")
+    assert [totals["skipped"][reason] - before["skipped"].get(reason, 0) for reason in reasons] == [1, 1, 1]
 
 
 def test_a_comparer_that_stands_still_costs_nobody_anything(gateway: Gateway) -> None:

@@ -96,6 +96,20 @@ async def test_what_the_baseline_has_had_is_noted_behind_its_entry(desk: Desk) -
     assert desk.writer.written == 2
 
 
+async def test_a_journal_whose_disk_does_not_answer_is_full_until_it_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users whose writes come after that need not wait for it; what was handed over is not given up."""
+    assert not desk.writer.is_full("orders")
+    monkeypatch.setattr(writers, "STALL_SECONDS", 0.0)
+    desk.write(entry(1))
+    assert desk.writer.is_full("orders")
+    assert desk.write(entry(2))
+
+    assert await desk.hear(2) == [(1, True), (2, True)]
+    assert not desk.writer.is_full("orders")
+
+
 async def test_a_journal_that_is_full_says_so_before_the_next_write(desk: Desk) -> None:
     """A part of what was handed over together may fit."""
     for number in (1, 2, 3):

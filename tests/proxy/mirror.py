@@ -85,6 +85,8 @@ class Sent:
         self.connection.data_received(answer)
 
     def break_off(self) -> None:
+        """In the middle of an answer: before its first byte it may be that the connection was closed all along."""
+        self.connection.data_received(b"HTTP/1.1 2")
         self.connection.connection_lost(None)
 
 

@@ -214,20 +214,62 @@ async def test_an_answer_that_is_none_is_an_error(answer: bytes | None, kind: st
     assert mirror.shelf.pairs == []
 
 
+async def test_a_copy_whose_answer_has_begun_is_not_sent_again() -> None:
+    """It would be done twice, and two halves would be compared as one answer."""
+    mirror = copier()
+    mirror.exchange()
+    (sent,) = mirror.sent
+    sent.connection.served = 1
+    sent.answer(OK[:-1])
+    sent.connection.connection_lost(None)
+
+    assert mirror.outcomes == {("error", "reset"): 1}
+    assert mirror.under_way == 0
+
+
+@pytest.mark.parametrize("request_bytes", [None, post()], ids=["read", "write"])
+async def test_a_copy_whose_pooled_connection_was_closed_gets_a_fresh_one(request_bytes: bytes | None) -> None:
+    """Once, and only as long as nothing of an answer has come; a write that goes twice has a key to tell by."""
+    mirror = copier()
+    mirror.exchange(request_bytes)
+    (sent,) = mirror.sent
+    copy = sent.connection.exchange
+    assert copy is not None
+    sent.connection.served = 1
+    sent.connection.connection_lost(None)
+
+    assert copy.is_waiting
+    assert mirror.outcomes == {}
+    assert mirror.lane().pool.endpoints[0].in_flight == 0
+    mirror.pass_time(TIMEOUT_SECONDS + 1)
+    assert mirror.outcomes == {("error", "timeout"): 1}
+
+
 async def test_an_answer_that_has_no_end_is_not_read_to_it() -> None:
-    """One of a gigabyte is given up with the first piece over the bound; nothing of it stays in memory."""
+    """It is given up with the first piece over the bound; nothing of it stays in memory."""
     mirror = Mirror()
     room = mirror.left_bytes
     mirror.exchange()
     (copy,) = mirror.sent
-    copy.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+    copy.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     read = 0
     while not copy.transport.is_aborted:
-        copy.answer(b"x" * 600)
+        copy.answer(b"258\r\n" + b"x" * 600 + b"\r\n")
         read += 600
 
     assert read == 1200
     assert mirror.left_bytes == room
+    assert mirror.outcomes == {("skipped", "body_size"): 1}
+
+
+async def test_an_answer_that_says_it_is_too_long_is_not_read_at_all() -> None:
+    """One of a gigabyte is given up with its head."""
+    mirror = Mirror()
+    mirror.exchange()
+    (copy,) = mirror.sent
+    copy.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+
+    assert copy.transport.is_aborted
     assert mirror.outcomes == {("skipped", "body_size"): 1}
 
 

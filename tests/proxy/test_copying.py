@@ -161,14 +161,17 @@ async def test_a_request_that_failed_over_is_not_copied() -> None:
 
 
 async def test_who_forces_an_arm_is_copied_like_others() -> None:
-    """From the baseline to the candidate, not the other way."""
+    """From the baseline to the candidate, not the other way; and whoever compares can tell."""
     mirror = Mirror(override=Override(("127.0.0.0/8",), ""))
     mirror.ask(FORCED)
     mirror.candidate.data_received(OK)
     assert not mirror.sent_back
-    mirror.exchange(fields=b"X-Crossfade-Arm: baseline\r\n")
+    for fields in (b"X-Crossfade-Arm: baseline\r\n", b""):
+        mirror.exchange(fields=fields)
+        mirror.sent[-1].answer()
 
-    assert len(mirror.sent) == 1
+    assert len(mirror.sent) == 2
+    assert [pair.is_forced for pair in mirror.shelf.pairs] == [True, False]
 
 
 def test_a_table_copies_where_a_route_says_so_and_its_rollout_may() -> None:

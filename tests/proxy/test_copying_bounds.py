@@ -116,6 +116,20 @@ async def test_a_rollback_ends_copying() -> None:
     assert mirror.plane.generation.copies is None
 
 
+async def test_a_request_that_began_before_a_rollback_is_not_copied_after_it() -> None:
+    """However long the baseline takes to answer it: the candidate gets nothing more, as soon as a worker knows."""
+    mirror = Mirror()
+    client = mirror.ask()
+    for revision in ("2", "3"):
+        copies = revision == "2"
+        rules = pair_table(rollout=replace(NEVER, copies=copies), shadow=shadow())
+        mirror.adopt(replace(rules, revision=revision))
+    mirror.baseline.data_received(OK)
+
+    assert client.written
+    assert (mirror.under_way, mirror.outcomes) == (0, {})
+
+
 async def test_a_request_that_began_before_a_reload_is_copied_as_it_began() -> None:
     """By its own table, to the end, over a connection that is closed behind it."""
     mirror = Mirror()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from gateway.core.types import KeyKind, KeySource
 from tests.proxy.mirror import BODY_BYTES, NEVER, TIMEOUT_SECONDS, WRITES, Mirror, Shelf, long_answer, post, shadow
+from tests.proxy.pair import pair_table
 from tests.proxy.wiring import OK
 
 if TYPE_CHECKING:
@@ -286,3 +288,21 @@ async def test_a_worker_that_stops_ends_its_copies_first() -> None:
     await mirror.plane.drain(30)
 
     assert len(mirror.shelf.pairs) == 2
+
+
+async def test_a_rollback_ends_what_waits_for_its_turn() -> None:
+    """A candidate that hangs is rolled back: writes that queue for it, however many, never get there."""
+    mirror = mirrored(concurrency=2000)
+    room = mirror.left_bytes
+    for number in range(1500):
+        mirror.exchange(post(path=b"/%d" % number))
+    lane = mirror.lane()
+    rules = pair_table(rollout=replace(BY_USER, copies=False), shadow=double(concurrency=2000))
+    mirror.adopt(replace(rules, revision="2"))
+    mirror.sent[0].answer()
+    while mirror.under_way:
+        await asyncio.sleep(0)
+
+    assert paths(mirror) == [b"/0"]
+    assert (lane.under_way, mirror.left_bytes) == (0, room)
+    assert mirror.outcomes == {}

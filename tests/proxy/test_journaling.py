@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -11,17 +12,19 @@ from mmh3 import hash64
 from msgspec.structs import replace
 
 from gateway.core.shadowing import Journal
-from gateway.core.types import Arm, Rewrite
+from gateway.core.types import Arm, Breaker, Held, Rewrite
 from gateway.journal.reading import merge
 from gateway.journal.records import Entry, Taken
 from gateway.journal.segments import list_segments
 from gateway.journal.writer import JournalWriter
 from gateway.proxy.journaling import Journaling
 from tests.proxy.mirror import Shelf, post, shadow
-from tests.proxy.pair import ERROR, FAILOVER, Pair, connect, pair_table
+from tests.proxy.pair import ALWAYS, ERROR, FAILOVER, Pair, connect, pair_table
 from tests.proxy.wiring import OK, MemoryTransport, Wires, until
 
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nnew"
+CLOSING = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\nConnection: close\r\n\r\nnew"
+UNBOUNDED = b"HTTP/1.1 201 Created\r\nConnection: close\r\n\r\nnew"
 REFUSED = b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\nno"
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 BODY_BYTES = 100
@@ -33,13 +36,14 @@ class Kept(Pair):
 
     def __init__(self, root: Path, *, rewrites: tuple[Rewrite, ...] = (), **changes: Any) -> None:
         policy = Journal(frozenset({"POST", "DELETE"}), BODY_BYTES, 3600.0, 1_000_000, drops_when_full=False)
-        fields = {name: changes.pop(name) for name in ("failover", "shadow") if name in changes}
+        fields = {name: changes.pop(name) for name in ("breaker", "failover", "shadow") if name in changes}
         rules = pair_table(**fields)
         route = replace(rules.routes[0], journal=replace(policy, **changes), rewrites=rewrites)
         self.root = root
         self.writer = JournalWriter(root, 0, asyncio.get_running_loop())
         self.shelf = Shelf()
         Wires.__init__(self, replace(rules, routes=(route,)), self.shelf, Journaling(self.writer, lambda: NOW))
+        self._passed_seconds = 0.0
         self.clients = []
         self.candidate, self.to_candidate = self.connection("new")
         self.baseline, self.to_baseline = self.connection("legacy")
@@ -96,6 +100,34 @@ async def test_an_answer_that_comes_in_pieces_is_whole(kept: Kept) -> None:
     assert client.written.endswith(b"\r\n\r\nnew")
     kept.send(post())
     kept.candidate.data_received(CREATED)
+
+
+@pytest.mark.parametrize("answer", [CREATED, CLOSING, UNBOUNDED])
+async def test_an_answer_is_whole_though_its_connection_ends_while_it_is_held(kept: Kept, answer: bytes) -> None:
+    """Over TLS the end of a connection comes with the last bytes, whether or not anybody reads."""
+    client = kept.send(post())
+    kept.candidate.data_received(answer)
+    kept.candidate.eof_received()
+    kept.candidate.connection_lost(None)
+    assert not client.written
+
+    written = await kept.answered(client)
+    assert written.startswith(b"HTTP/1.1 201 Created\r\n")
+    assert written.endswith(b"\r\n\r\n3\r\nnew\r\n0\r\n\r\n" if answer is UNBOUNDED else b"\r\n\r\nnew")
+    assert not client.is_closed
+    assert kept.pool_of("new").endpoints[0].in_flight == 0
+    (figures,) = kept.take().values()
+    assert figures.errors == {}
+
+
+async def test_an_answer_that_breaks_off_while_it_is_held_is_broken_off(kept: Kept) -> None:
+    """Nobody takes the beginning for the whole; the write is in the journal all the same."""
+    client = kept.send(post())
+    kept.candidate.data_received(CREATED[:-1])
+    kept.candidate.connection_lost(None)
+    assert client.is_aborted
+    assert client.written == b""
+    assert kept.entry().status == 201
 
 
 async def test_an_entry_is_what_the_baseline_would_get(tmp_path: Path) -> None:
@@ -185,6 +217,55 @@ async def test_a_chunked_write_that_gets_too_long_goes_to_the_baseline_as_a_whol
     assert (kept.reasons(), kept.records()) == (["journal"], [])
 
 
+async def test_a_write_that_is_collected_during_a_rollback_goes_to_the_baseline(kept: Kept) -> None:
+    """However long its body takes to come, the candidate gets nothing more after that."""
+    client = kept.send(CHUNKED + b"5\r\nhello\r\n")
+    rules = kept.plane.generation.table
+    kept.adopt(replace(rules, revision="2", rollouts=(replace(ALWAYS, percent=50.0),)))
+    kept.clients[0].data_received(b"1\r\n!\r\n")
+    kept.adopt(replace(rules, revision="3", rollouts=(replace(ALWAYS, held=Held.ROLLED_BACK),)))
+    kept.clients[0].data_received(b"0\r\n\r\n")
+    kept.baseline.data_received(OK)
+
+    assert client.written.endswith(b"ok")
+    assert not kept.to_candidate.written
+    assert kept.reasons() == ["rolled_back"]
+
+
+async def test_a_write_that_is_too_long_for_the_journal_is_kept_nowhere(kept: Kept) -> None:
+    """Memory per request does not grow with its body, once the baseline is there to take it."""
+    kept.send(CHUNKED + b"40\r\n" + b"a" * 64 + b"\r\n")
+    for _ in range(10):
+        kept.clients[0].data_received(b"40\r\n" + b"b" * 64 + b"\r\n")
+    exchange = kept.clients[0].exchange
+    assert exchange is not None
+    assert kept.to_baseline.written.count(b"b" * 64) == 10
+    assert exchange.kept is None
+
+
+@pytest.mark.parametrize("answer", [OK, ERROR])
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+async def test_a_write_that_the_journal_sends_to_the_baseline_is_no_probe(
+    tmp_path: Path, answer: bytes, framing: str
+) -> None:
+    """It shows nothing of a candidate that rests, and the next request may be the probe."""
+    kept = Kept(tmp_path, breaker=Breaker(1, 10.0))
+    kept.ask()
+    kept.candidate.data_received(ERROR)
+    breaker = kept.plane.generation.breakers.find("all")
+    assert breaker is not None
+    assert breaker.is_open
+    kept.plane.generation.breakers.clock = lambda: monotonic() + 11.0
+    body = b"x" * (BODY_BYTES + 1)
+    kept.send(post(body) if framing == "length" else CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    kept.baseline.data_received(answer)
+
+    assert breaker.is_open
+    kept.take_asked()
+    kept.ask()
+    assert kept.asked_candidate() == 1
+
+
 async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(kept: Kept) -> None:
     """There is no backend yet that could give it (RFC 9110, section 10.1.1)."""
     client = kept.send(CHUNKED[:-2] + b"Expect: 100-continue\r\n\r\n")
@@ -255,9 +336,10 @@ async def test_the_latency_is_the_candidates_not_the_journals(kept: Kept) -> Non
     exchange = kept.clients[0].exchange
     assert exchange is not None
     kept.candidate.data_received(CREATED)
-    header_at = exchange.header_at
+    exchange.header_at = exchange.sent_at - 7.0  # nothing that comes later gives this
     await kept.answered(client)
-    assert exchange.header_at == header_at
+    (figures,) = kept.take().values()
+    assert figures.latency_seconds == pytest.approx(-7.0)
 
 
 async def test_a_write_that_was_copied_to_the_baseline_is_marked(tmp_path: Path) -> None:

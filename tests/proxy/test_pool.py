@@ -13,6 +13,7 @@ import pytest
 
 from gateway.core.types import BackendTimeouts, BackendTls, Eject, Endpoint
 from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
+from gateway.proxy.pool import Pool
 from tests.proxy.wiring import Wires, backend, endpoint, table, until
 
 if TYPE_CHECKING:
@@ -358,3 +359,20 @@ async def test_a_retired_pool_still_connects_for_who_was_in_its_queue() -> None:
         assert waiting.connection is not None
         assert waiting.connection is not held
         await close(wires, waiting.connection)
+
+
+async def test_the_kernel_keeps_as_much_unread_as_the_pool_says() -> None:
+    """Of copies' connections less than it would; it counts its own bookkeeping, so it says twice as much (tcp(7))."""
+    async with listening() as ports:
+        wires = pool_of(*ports)
+        pool = Pool(wires.pool.backend, wires.plane.wheel, 64 * 1024)
+        asking = Asking()
+        pool.acquire(asking)  # type: ignore[arg-type]
+        await until(lambda: asking.is_answered, wires.plane.loop)
+        assert asking.connection is not None
+
+        end = asking.connection.transport.get_extra_info("socket")
+        assert end.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 128 * 1024
+        asking.connection.abort()
+        await until(lambda: pool.connections == 0, wires.plane.loop)
+        await close(wires)

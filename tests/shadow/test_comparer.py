@@ -100,6 +100,19 @@ def test_a_candidate_that_fails_where_the_baseline_does_not_is_a_mismatch() -> N
     assert ("status", "status") in story.fields()
 
 
+def test_what_comes_of_forced_requests_counts_apart() -> None:
+    """Someone tries out what may well be broken: metrics show it, rules must not act on it; waited or not."""
+    story = learnt()
+    story.pair(order(), order(price=1.0), is_forced=True)
+    waiting = Story()
+    waiting.pair(order(), order(price=1.0), is_forced=True)
+    waiting.pair(order(), order(price=1.0))
+    waiting.comparer.tick(inf)
+    counted = [*story.comparer.take_counts(), *waiting.comparer.take_counts()]
+
+    assert [(each.subject.is_forced, each.figures.mismatches) for each in counted] == [(True, 1), (True, 1), (False, 1)]
+
+
 def test_a_baseline_that_fails_leaves_nothing_to_compare_with() -> None:
     """Whatever the candidate says then is no match and no mismatch; and a twin of it teaches nothing."""
     story = Story()

@@ -70,6 +70,8 @@ def test_more_values_than_anybody_sends_are_refused() -> None:
     with pytest.raises(ValueError):
         read_json(b"[" + b"1," * 300_001 + b"1]")
     with pytest.raises(ValueError):
+        read_json(b"[" + b"[[[{}]]]," * 60_001 + b"1]")
+    with pytest.raises(ValueError):
         read_json_lines(b"\n" * 200_000)
 
 

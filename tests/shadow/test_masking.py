@@ -24,12 +24,17 @@ MASK = Mask(["$..password", "$.user.token", "$.cards[0].number", "$.keys[?@.old]
         ("all", "whatever"),
         ("Token",),
         ("token", None),
+        ("user[password]", None),
+        ("users[0][Token]", None),
+        ("user.token",),
+        ("element", None, "@password"),
+        ("element", None, "@{urn:a}password"),
         ("headers", "Cookie"),
         ("seen", None, "Authorization"),
     ],
 )
 def test_places_that_a_path_leads_to_may_not_be_stored(steps: tuple[str | None, ...]) -> None:
-    """Nor what is below them, nor a form's field or a header of such a name, nor headers that backends echo."""
+    """Nor what is below, nor a form's field, an attribute or a header of such a name, nor headers that are echoed."""
     assert MASK.follow(steps) is None
 
 
@@ -44,6 +49,8 @@ def test_places_that_a_path_leads_to_may_not_be_stored(steps: tuple[str | None, 
         ("cards", None, "name"),
         ("x", "c"),
         ("x", "passwords"),
+        ("x[passwords]",),
+        ("x", "user[token]"),
     ],
 )
 def test_other_places_may(steps: tuple[str | None, ...]) -> None:

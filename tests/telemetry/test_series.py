@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway.core.decision import Decider
 from gateway.core.heads import parse_request
+from gateway.core.shadowing import Journal
 from gateway.core.types import Arm, Breaker, Failover, Held, Match, MissingKey, Mode, Override, Route
 from gateway.telemetry.series import arms_of, list_arms, list_decisions, list_failovers, list_paths
 from tests.telemetry.scene import HEALTH, cohort, rollout, split_route, table
@@ -101,6 +102,14 @@ def test_a_held_rollout_leaves_the_baseline_and_overrides(held: Held) -> None:
     whole = table((rollout(held=held),), (split_route(),), override=Override((), "secret"), health=HEALTH)
 
     assert decisions(whole) == {("baseline", "override"), ("candidate", "override"), ("baseline", str(held))}
+
+
+def test_a_journal_adds_its_reason() -> None:
+    """Writes that it can't have go to the baseline."""
+    journal = Journal(frozenset({"POST"}), 1000, 60.0, 1 << 20, drops_when_full=True)
+    whole = table((rollout(),), (replace(split_route(), journal=journal),))
+
+    assert decisions(whole) - decisions(table((rollout(),), (split_route(),))) == {("baseline", "journal")}
 
 
 def test_a_breaker_adds_its_reason_and_a_failover_its_own() -> None:

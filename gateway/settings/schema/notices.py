@@ -35,7 +35,7 @@ class Notify(Section):
         "approval",
         "notify",
     )
-    """Of what: `notify` are guards that only notify, faults that both arms share, and mismatches that hold up a plan."""
+    """Of what: `notify` are guards that only notify, faults of both arms, and mismatches that hold up a plan."""
 
     @model_validator(mode="after")
     def _check_events(self) -> Self:
