@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 p
 
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-SOURCES := gateway tests $(wildcard bench)
+SOURCES := gateway tests $(wildcard bench deploy scripts)
 CONFIG  ?= config/gateway.yaml
 
 # Debian keeps nginx and haproxy where an ordinary user's PATH does not look.
@@ -38,6 +38,7 @@ check: .venv/.installed-dev  ## format, lint, types, layers, generated files
 	$(BIN)/python -m gateway.settings.reference --check
 	$(BIN)/python -m gateway.telemetry.reference --check
 	$(BIN)/python -m gateway.control.reference --check
+	$(BIN)/python deploy/grafana/build.py --check
 
 fmt: .venv/.installed-dev  ## formats the code, mends what ruff can, writes the generated files
 	$(BIN)/ruff check --fix-only $(SOURCES)
@@ -45,6 +46,7 @@ fmt: .venv/.installed-dev  ## formats the code, mends what ruff can, writes the 
 	$(BIN)/python -m gateway.settings.reference --write
 	$(BIN)/python -m gateway.telemetry.reference --write
 	$(BIN)/python -m gateway.control.reference --write
+	$(BIN)/python deploy/grafana/build.py --write
 
 bench: .venv/.installed-dev debian-bench  ## CPU, latency and memory beside nginx, HAProxy and aiohttp
 	$(BIN)/python -m bench $(ARGS)
