@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -30,9 +30,6 @@ __all__ = ["Control", "build", "serve"]
 
 CONTROL = web.AppKey("control", Control)
 
-LINE_LIMIT_BYTES: Final = 32 * 1024
-"""Of a request's first line: a reason of 1,000 characters from anywhere in Unicode is 12,000 bytes in a query."""
-
 log = structlog.get_logger()
 
 
@@ -40,9 +37,7 @@ async def serve(control: Control, listening: socket.socket) -> web.AppRunner:
     """Answer on ``listening`` until the runner that is returned is cleaned up."""
     # What it would log, with a traceback, is that somebody does not speak HTTP; faults of ours are logged by `_guard`.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    runner = web.AppRunner(
-        build(control), access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LINE_LIMIT_BYTES
-    )
+    runner = web.AppRunner(build(control), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listening).start()
     return runner
@@ -100,8 +95,9 @@ def _explain(request: web.Request, error: web.HTTPException) -> web.HTTPExceptio
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
-    """Say that it is this API that answers, and not with whose library."""
+    """Say that it is this API that answers, and not with whose library; and that types are as they are said to be."""
     response.headers[ADMIN_HEADER] = API_VERSION
+    response.headers["X-Content-Type-Options"] = "nosniff"  # what was sampled may look like a page
     response.headers.pop("Server", None)
 
 
