@@ -1,5 +1,6 @@
 # ruff: noqa: INP001 - run by its path
-"""Fetch the dashboard's libraries into `gateway/admin/static/vendor`, as published and checked by content.
+"""Fetch the dashboard's libraries into `gateway/admin/static/vendor`, and what its tests need into
+`tests/browser/vendor`: as published, and checked by content.
 
 Run as ``python scripts/vendor.py`` (needs npm). With ``--check`` nothing is fetched: what is there is compared with the
 sums below. To move to another version, change it in `PACKAGES`, run this with ``--accept`` and take over the sums that
@@ -18,7 +19,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-FOLDER: Final = Path(__file__).parent.parent / "gateway" / "admin" / "static" / "vendor"
+ROOT: Final = Path(__file__).parent.parent
+SHIPPED: Final = ROOT / "gateway" / "admin" / "static" / "vendor"
+FOR_TESTS: Final = ROOT / "tests" / "browser" / "vendor"
 
 PACKAGES: Final = {
     "preact@11.2.0": {
@@ -32,10 +35,18 @@ PACKAGES: Final = {
         "dist/uPlot.min.css": "uPlot.min.css",
         "LICENSE": "uPlot.LICENSE.txt",
     },
+    "axe-core@4.14.1": {
+        "axe.min.js": "axe.min.js",
+        "LICENSE": "axe.LICENSE.txt",
+        "LICENSE-3RD-PARTY.txt": "axe.LICENSE-3RD-PARTY.txt",
+    },
 }
 """By package and version: which of its files become which of ours."""
 
 SUMS: Final = {
+    "axe.LICENSE-3RD-PARTY.txt": "4f8563870d0fca38bbc3e00b6f670cb7fa9f380ba9f26a7f7d1184a6b18b1653",
+    "axe.LICENSE.txt": "af175b9d96ee93c21a036152e1b905b0b95304d4ae8c2c921c7609100ba8df7e",
+    "axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
     "hooks.mjs": "13518e8899847145604866b14612f994ed70d894a423b64694b6e764d7b956c9",
     "htm.LICENSE.txt": "740725f7252e750af735d0028cc534970772f513331e9f68150fede8fb3ce00f",
     "htm.mjs": "ab33dd3f38059b9be4d5f5350128eefb2356639c4e0bbe9d9e8b3ba75847e9e4",
@@ -45,7 +56,7 @@ SUMS: Final = {
     "uPlot.esm.js": "5dd9b3281aa64b461b42d9945f6adb2649d346502b12281a9ae0d46599a80eba",
     "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
 }
-"""The SHA-256 of each file, as it is shipped."""
+"""The SHA-256 of each file, as it is here."""
 
 
 def main() -> int:
@@ -66,8 +77,8 @@ def main() -> int:
 
 
 def read_shipped() -> dict[str, bytes]:
-    """What the package ships now."""
-    return {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    """What is here now."""
+    return {path.name: path.read_bytes() for folder in (SHIPPED, FOR_TESTS) for path in folder.iterdir()}
 
 
 def fetch() -> dict[str, bytes]:
@@ -108,10 +119,11 @@ def print_sums(files: dict[str, bytes]) -> None:
 
 
 def write(files: dict[str, bytes]) -> None:
-    """Put them into the package."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    """Put each where it belongs."""
     for name, content in files.items():
-        (FOLDER / name).write_bytes(content)
+        folder = FOR_TESTS if name.startswith("axe.") else SHIPPED
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,12 @@ export function Dialog({ title, onClose, canLeave = true, children }) {
   const id = useId();
   useEffect(() => {
     const dialog = box.current;
+    const before = document.activeElement;
     dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      dialog.close();
+      giveFocusBack(before);
+    };
   }, []);
   const onCancel = (event) => {
     event.preventDefault();
@@ -21,4 +25,10 @@ export function Dialog({ title, onClose, canLeave = true, children }) {
     </header>
     ${children}
   </dialog>`;
+}
+
+/** To where it was; where that is gone, as what was asked about is done, to the view's heading. */
+function giveFocusBack(element) {
+  const target = element?.isConnected && element !== document.body ? element : document.querySelector("main h1");
+  target?.focus({ preventScroll: true });
 }
