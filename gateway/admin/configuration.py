@@ -14,7 +14,7 @@ from gateway.admin.problems import Declined
 from gateway.admin.questions import TEXT_LIMIT_BYTES, read_bytes
 from gateway.core.movement import GENERATED_KEYS, Movement, compare_tables, generate_keys
 from gateway.errors import ConfigError
-from gateway.settings.redaction import strike_secrets
+from gateway.settings.redaction import strike_refused, strike_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,10 @@ class ConfigView(msgspec.Struct, frozen=True):
     """Of the text that was last refused."""
     waits_for_restart: list[str]
     """The changed fields that only a restart puts in force."""
+    refused_yaml: str | None = None
+    """The text to which `problems` belong, as far as it is YAML, and `"***"` for whatever may be a secret in it; null
+    when the last one was good, and when there was none to read.
+    """
 
 
 class ValidateView(msgspec.Struct, frozen=True):
@@ -73,7 +77,7 @@ class ValidateView(msgspec.Struct, frozen=True):
 
 async def show_config(call: Call) -> ConfigView:
     """The configuration in force."""
-    return view_config(call.control.configuration)
+    return await compute(view_config, call.control.configuration)
 
 
 async def reload_config(call: Call) -> web.Response:
@@ -86,9 +90,8 @@ async def reload_config(call: Call) -> web.Response:
     is_good = await control.reload()
     if is_good:
         await control.wait_until_applied()
-    return answer_json(
-        view_config(control.configuration), HTTPStatus.OK if is_good else HTTPStatus.UNPROCESSABLE_ENTITY
-    )
+    view = await compute(view_config, control.configuration)
+    return answer_json(view, HTTPStatus.OK if is_good else HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 async def validate_config(call: Call) -> ValidateView:
@@ -122,7 +125,7 @@ def view_problems(problems: Sequence[Problem]) -> list[ProblemView]:
 
 
 def view_config(configuration: Configuration) -> ConfigView:
-    """The configuration in force. Raises Declined (503) before there is one."""
+    """The configuration in force; a long one takes a second: for a thread. Raises Declined (503) before there is one."""
     accepted = configuration.accepted
     if accepted is None:
         raise Declined(503, "no configuration has been compiled yet")
@@ -134,4 +137,5 @@ def view_config(configuration: Configuration) -> ConfigView:
         last_reload_ok=configuration.last_reload_ok,
         problems=view_problems(configuration.problems),
         waits_for_restart=configuration.waits_for_restart,
+        refused_yaml=None if configuration.refused_text is None else strike_refused(configuration.refused_text),
     )

@@ -26,6 +26,7 @@ def test_the_configurations_fields_are_those_of_the_contract() -> None:
         "last_reload_ok",
         "problems",
         "waits_for_restart",
+        "refused_yaml",
     ]
 
 
@@ -77,6 +78,18 @@ async def test_reload_of_a_broken_file_is_422_with_the_problems(tmp_path: Path) 
         assert (answer.status, answer.json["yaml"], answer.json["last_reload_ok"]) == (422, GOOD, False)
         assert answer.json["problems"][0]["path"] == "rollouts.shop.percent"
         assert (await client.get("/api/v1/config")).json["last_reload_ok"] is False
+
+
+async def test_a_refused_text_is_shown_until_a_good_one_comes(tmp_path: Path) -> None:
+    """Problems are told by its lines, which are not those of what is in force."""
+    async with desk(tmp_path) as (made, client):
+        assert (await client.get("/api/v1/config")).json["refused_yaml"] is None
+        made.file = BROKEN + "notfy: [{url: json://hooks/hunter2}]\n"
+        answer = await client.post("/api/v1/config/reload")
+
+        assert answer.json["refused_yaml"] == BROKEN + 'notfy: [{url: "***"}]\n'
+        made.file = OTHER
+        assert (await client.post("/api/v1/config/reload")).json["refused_yaml"] is None
 
 
 async def test_reload_says_when_a_worker_lags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,18 +8,17 @@ const INDENT_EM = 1.1;
 /** `baseline` and `candidate` are JSON values, or `ABSENT` where a side has nothing. */
 export function Contrast({ baseline, candidate }) {
   const rows = useMemo(() => contrast(baseline, candidate), [baseline, candidate]);
-  return html`<div class="contrast-box"><table class="contrast">
-    <caption class="unseen">Both values, what differs marked</caption>
-    <thead><tr><th scope="col" class="arm arm-baseline">baseline</th><th scope="col" class="arm arm-candidate">candidate</th></tr></thead>
-    <tbody>${rows.map((row, at) => html`<tr key=${at} class=${row.isSame ? "is-same" : "is-other"}>
+  return html`<div class="contrast" role="table" aria-label="Both values, what differs marked" tabindex="0">
+    <div role="row" class="contrast-head"><span role="columnheader" class="arm arm-baseline">baseline</span><span role="columnheader" class="arm arm-candidate">candidate</span></div>
+    ${rows.map((row, at) => html`<div role="row" key=${at} class="contrast-row ${row.isSame ? "" : "is-other"}">
       <${Side} line=${row.left} sign=${row.isSame ? "" : "−"} isAbsent=${at === 0 && baseline === ABSENT} arm="baseline" />
-      <${Side} line=${row.right} sign=${row.isSame ? "" : "+"} isAbsent=${at === 0 && candidate === ABSENT} arm="candidate" /></tr>`)}</tbody>
-  </table></div>
+      <${Side} line=${row.right} sign=${row.isSame ? "" : "+"} isAbsent=${at === 0 && candidate === ABSENT} arm="candidate" /></div>`)}
+  </div>
   ${rows.every((row) => row.isSame) && html`<p class="sub">They differ in what a browser's numbers don't show, such as the last of more than 15 digits: the export has them as they are.</p>`}`;
 }
 
 function Side({ line, sign, isAbsent, arm }) {
-  if (!line) return html`<td class="side side-${arm} is-empty">${isAbsent && html`<span class="soft">not there</span>`}</td>`;
-  return html`<td class="side side-${arm}"><span class="sign" aria-hidden="true">${sign}</span>
-    <code style=${{ paddingLeft: `${line.depth * INDENT_EM}em` }}><bdi>${line.before}${line.changed && html`<mark>${line.changed}</mark>`}${line.after}</bdi></code></td>`;
+  if (!line) return html`<div role="cell" class="side side-${arm} is-empty">${isAbsent && html`<span class="soft">not there</span>`}</div>`;
+  return html`<div role="cell" class="side side-${arm}"><span class="sign" aria-hidden="true">${sign}</span>
+    <code style=${{ paddingLeft: `${line.depth * INDENT_EM}em` }}><bdi>${line.before}${line.changed && html`<mark>${line.changed}</mark>`}${line.after}</bdi></code></div>`;
 }

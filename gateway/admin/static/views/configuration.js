@@ -1,8 +1,9 @@
 /** The configuration in force, what was wrong with the last text, and a box that tries a draft. */
 
 import { post } from "../lib/api.js";
+import { splitLines } from "../lib/lines.js";
 import { useFetched, useLive } from "../lib/live.js";
-import { html, useEffect, useState } from "../lib/preact.js";
+import { html, useEffect, useMemo, useState } from "../lib/preact.js";
 import { Badge, Card, Failure, Fetched, Time } from "../parts/basics.js";
 import { Draft } from "../parts/draft.js";
 import { Lines, Problems, sayProblems } from "../parts/lines.js";
@@ -70,9 +71,11 @@ function Fact({ name, children }) {
 /** What is wrong with the newest text, at its lines. */
 function Refused({ config }) {
   const [place, setPlace] = useState(null);
+  const count = splitLines(config.refused_yaml ?? "").length;
+  const problems = useMemo(() => config.problems.map((each) => ({ ...each, line: Math.min(each.line, count) })), [config]);
   return html`<${Card} title="The newest text was refused" id="refused" className="flush refused" aside=${html`<span class="legend">what was in force before stays in force</span>`}>
-    <${Problems} problems=${config.problems} onGo=${(problem) => setPlace({ line: problem.line })} />
+    <${Problems} problems=${config.problems} onGo=${(problem) => setPlace({ line: Math.min(problem.line, count) })} />
     ${config.refused_yaml
-      ? html`<${Lines} text=${config.refused_yaml} problems=${config.problems} place=${place} label="The text that was refused" />`
+      ? html`<${Lines} text=${config.refused_yaml} problems=${problems} place=${place} label="The text that was refused" />`
       : html`<p class="sub refused-note">The text is not shown: it can't be read far enough to strike out its secrets.</p>`}<//>`;
 }
