@@ -125,7 +125,10 @@ def view_problems(problems: Sequence[Problem]) -> list[ProblemView]:
 
 
 def view_config(configuration: Configuration) -> ConfigView:
-    """The configuration in force; a long one takes a second: for a thread. Raises Declined (503) before there is one."""
+    """The configuration in force. Of a long one it takes a second: it is for a thread.
+
+    Raises Declined (503) before there is one.
+    """
     accepted = configuration.accepted
     if accepted is None:
         raise Declined(503, "no configuration has been compiled yet")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NO_WISH, isWanted, listValues, mergeEvents } from "../../gateway/admin/static/lib/audit.js";
+import { NO_WISH, isWanted, listValues, mergeEvents, readBack } from "../../gateway/admin/static/lib/audit.js";
 import { ABSENT } from "../../gateway/admin/static/lib/contrast.js";
 import * as findings from "../../gateway/admin/static/lib/findings.js";
 import * as incident from "../../gateway/admin/static/lib/incident.js";
@@ -25,6 +25,40 @@ test("events are merged by id, and nothing new leaves the list as it is", () => 
   assert.deepEqual(mergeEvents(known, [event(1), event(3)]).map((each) => each.id), [1, 2, 3]);
   assert.equal(mergeEvents(known, [event(3)]), known);
   assert.deepEqual(listValues([event(1), event(2, { rollout: null })], (each) => each.rollout), ["checkout"]);
+});
+
+/** Answers the API's question for events from `log`, and counts how often it is asked. */
+async function withLog(log, read) {
+  const before = globalThis.fetch;
+  let asked = 0;
+  globalThis.fetch = async (address) => {
+    asked += 1;
+    const query = new URLSearchParams(address.split("?")[1]);
+    const found = log.filter((each) => each.id > Number(query.get("after")) && (!query.get("rollout") || each.rollout === query.get("rollout")));
+    const items = found.slice(0, Number(query.get("limit")));
+    return new Response(JSON.stringify({ items, next: items.length < found.length ? items.at(-1).id : null }));
+  };
+  try {
+    return { ...(await read()), asked };
+  } finally {
+    globalThis.fetch = before;
+  }
+}
+
+test("the log is read backwards until something wanted is found", async () => {
+  const log = Array.from({ length: 9000 }, (_, at) => event(at + 1, { kind: at === 99 ? "rollback" : "stage" }));
+  const next = await withLog(log, () => readBack(9000, NO_WISH));
+  assert.deepEqual([next.items.at(-1).id, next.items.length, next.end, next.asked], [8999, 1000, 8000, 1]);
+  const far = await withLog(log, () => readBack(9000, { ...NO_WISH, kind: "rollback" }));
+  assert.deepEqual([far.items.length, far.end, new Set(far.items.map((each) => each.id)).size], [8999, 0, 8999]);
+});
+
+test("a rollout that is long quiet is found in few questions", async () => {
+  const log = [event(3, { rollout: "quiet" }), ...Array.from({ length: 99 }, (_, at) => event(100_000 + at))];
+  const { items, end, asked } = await withLog(log, () => readBack(100_000, { ...NO_WISH, rollout: "quiet" }));
+  assert.deepEqual(items.map((each) => each.id), [3]);
+  assert.ok(end === 0 && asked < 8, `${end} ${asked}`);
+  assert.equal((await withLog([], () => readBack(100_000, NO_WISH))).end, 0);
 });
 
 test("findings stand under their paths, the path with the worst first", () => {

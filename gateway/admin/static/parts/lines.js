@@ -7,8 +7,9 @@ import { Shape } from "./basics.js";
 
 /** More are drawn when they are wanted: a file may have tens of thousands. */
 const MOST = 2000;
-/** The browser lays out only those chunks that are seen. */
+/** Of a long text the browser lays out only those chunks that are seen. */
 const CHUNK = 100;
+const LONG = 500;
 
 /** `problems` are `{line, column, path, message}`; `place` is what to scroll to: `{line}`, another object each time. */
 export function Lines({ text, problems = [], tone = "broken", place, label }) {
@@ -19,7 +20,7 @@ export function Lines({ text, problems = [], tone = "broken", place, label }) {
   const most = isWhole ? lines.length : Math.max(MOST, ...byLine.keys());
   useEffect(() => { if (place) scrollTo(box.current, place.line); }, [place]);
   const chunks = Array.from({ length: Math.ceil(Math.min(most, lines.length) / CHUNK) }, (_, at) => at * CHUNK);
-  return html`<div class="lines" ref=${box} tabindex="0" role="region" aria-label=${label} style=${{ "--digits": String(lines.length).length }}>
+  return html`<div class="lines ${lines.length > LONG ? "is-long" : ""}" ref=${box} tabindex="0" role="region" aria-label=${label} style=${{ "--digits": String(lines.length).length }}>
     ${chunks.map((start) => html`<div class="lines-chunk" key=${start}>${lines.slice(start, Math.min(most, start + CHUNK)).map((line, at) => html`
       <${Line} key=${at} at=${start + at + 1} text=${line} problems=${byLine.get(start + at + 1)} tone=${tone} />`)}</div>`)}
     ${lines.length > most && html`<div class="more"><button type="button" class="button small" onClick=${() => setWhole(true)}>Show all ${number(lines.length)} lines</button></div>`}
@@ -27,7 +28,8 @@ export function Lines({ text, problems = [], tone = "broken", place, label }) {
 }
 
 function Line({ at, text, problems, tone }) {
-  return html`<div class="line ${problems ? `is-marked tone-${tone}` : ""}" data-line=${at}><span class="line-number">${at}</span><code>${text}</code></div>
+  const indent = text.length - text.trimStart().length;
+  return html`<div class="line ${problems ? `is-marked tone-${tone}` : ""}" data-line=${at}><span class="line-number">${at}</span><code>${text.slice(0, indent)}<span>${text.slice(indent)}</span></code></div>
     ${problems?.map((problem) => html`<div class="line-problem tone-${tone}" key=${problem.column + problem.message} style=${{ "--column": Math.max(0, problem.column - 1) }}>
       <${Shape} tone=${tone} /><span>${problem.message}</span></div>`)}`;
 }

@@ -52,9 +52,10 @@ function Routes({ routes, paths }) {
 function OfRoute({ route, path }) {
   const [limit, setLimit] = useState(AT_A_TIME);
   const found = useFetched("/mismatches", { route, limit }, PACE_SECONDS);
+  const isUnknown = found.problem?.status === 404;
   return html`<div class="crumbs"><a href=${link("differences")}>Differences</a> / Route</div>
-    <div class="head"><h1 tabindex="-1">${route}</h1><${Actions} route=${route} found=${found} /></div>
-    ${found.problem?.status === 404
+    <div class="head"><h1 tabindex="-1">${route}</h1>${!isUnknown && html`<${Actions} route=${route} found=${found} />`}</div>
+    ${isUnknown
       ? html`<${Card}><${Empty} title="There is no such route"><p>${found.problem.message}</p><a href=${link("differences")}>All routes</a><//><//>`
       : html`<${Fetched} from=${found} lines=${8}>${(list) => html`
         <${Totals} totals=${list.totals} />
@@ -127,9 +128,8 @@ function Found({ list, route, path }) {
       <${Findings} rows=${noise} caption="Noise, which is not counted" /><//>`}`;
 }
 
-function NoFields({ totals }) {
-  const isCompared = totals.match + totals.mismatch + totals.noise > 0;
-  return isCompared
-    ? html`<${Empty} title="No field differs"><p>Whatever was compared here was alike in all that counts.</p><//>`
-    : html`<${Empty} title="Nothing has been compared yet"><p>Answers are compared where the route has <code>shadow</code> and requests come: for example <code>shadow: {percent: 10}</code>.</p><//>`;
+function NoFields({ totals: { match, mismatch, noise } }) {
+  if (mismatch) return html`<${Empty} title="Nothing on record"><p>No field has differed since the record began anew, and what differed before is forgotten.</p><//>`;
+  if (match + noise) return html`<${Empty} title="No field differs"><p>Whatever was compared here was alike in all that counts.</p><//>`;
+  return html`<${Empty} title="Nothing has been compared yet"><p>Answers are compared where the route has <code>shadow</code> and requests come: for example <code>shadow: {percent: 10}</code>.</p><//>`;
 }

@@ -3,7 +3,7 @@
 import { NO_WISH, isWanted, listValues, mergeEvents, readBack } from "../lib/audit.js";
 import { percent, plural } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { html, useEffect, useId, useMemo, useState } from "../lib/preact.js";
+import { html, useEffect, useId, useMemo, useRef, useState } from "../lib/preact.js";
 import { findRoute, link } from "../lib/route.js";
 import { kindOf, toneOfKind } from "../lib/words.js";
 import { Badge, Card, CodeBlock, Empty, Failure, Loading, Time } from "../parts/basics.js";
@@ -15,16 +15,16 @@ const ACTORS = { operator: "an operator", rule: "a rule", plan: "the plan", file
 /** The view; its params say what is looked for. */
 export function View() {
   const [wish, setWish] = useWish();
-  const log = useLog();
+  const log = useLog(wish);
   const [count, setCount] = useState(AT_A_TIME);
   const wanted = useMemo(() => log.events.filter((event) => isWanted(event, wish)).reverse(), [log.events, wish]);
   const edit = (change) => { setCount(AT_A_TIME); setWish({ ...wish, ...change }); };
-  const more = () => { setCount(count + AT_A_TIME); if (count + AT_A_TIME > wanted.length) log.readOn(wish); };
+  const more = () => { setCount(count + AT_A_TIME); if (count + AT_A_TIME > wanted.length) log.readOn(); };
   return html`<div class="head"><h1 tabindex="-1">Events</h1></div>
     <${Filter} events=${log.events} wish=${wish} edit=${edit} />
     ${log.isLoading ? html`<${Card}><${Loading} lines=${8} label="Loading the events" /><//>` : html`
       <${Card} className="flush">${wanted.length ? html`<${Log} events=${wanted.slice(0, count)} />` : html`<${None} log=${log} wish=${wish} />`}<//>
-      ${log.problem && html`<${Failure} problem=${log.problem} onRetry=${() => log.readOn(wish)} />`}
+      ${log.problem && html`<${Failure} problem=${log.problem} onRetry=${log.readOn} />`}
       <${End} log=${log} wish=${wish} shown=${Math.min(count, wanted.length)} found=${wanted.length} onMore=${more} />`}`;
 }
 
@@ -50,17 +50,20 @@ function readWish() {
 }
 
 /** The events that are known, oldest first; `readOn` reads further back, to `end`: 0 is the log's beginning. */
-function useLog() {
+function useLog(wish) {
   const live = useLive((known) => known.events);
   const isLoading = useLive((known) => known.rows === null || (!known.hasHistory && !known.events.length && known.status?.store.ok !== false));
-  const [log, setLog] = useState({ events: live, end: null, isReading: false, problem: null });
+  const [log, setLog] = useState({ events: live, isReading: false, problem: null });
+  const ends = useRef({}); // by rollout, and "" for all: how far back every event is known
+  if (live.length) ends.current[""] = Math.min(ends.current[""] ?? Infinity, live[0].id);
   useEffect(() => setLog((old) => ({ ...old, events: mergeEvents(old.events, live) })), [live]);
-  const end = log.end ?? log.events[0]?.id ?? 0;
-  const readOn = async (wish) => {
+  const end = Math.min(ends.current[""] ?? 0, ends.current[wish.rollout] ?? Infinity);
+  const readOn = async () => {
     setLog((old) => ({ ...old, isReading: true, problem: null }));
     try {
       const found = await readBack(end, wish);
-      setLog((old) => ({ events: mergeEvents(old.events, found.items), end: wish.rollout ? old.end : found.end, isReading: false, problem: null }));
+      ends.current[wish.rollout] = found.end;
+      setLog((old) => ({ events: mergeEvents(old.events, found.items), isReading: false, problem: null }));
     } catch (problem) {
       setLog((old) => ({ ...old, isReading: false, problem }));
     }
