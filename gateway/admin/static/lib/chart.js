@@ -129,7 +129,7 @@ function makeOptions(box, shown) {
   return {
     ...sizeOf(box),
     legend: { show: false },
-    padding: [6, 6, 0, 0],
+    padding: [6, 18, 0, 0],
     cursor: { y: false, drag: { setScale: false } },
     scales: { x: { time: true }, y: { range: () => [0, heightOf(shown.current.series, shown.current.bounds)] } },
     axes: [
@@ -138,7 +138,7 @@ function makeOptions(box, shown) {
     ],
     series: [{}, ...ARMS.map((arm) => ({ label: arm, stroke: ink(arm), width: arm === "candidate" ? 1.75 : 1.25, points: { size: 4 }, gaps: findGaps }))],
     hooks: {
-      drawClear: [(plot) => drawMarks(plot, shown.current.marks, ink("mark"))],
+      drawClear: [(plot) => drawMarks(plot, shown.current.marks, { ink: ink("mark"), card: ink("card") })],
       draw: [(plot) => drawBounds(plot, shown.current.bounds, { ink: ink("axis"), inkBroken: ink("bound") })],
       setCursor: [(plot) => shown.current.setIndex(plot.cursor.idx ?? null)],
     },
@@ -173,25 +173,25 @@ function drawBounds(plot, bounds, { ink, inkBroken }) {
   }
 }
 
-/** The newest first: where several are too near to each other, it has the word. */
-function drawMarks(plot, marks, ink) {
+/** Lines, then words over them, the newest first: where several are too near to each other, it has the word. */
+function drawMarks(plot, marks, inks) {
+  const { min, max } = plot.scales.x;
+  const seen = marks.map((mark) => ({ text: mark.text, second: Date.parse(mark.time) / 1000 })).filter(({ second }) => second >= min && second <= max);
+  const placed = seen.reverse().map(({ text, second }) => ({ text, x: Math.round(plot.valToPos(second, "x", true)) + 0.5 }));
+  const { top, height } = plot.bbox;
+  for (const { x } of placed) drawLine(plot, { from: [x, top], to: [x, top + height], ink: inks.ink, dash: [2, 3] });
   let free = Infinity;
-  for (const mark of [...marks].reverse()) {
-    const second = Date.parse(mark.time) / 1000;
-    if (second < plot.scales.x.min || second > plot.scales.x.max) continue;
-    const x = Math.round(plot.valToPos(second, "x", true)) + 0.5;
-    drawLine(plot, { from: [x, plot.bbox.top], to: [x, plot.bbox.top + plot.bbox.height], ink, dash: [2, 3] });
-    if (x < free) free = drawText(plot, mark.text, x, ink);
-  }
+  for (const { text, x } of placed) if (x < free) free = drawText(plot, text, x, inks);
 }
 
 /** Left of its mark. Returns where the next may stand. */
-function drawText(plot, text, x, ink) {
+function drawText(plot, text, x, { ink, card }) {
   const { ctx, bbox } = plot;
   const edge = x - 4 * devicePixelRatio;
-  Object.assign(ctx, { fillStyle: ink, font: `${10 * devicePixelRatio}px system-ui, sans-serif`, textAlign: "right", textBaseline: "top" });
+  Object.assign(ctx, { fillStyle: ink, strokeStyle: card, lineWidth: 4 * devicePixelRatio, font: `${10 * devicePixelRatio}px system-ui, sans-serif`, textAlign: "right", textBaseline: "top" });
   const { width } = ctx.measureText(text);
   if (edge - width < bbox.left) return x;
+  ctx.strokeText(text, edge, bbox.top + 2);
   ctx.fillText(text, edge, bbox.top + 2);
   return edge - width;
 }

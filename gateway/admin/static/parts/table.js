@@ -1,6 +1,6 @@
 /** A table that can be sorted by its columns and, on a narrow screen, becomes a stack of cards or scrolls in its box. */
 
-import { html, useLayoutEffect, useMemo, useRef, useState } from "../lib/preact.js";
+import { Component, html, useLayoutEffect, useMemo, useRef, useState } from "../lib/preact.js";
 
 /**
  * @typedef {object} Column
@@ -54,8 +54,15 @@ function Head({ column, order, onOrder }) {
   </th>`;
 }
 
-function Row({ row, columns }) {
-  return useMemo(() => html`<tr>${columns.map((column) => drawCell(column, row))}</tr>`, [row, columns]);
+/** Not a kept `html` value: that would hold on to the tree that it was first drawn in, and so to all trees since. */
+class Row extends Component {
+  shouldComponentUpdate({ row, columns }) {
+    return row !== this.props.row || columns !== this.props.columns;
+  }
+
+  render({ row, columns }) {
+    return html`<tr>${columns.map((column) => drawCell(column, row))}</tr>`;
+  }
 }
 
 function classOf(column) {

@@ -47,7 +47,7 @@ function drawState(row) {
 }
 
 function drawShare(row) {
-  const isHalted = row.state === "rolled_back" || row.state === "paused";
+  const isHalted = row.state === "rolled_back" || row.state === "paused" || row.mode !== "live";
   return html`<span class="share"><span class="figure">${percent(row.percent)}</span>
     <${PercentBar} percent=${row.percent} stages=${row.stages} isHalted=${isHalted} label=${`Share of ${row.name}`} /></span>
     ${row.source === "operator" && html`<span class="sub">set by an operator</span>`}

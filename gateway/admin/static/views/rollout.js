@@ -72,7 +72,7 @@ function Nothing({ name, found }) {
 
 /** The share, what it waits for, and the facts around it. */
 function Standing({ rollout }) {
-  const isHalted = rollout.state === "rolled_back" || rollout.state === "paused";
+  const isHalted = rollout.state === "rolled_back" || rollout.state === "paused" || rollout.mode !== "live";
   return html`<${Card}>
     <div class="big-share"><strong>${percent(rollout.percent)}</strong>
       <${PercentBar} percent=${rollout.percent} stages=${rollout.stages.map((stage) => stage.percent)} isHalted=${isHalted} /></div>

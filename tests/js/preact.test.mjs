@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { html } from "../../gateway/admin/static/lib/preact.js";
+import { sortRows } from "../../gateway/admin/static/parts/table.js";
+import { addEvents, mergeRows } from "../../gateway/admin/static/lib/live.js";
+
+test("nothing that was drawn is kept to be drawn again, for it would keep its whole tree", () => {
+  const draw = () => html`<p><b>always the same</b></p>`;
+  assert.notEqual(draw(), draw());
+  assert.notEqual(draw().props.children, draw().props.children);
+});
+
+test("values are text, whatever they look like", () => {
+  const text = "<img src=x onerror=alert(1)>";
+  assert.equal(html`<p>${text}</p>`.props.children, text);
+});
+
+test("rows keep their places, and those that did not change stay the same objects", () => {
+  const known = mergeRows([], [{ name: "a", percent: 1 }, { name: "b", percent: 2 }, { name: "c", percent: 3 }], [], 1);
+  const now = mergeRows(known, [{ name: "b", percent: 20 }, { name: "d", percent: 4 }], ["c"], 2);
+  assert.deepEqual(now.map((row) => row.name), ["a", "b", "d"]);
+  assert.equal(now[0], known[0]);
+  assert.deepEqual(now[1], { name: "b", percent: 20, receivedAt: 2 });
+});
+
+test("events are in order and each there once", () => {
+  const known = addEvents([], [{ id: 3 }, { id: 5 }]);
+  assert.equal(addEvents(known, [{ id: 5 }]), known);
+  assert.deepEqual(addEvents(known, [{ id: 4 }, { id: 3 }]).map((event) => event.id), [3, 4, 5]);
+});
+
+test("what is unknown is sorted last, either way", () => {
+  const columns = [{ key: "p99", by: (row) => row.p99 }];
+  const rows = [{ p99: 2 }, { p99: null }, { p99: 1 }];
+  assert.deepEqual(sortRows(rows, columns, { key: "p99", isDown: false }).map((row) => row.p99), [1, 2, null]);
+  assert.deepEqual(sortRows(rows, columns, { key: "p99", isDown: true }).map((row) => row.p99), [2, 1, null]);
+  assert.equal(sortRows(rows, columns, null), rows);
+});
