@@ -36,17 +36,15 @@ export function Chart({ title, series, bounds = [], marks = [] }) {
   </figure>`;
 }
 
-/** What it shows under the pointer, else at its end. */
-function Reading({ series, index }) {
-  const at = index ?? lastKnown(series);
-  if (at === null || at >= series.times.length) return null;
+/** What it shows under the pointer, else what is known last of each arm. */
+function Reading({ series, index: pointed }) {
+  const index = pointed !== null && pointed < series.times.length ? pointed : null;
   return html`<span class="chart-now">${index !== null && html`<span class="soft">${clock(series.times[at], Date.now())} </span>`}
-    ${ARMS.map((arm) => html`<span key=${arm} class="arm-${arm}"> ${arm} <b>${quantity(series[arm][at], series.unit)}</b> </span>`)}</span>`;
+    ${ARMS.map((arm) => html`<span key=${arm} class="arm-${arm}"> ${arm} <b>${quantity(series[arm][index ?? lastKnown(series[arm])], series.unit)}</b> </span>`)}</span>`;
 }
 
-function lastKnown(series) {
-  const at = series.times.findLastIndex((_, index) => ARMS.some((arm) => series[arm][index] !== null));
-  return at < 0 ? null : at;
+function lastKnown(values) {
+  return values.findLastIndex((value) => value !== null);
 }
 
 function Notes({ series, bounds }) {
