@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m bench.shadow_faults", description="Copies to a bad candidate.")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(FAULTS)}; default: all")
     parser.add_argument("--seconds", type=float, default=3.0, help="of one turn (default 3)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each (default 3)")
     parser.add_argument("--rate", type=int, default=1_000, help="requests per second (default 1,000)")
     options = parser.parse_args()
     unknown = set(options.faults) - FAULTS.keys()

@@ -41,7 +41,8 @@ def command(admin: Admin, *, as_json: bool, clear: bool, reason: str, route: str
     """Show what differed between the answers of both arms of ROUTE, the worst first.
 
     A rate is the share of the compared answers that differ in this field; noise is how often two answers of the
-    baseline do. What is noise stands apart: it is not counted.
+    baseline do. What is noise stands apart: it is not counted. The first line has all since the gateway started; the
+    tables, what is in the record, which begins anew with --clear and when the route's `compare` is edited.
     """
     if clear:
         content = admin.forget(_PATH, {"route": route, "reason": reason})
@@ -76,10 +77,10 @@ def draw_totals(totals: CopyTotals) -> Iterator[str]:
     """What came of all copies, in a line or two."""
     compared = totals.match + totals.mismatch + totals.noise
     if not compared:
-        yield "nothing was compared on this route so far"
+        yield "nothing was compared on this route since the gateway started"
     else:
         differ = f"{totals.mismatch:,} mismatch, {totals.noise:,} differ in nothing but noise"
-        yield f"{compared:,} compared: {totals.match:,} match, {differ}"
+        yield f"{compared:,} compared since the gateway started: {totals.match:,} match, {differ}"
     skipped = ", ".join(f"{count:,} {show(reason)}" for reason, count in sorted(totals.skipped.items()))
     if totals.error or skipped:
         yield f"not compared: {totals.error:,} errors" + (f"; skipped: {skipped}" if skipped else "")
@@ -95,6 +96,8 @@ def draw_findings(findings: Sequence[MismatchView], samples: int) -> None:
     if noise:
         click.echo("\nnoise, which is not counted:")
         draw_table(_COLUMNS, map(list_cells, noise))
+    if counted and all(finding.noise_rate is None for finding in findings):
+        click.echo("\nthe baseline was asked nothing twice, so times and the like count, too: see `compare.noise`")
     for finding in counted:
         if shown := finding.samples[:samples]:
             click.echo(f"\n{show(finding.field)} {show(finding.kind)} on {show(finding.path)}")

@@ -80,8 +80,9 @@ def read_time(text: str, now: datetime) -> str:
         return text
     try:
         return (now - timedelta(seconds=parse_duration(text))).isoformat()
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--since") from None
+    except ValueError:
+        wanted = "a time such as 2026-01-31T12:00:00Z, nor a duration such as 30m, 2h or 7d"
+        raise click.BadParameter(f"`{text}` is neither {wanted}", param_hint="--since") from None
 
 
 def follow(pour: Callable[[Callable[[bytes], None]], None], take: Callable[[bytes], object]) -> End:
@@ -172,7 +173,7 @@ def list_warnings(begin: Begin) -> Iterator[str]:
 def list_cells(step: Step) -> tuple[object, ...]:
     """A write as a row."""
     at = datetime.fromtimestamp(step.time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    reason = step.reason + ("; it was on its way before and may have been applied" if step.is_again else "")
+    reason = "; ".join(filter(None, (step.reason, "sent before, and perhaps applied then" if step.is_again else "")))
     return at, step.route, f"{step.method} {step.target}", step.request_id, step.result, step.status, reason or None
 
 

@@ -42,7 +42,9 @@ def make_command(name: str, purpose: str) -> click.Command:
             tell_step(before, read(content, RolloutView))
 
     if name == "rollback":
-        command.params.append(click.Option(["--to"], type=click.Choice(["shadow"]), help="Go on to copy requests."))
+        command.params.append(
+            click.Option(["--to"], type=click.Choice(["shadow"]), help="Copies go on; else they end, too.")
+        )
     return command
 
 
@@ -62,4 +64,5 @@ def say_standing(rollout: RolloutView) -> str:
     """``running at 25 %, stage 2 of 5``."""
     by = " (operator)" if rollout.source == "operator" else ""
     stage = f", stage {rollout.stage.index} of {rollout.stage.of}" if rollout.stage is not None else ""
-    return f"{rollout.state.replace('_', ' ')} at {show_percent(rollout.percent)}{by}{stage}"
+    copies = ", copies go on" if rollout.to_shadow else ""
+    return f"{rollout.state.replace('_', ' ')} at {show_percent(rollout.percent)}{by}{stage}{copies}"

@@ -45,8 +45,8 @@ class Reconciling:
         """Replay what the journal holds of a rollout; ``emit`` gets every line but the last, which is returned.
 
         What ``emit`` raises, a ConnectionError or a TimeoutError, ends the run after what is under way: nobody listens.
-        Raises `UnknownRollout`, `WrongAction` while another run is under way, and OSError when the journal can't be
-        read.
+        Raises `UnknownRollout`, `WrongAction` while another run is under way or where no journal was ever kept, and
+        OSError when the journal can't be read.
         """
         self._rollouts.state(rollout)
         if rollout in self._running:
@@ -70,6 +70,8 @@ class Reconciling:
                 replay.stop("nobody listens any more")
 
         await asyncio.to_thread(backlog.survey)
+        if backlog.is_empty and not any(each.journal for each in table.routes if each.rollout == rollout):
+            raise WrongAction(f"no route of `{rollout}` has a `journal`: nobody knows what only the candidate took")
         await tell(_begin(rollout, table, backlog, wish))
         try:
             end = await replay.run(tell)
@@ -80,11 +82,13 @@ class Reconciling:
         return end
 
     async def _conclude(self, rollout: str, table: Table, backlog: Backlog, end: End, actor: Actor) -> None:
-        """Make room in the journal, and tell the audit log."""
+        """Make room in the journal, and tell the audit log, if there was anything to send."""
         try:
             await asyncio.to_thread(backlog.prune)
         except OSError as error:
             log.warning("journal_not_pruned", rollout=rollout, reason=error.strerror or str(error))
+        if not backlog.open:
+            return
         event = NewEvent(
             time=self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             rollout=rollout,
@@ -92,7 +96,7 @@ class Reconciling:
             actor=actor,
             before=None,
             after=None,
-            reason=end.stopped or "the baseline was sent what the candidate alone had taken",
+            reason=say_end(end),
             inputs={name: getattr(end, name) for name in ("applied", "refused", "failed", "skipped", "left")},
             revision=table.revision,
         )
@@ -114,6 +118,12 @@ def _begin(rollout: str, table: Table, backlog: Backlog, wish: Wish) -> Begin:
         is_live=any(may_answer(each) for each in table.rollouts if each.name == rollout),
         dry_run=wish.dry_run,
     )
+
+
+def say_end(end: End) -> str:
+    """For a person: ``127 applied, 16 refused, 0 failed``, and why it stopped, if it did."""
+    came = f"{end.applied:,} applied, {end.refused:,} refused, {end.failed:,} failed"
+    return f"{came}; stopped with {end.left:,} left: {end.stopped}" if end.stopped else came
 
 
 def may_answer(rollout: Rollout) -> bool:

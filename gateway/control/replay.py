@@ -79,8 +79,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ent
     """What the baseline answered."""
     reason: str = ""
     is_again: bool = False
-    """It was on its way before, when a run was cut off: the baseline may have had it, and knows it by its
-    ``Idempotency-Key`` then."""
+    """It was sent before, and nobody knows what came of it: the run was cut off, nothing was answered, or a 5xx. The
+    baseline may have applied it, and knows it by its ``Idempotency-Key`` then."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="end"):
@@ -213,6 +213,8 @@ class Replay:
         result = judge(answer)
         if result == "failed":
             self._note_failure(entry, answer)
+            if is_untouched(answer) and not is_again:
+                await asyncio.to_thread(marks.withdraw, entry.id, self._now_ns())
         else:
             self._failures = 0
             await asyncio.to_thread(marks.settle, entry.id, self._now_ns(), answer.status or 0)
@@ -238,8 +240,8 @@ class Replay:
         self._failures += 1
         if self._failures >= PATIENCE:
             hint = "; give what proves who you are with -H 'Authorization: …'" if answer.status in _UNPROVEN else ""
-            said = f"answered {answer.status}" if answer.status is not None else f"did not answer: {answer.reason}"
-            self.stop(f"{PATIENCE} writes in a row failed; the last was {said}{hint}")
+            said = "was not answered: " + answer.reason if answer.status is None else f"was answered {answer.status}"
+            self.stop(f"{PATIENCE} writes in a row failed; the last one {said}{hint}")
 
     def _tell(
         self, entry: Entry, result: Result, status: int | None, reason: str = "", *, is_again: bool = False
@@ -263,6 +265,11 @@ def judge(answer: Answer) -> Result:
     if status is None or status >= _FIRST_ERROR or status in _NOT_FINAL:
         return "failed"
     return "refused" if status >= _FIRST_REFUSAL else "applied"
+
+
+def is_untouched(answer: Answer) -> bool:
+    """Whether a failed write has certainly not been applied."""
+    return answer.is_unsent or answer.status in _NOT_FINAL
 
 
 def _read_some(entries: Iterator[Entry]) -> list[Entry]:

@@ -7,6 +7,7 @@ the state allows the move at all has been looked up in the table by then.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -102,9 +103,9 @@ def resume(ask: Ask) -> Progress:
     if progress.state is State.PAUSED:
         return _go_on(ask)
     if progress.cooldown_left_seconds > 0 and not ask.force:
-        left = round(progress.cooldown_left_seconds)
+        left = timedelta(seconds=round(progress.cooldown_left_seconds))
         raise WrongAction(
-            f"`{rollout.name}` was rolled back and cools down for another {left} s; with force it starts at once"
+            f"`{rollout.name}` was rolled back and cools down for another {left}; with force it starts at once"
         )
     return begin_anew(ask)
 

@@ -285,8 +285,9 @@ class Watch:
 
     def _is_skipped(self, rule: Rule, group: Group, stage: Stage, lacking: Reason | None) -> bool:
         """Whether a gate asks for what there can't be: the baseline answers next to nobody, so nothing is copied."""
-        if lacking is Reason.NOT_COMPARED:
-            return stage.percent >= ALL_PERCENT and not self._pair(rule, group).candidate.stage.compared
+        if rule.metric in MISMATCHING:
+            has_few = not self._has_enough(rule, self._pair(rule, group).candidate.stage)
+            return stage.percent >= ALL_PERCENT and has_few and lacking in {Reason.NOT_COMPARED, Reason.FEW_REQUESTS}
         return lacking is Reason.NO_BASELINE and self._has_no_baseline(rule, group, stage)
 
     def _has_no_baseline(self, rule: Rule, group: Group, stage: Stage) -> bool:

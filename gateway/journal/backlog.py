@@ -51,6 +51,11 @@ class Backlog:
         self.done = sum(map(self.is_done, entries))
         self.open = len(entries) - self.done
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the survey has found nothing at all, however old."""
+        return not self._segments
+
     def entries(self) -> Iterator[Entry]:
         """Those that the baseline has not had, in the order of their times. Raises OSError."""
         for record in merge(self._segments, []):  # the survey has told of the damages

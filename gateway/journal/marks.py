@@ -1,8 +1,8 @@
 """What reconciling has done: which entries the baseline has answered for good, so that none goes there twice.
 
 An entry is marked as begun before it is sent, and as settled after the baseline's answer and before anybody hears of
-it; that mark waits for the disk. What was begun and never settled may have been applied: it is sent again, with the
-same ``Idempotency-Key``.
+it; that mark waits for the disk. What was begun and never settled may have been applied, unless it was withdrawn: it is
+sent again, with the same ``Idempotency-Key``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from gateway.journal.reading import merge
-from gateway.journal.records import Begun, EntryId, Heading, Settled, encode
+from gateway.journal.records import Begun, EntryId, Heading, Settled, Withdrawn, encode
 from gateway.journal.segments import Growing, list_segments, marks_of, remove, sync_directory
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ class Ids:
         number, bit = divmod(entry_id.sequence, _CHUNK_BITS)
         chunk = self._chunks.setdefault((entry_id.run, number), bytearray(_CHUNK_BITS // 8))
         chunk[bit // 8] |= 1 << bit % 8
+
+    def discard(self, entry_id: EntryId) -> None:
+        """Take one out, if it is there."""
+        number, bit = divmod(entry_id.sequence, _CHUNK_BITS)
+        chunk = self._chunks.get((entry_id.run, number))
+        if chunk is not None:
+            chunk[bit // 8] &= ~(1 << bit % 8)
 
     def __contains__(self, entry_id: EntryId) -> bool:
         number, bit = divmod(entry_id.sequence, _CHUNK_BITS)
@@ -68,6 +75,8 @@ class Marks:
             match record:
                 case Begun():
                     self.begun.add(record.id)
+                case Withdrawn():
+                    self.begun.discard(record.id)
                 case Settled():
                     self.settled.add(record.id)
 
@@ -75,6 +84,11 @@ class Marks:
         """The entry is about to be sent. Raises OSError: then it must not be."""
         self._append(encode(Begun(entry_id, time_ns)), time_ns)
         self.begun.add(entry_id)
+
+    def withdraw(self, entry_id: EntryId, time_ns: int) -> None:
+        """The baseline has certainly not applied it: the next time is the first. Raises OSError."""
+        self._append(encode(Withdrawn(entry_id, time_ns)), time_ns)
+        self.begun.discard(entry_id)
 
     def settle(self, entry_id: EntryId, time_ns: int, status: int) -> None:
         """The baseline has answered it for good; returns when that is on the disk. Raises OSError."""

@@ -17,9 +17,9 @@ from gateway.journal.records import FRAME, MAGIC, CorruptRecord, Heading, Record
 from gateway.journal.segments import Segment, is_growing
 
 if TYPE_CHECKING:
-    from gateway.journal.records import Begun, Entry, Settled, Taken
+    from gateway.journal.records import Begun, Entry, Settled, Taken, Withdrawn
 
-    Timed = Entry | Taken | Begun | Settled
+    Timed = Entry | Taken | Begun | Withdrawn | Settled
 
 
 class Damage(NamedTuple):

@@ -92,6 +92,13 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
     time_ns: int
 
 
+class Withdrawn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
+    """This entry was begun, but has certainly not been applied: no connection, or an answer that says so."""
+
+    id: EntryId
+    time_ns: int
+
+
 class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     """The baseline has answered this entry, for good."""
 
@@ -100,7 +107,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     status: int
 
 
-Record = Heading | Entry | Taken | Begun | Settled
+Record = Heading | Entry | Taken | Begun | Withdrawn | Settled
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)

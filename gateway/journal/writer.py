@@ -36,7 +36,7 @@ BATCH: Final = 256
 STALL_SECONDS = 1.0
 """A disk that has taken nothing for so long may never again: further writes are not entrusted to it meanwhile."""
 
-CLOSE_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 1.0
 """How long the end waits for a disk."""
 
 _OVERHEAD_BYTES: Final = 256

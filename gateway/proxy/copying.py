@@ -38,14 +38,16 @@ from gateway.proxy.record import kind_of
 from gateway.proxy.tee import NO_ROOM, TOO_LARGE, Allowance, Tee
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.core.decision import Side
     from gateway.core.types import Table
     from gateway.proxy.counting import Counters
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.journaling import Journaling
     from gateway.proxy.pairs import PairLink
+    from gateway.proxy.pool import Pool
     from gateway.proxy.turnstile import Turnstile
-    from gateway.proxy.wheel import TimerWheel
 
 PATIENCE_SECONDS: Final = 1.0
 """Beyond the time that a copy may take, before one that waits for it goes all the same."""
@@ -92,22 +94,21 @@ class _Plan(msgspec.Struct, frozen=True):
 
 
 class Copies:
-    """The copies of one generation."""
+    """The copies of one generation; ``pools`` are those of the users' requests, by backend."""
 
-    def __init__(self, table: Table, former: Copies | None, wheel: TimerWheel, means: Means) -> None:
+    def __init__(self, table: Table, former: Copies | None, pools: Mapping[str, Pool], means: Means) -> None:
         self._means = means
         self._plans = _plan(table)
         self._lanes: dict[tuple[str, bool], Lane] = {}
         """By route, and whether it leads to the candidate."""
-        backends = {backend.name: backend for backend in table.backends}
         for route in table.routes:
             plan = self._plans.get(route.name)
             if plan is None or route.candidate is None:
                 continue
             for name, is_candidate in ((route.candidate, True), (route.baseline, False)):
                 known = former.find_lane(route.name, is_candidate=is_candidate) if former is not None else None
-                is_same = known is not None and (known.shadow, known.backend) == (plan.shadow, backends[name])
-                lane = known if known is not None and is_same else Lane(plan.shadow, backends[name], wheel)
+                is_same = known is not None and (known.shadow, known.backend) == (plan.shadow, pools[name].backend)
+                lane = known if known is not None and is_same else Lane(plan.shadow, pools[name])
                 self._lanes[route.name, is_candidate] = lane
 
     def find_lane(self, route: str, *, is_candidate: bool) -> Lane | None:
@@ -138,6 +139,7 @@ class Copies:
                 self._means.turnstile.leave(tee.ticket)
             if outcome != _NOTHING:
                 self._count(exchange, outcome)
+                self._note_lack(exchange, tee, outcome)
         tee.release()
 
     def _copy(self, exchange: Exchange, tee: Tee) -> _Outcome | None:
@@ -145,8 +147,9 @@ class Copies:
         decision = exchange.decision
         assert decision is not None
         plan = self._plans[decision.entry.route.name]
-        if exchange.failed is not None:
-            return _NOTHING  # both have had it already
+        if exchange.failed is not None:  # both have had it, unless nobody was there to have it
+            is_lacking = exchange.failed.kind == "connect" and exchange.request.method in plan.writes
+            return ("error", "connect") if is_lacking else _NOTHING
         if decision.entry.route.rollout in self._means.ended:
             return _NOTHING
         is_write = exchange.request.method in plan.writes
@@ -249,6 +252,8 @@ class Copies:
             outcome = _skipped(COMPARER_BUSY)
         if outcome is not None:
             self._count(exchange, outcome)
+            if copy.failure is not None and copy.failure not in _LACKS:
+                self._note_lack(exchange, tee, outcome)
         self._let_go(tee)
 
     def _take_twin(self, copy: Copy) -> None:
@@ -261,6 +266,15 @@ class Copies:
     def _let_go(self, tee: Tee) -> None:
         self._means.allowance.copies -= 1
         tee.release()
+
+    def _note_lack(self, exchange: Exchange, tee: Tee, outcome: _Outcome) -> None:
+        """A write that one arm answered is lacking at the other: people must hear of it."""
+        decision = exchange.decision
+        assert decision is not None
+        route = decision.entry.route.name
+        if tee.status and exchange.request.method in self._plans[route].writes:
+            lacking, key = self._means.counters.lacking_writes, (route, outcome[1])
+            lacking[key] = lacking.get(key, 0) + 1
 
     def _count(self, exchange: Exchange, outcome: _Outcome) -> None:
         decision = exchange.decision

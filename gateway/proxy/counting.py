@@ -59,11 +59,13 @@ class _Tally:
 class Counters:
     """Everything that a worker has counted since the last report. It outlives reloads."""
 
-    __slots__ = ("_tallies", "_unrouted", "crowding", "failures")
+    __slots__ = ("_tallies", "_unrouted", "crowding", "failures", "lacking_writes")
 
     def __init__(self) -> None:
         self.crowding = Crowding()
         """The places of the users that were seen."""
+        self.lacking_writes: dict[tuple[str, str], int] = {}
+        """Writes that both arms were to take and only one has, by route and reason, until somebody empties this."""
         self.failures = Failures()
         """Some of the requests that the candidate failed."""
         self._tallies: dict[_Key, _Tally] = {}

@@ -72,7 +72,7 @@ class Generation:
         known = former.copies if former is not None else None
         self.copies: Copies | None = None
         if means is not None and may_copy(table):
-            self.copies = Copies(table, known, wheel, means)
+            self.copies = Copies(table, known, self.pools, means)
         keeps_writes = any(route.journal is not None for route in table.routes)
         self.journaling = means.journaling if means is not None and keeps_writes else None
         self.breakers: Breakers = Breakers(_breakers(table, former), self.troubled)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.core.shadowing import Shadow
     from gateway.core.types import Backend
     from gateway.proxy.exchange import Exchange
-    from gateway.proxy.wheel import TimerWheel
 
 _POLICY: Final = BreakerPolicy(consecutive_failures=10, open_seconds=10.0)
 """As a route's breaker, when nothing else is written; of copies only what breaks or hangs counts as failed."""
@@ -32,14 +31,17 @@ _UNREAD_BYTES: Final = 128 * 1024
 
 
 class Lane:
-    """See the module. It has one policy, and outlives reloads that change neither that nor the backend."""
+    """See the module. It has one policy, and outlives reloads that change neither that nor the backend.
 
-    def __init__(self, shadow: Shadow, backend: Backend, wheel: TimerWheel) -> None:
+    ``users`` is the pool of the users' requests to the same backend: reading its certificates takes a while.
+    """
+
+    def __init__(self, shadow: Shadow, users: Pool) -> None:
         self.shadow = shadow
-        self.backend = backend
+        self.backend = users.backend
         self.under_way = 0
         """Copies that were sent, and those that wait for their turn."""
-        self.pool = Pool(_patient(backend, shadow), wheel, _UNREAD_BYTES)
+        self.pool = Pool(_patient(users.backend, shadow), users.wheel, _UNREAD_BYTES, users.tls)
         self._breaker = Breaker(_POLICY)
 
     def admit(self, exchange: Exchange, side: Side, *, is_write: bool) -> Copy | str:

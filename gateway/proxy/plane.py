@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # The descriptor itself: `sys.stdout` is None when it was closed at the start.
 _STDOUT: Final = 1
 
+# However long the clients took, their copies have so long: some may be writes that only one arm has had.
+_LAST_COPIES_SECONDS: Final = 1.0
+
 # How long a stopping worker still takes what the kernel had accepted for it.
 _LAST_CALL_SECONDS: Final = 0.05
 
@@ -160,21 +163,24 @@ class DataPlane:
         for client in [*self._clients]:
             client.drain()
         bound = self.generation.timeouts.drain if seconds is None else seconds
+        ends_at = self.loop.time() + bound
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(bound):
+            async with asyncio.timeout_at(ends_at):
                 if self._clients:
                     await self._is_empty.wait()
-                await self._end_copies()
         cut = await self._cut_off()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(max(ends_at, self.loop.time() + _LAST_COPIES_SECONDS)):
+                await self._end_copies()
         self.generation.retire(None)
         if self._journaling is not None:
-            self._journaling.close()
+            await asyncio.to_thread(self._journaling.close)
         self.wheel.stop()
         self._access_log.close()
         return cut
 
     async def _end_copies(self) -> None:
-        """Wait until none is under way: some of them may be writes that only one arm has had."""
+        """Wait until none is under way."""
         while self._allowance.copies:  # noqa: ASYNC110 - it is counted on the hot path, and nobody waits but this
             await asyncio.sleep(TICK_SECONDS)
 

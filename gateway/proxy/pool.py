@@ -67,9 +67,16 @@ class Pool:
     """See the module. ``connections`` counts those that are open or being opened.
 
     Of what nobody has read yet the kernel keeps ``unread_bytes`` or so for each, else what it thinks right (tcp(7)).
+    ``tls`` is another pool's of the same backend.
     """
 
-    def __init__(self, backend: Backend, wheel: TimerWheel, unread_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        wheel: TimerWheel,
+        unread_bytes: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.backend = backend
         self.wheel = wheel
         self._unread_bytes = unread_bytes
@@ -77,7 +84,7 @@ class Pool:
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self.checks = HealthChecks(self)
         self.connections = 0
-        self.tls = _tls_context(backend)
+        self.tls = tls or _tls_context(backend)
         self._turn = 0
         self._waiting: deque[_Waiter] = deque()
         self._opening: set[asyncio.Task[None]] = set()

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from gateway.runtime.inheritance import Inheritance
 
-DRAIN_MARGIN_SECONDS = 2.0
-"""Beyond the drain time, before a worker that should have ended is killed."""
+DRAIN_MARGIN_SECONDS = 5.0
+"""Beyond the drain time, before a worker that should have ended is killed: for its last copies, pairs, journal entries
+and counts, each of which takes a second at the most."""
 
 CONTROLLER_STOP_SECONDS = 3.0
 """It has nothing to drain but a call or two."""

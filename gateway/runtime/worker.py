@@ -145,6 +145,13 @@ class Worker:
             if turn % TURNS_OF_WAITING == 0:
                 self._uplink.send_waiting(self._plane.waiting())
                 self._uplink.send_seen(self._plane.counters.crowding.take())
+                self._tell_lacks()
+
+    def _tell_lacks(self) -> None:
+        lacking = self._plane.counters.lacking_writes
+        for (route, reason), count in lacking.items():
+            log.warning("writes_lacking", route=route, reason=reason, count=count)
+        lacking.clear()
 
     def _report(self) -> None:
         if self._served is None:

@@ -8,6 +8,7 @@ Each pair of a user's answer and a copy's comes to one result:
 ``noise``     they differ, but only in what two answers of the baseline differ in as well (`gateway.core.noise`)
 ``error``     there is nothing to hold the candidate's answer against, as the baseline failed (reason ``5xx``); or
               comparing itself did (reason ``comparer``)
+``skipped``   its route is in no table that is here: by one that is still to come, or has gone (``comparer_busy``)
 ============  =======================================================================================================
 
 A candidate that fails where the baseline does not is a mismatch, of kind ``status``.
@@ -55,6 +56,9 @@ ALL_WAITING_LIMIT: Final = 16_384
 SAMPLES_LIMIT: Final = 2_000
 """Between two calls of `Comparer.take_tallies`: what is told in one message stays small."""
 
+UNKNOWN_ROUTE: Final = ("skipped", "comparer_busy")
+"""What comes of pairs of a route that no table has named."""
+
 _FAILED: Final = 500
 """The least status by which the baseline says that it failed (RFC 9110, section 15.6)."""
 
@@ -72,7 +76,7 @@ class Comparer:
         """Pairs, on all paths together."""
 
     def adopt(self, table: Table) -> None:
-        """Compare by this table. A route whose policy has changed begins anew; pairs of other routes are dropped.
+        """Compare by this table. A route whose policy has changed begins anew; pairs of other routes are skipped.
 
         What waited on a route that is gone or begins anew is judged by what was known. A table that can't be adopted
         changes nothing.
@@ -103,7 +107,9 @@ class Comparer:
     def take(self, pair: Pair) -> None:
         """Compare a pair. What fails in doing so is counted, and raised for somebody to log."""
         route = self._routes.get(pair.route)
-        if route is None:
+        if route is None:  # by a table that is not here yet, or is not in force any more
+            if not pair.is_twin:
+                self._add(Subject(pair.route, pair.path, Arm.CANDIDATE.value, pair.is_forced), UNKNOWN_ROUTE)
             return
         findings = route.find(pair.path)
         try:
@@ -185,7 +191,9 @@ class Comparer:
 
     def _count(self, findings: Findings, outcome: tuple[str, str], *, is_forced: bool) -> None:
         total = findings.total
-        subject = Subject(total.route, total.path, Arm.CANDIDATE.value, is_forced)
+        self._add(Subject(total.route, total.path, Arm.CANDIDATE.value, is_forced), outcome)
+
+    def _add(self, subject: Subject, outcome: tuple[str, str]) -> None:
         copies = self._counts.setdefault(subject, PathFigures()).copies
         copies[outcome] = copies.get(outcome, 0) + 1
 

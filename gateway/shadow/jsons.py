@@ -17,7 +17,7 @@ REPEATED: Final = "(repeated)"
 RFC 8259, section 4, leaves open what that means, and readers differ: so none of the values must be lost to comparing.
 """
 
-_MOST_VALUES: Final = 300_000
+_MOST_VALUES: Final = 100_000
 """In a body: each but the first stands behind one of `_BEFORE_VALUES`. More would take seconds and much memory to read
 and compare.
 """

@@ -52,6 +52,13 @@ sum by (route, arm) (rate(crossfade_backend_errors_total[5m]))
 histogram_quantile(0.95, sum by (route, arm, le) (rate(crossfade_backend_duration_seconds_bucket[5m])))""",
     "Requests kept away from a candidate that has no healthy endpoint": """\
 sum by (route) (rate(crossfade_decisions_total{reason="unhealthy"}[5m]))""",
+    "Alert: over 1 % of a route's compared answers differ in something that counts": """\
+sum by (route) (rate(crossfade_shadow_total{result="mismatch"}[5m]))
+/ sum by (route) (rate(crossfade_shadow_total{result=~"match|mismatch|noise"}[5m])) > 0.01""",
+    "Alert: copies are left out, or failed; of a path that takes writes one of the two services lacks some": """\
+sum by (route, path, result, reason) (increase(crossfade_shadow_total{result=~"error|skipped"}[10m])) > 0""",
+    "Alert: a journal is nearly full; then the baseline gets the writes, or they are not kept": """\
+crossfade_journal_bytes / crossfade_journal_limit_bytes > 0.8""",
     "Alert: a rollout was rolled back in the last ten minutes": """\
 sum by (rollout, rule) (increase(crossfade_rollbacks_total[10m])) > 0""",
     "Alert: the file on disk is not in force": """\

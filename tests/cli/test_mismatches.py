@@ -44,14 +44,25 @@ LIST = MismatchList([finding(), NOISE], 2, TOTALS)
 def test_the_totals_say_what_was_compared_and_what_was_not() -> None:
     """With each reason, so that nobody takes the compared ones for all."""
     assert list(draw_totals(TOTALS)) == [
-        "18,000 compared: 17,500 match, 412 mismatch, 88 differ in nothing but noise",
+        "18,000 compared since the gateway started: 17,500 match, 412 mismatch, 88 differ in nothing but noise",
         "not compared: 3 errors; skipped: 1,200 body_size, 3 concurrency",
     ]
 
 
 def test_without_comparisons_the_totals_say_so() -> None:
     """That nothing differs would be a poor way to put it."""
-    assert list(draw_totals(CopyTotals(0, 0, 0, 0, {}))) == ["nothing was compared on this route so far"]
+    assert list(draw_totals(CopyTotals(0, 0, 0, 0, {}))) == [
+        "nothing was compared on this route since the gateway started"
+    ]
+
+
+def test_without_twins_noise_is_pointed_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else everything differs, and nobody knows what to do about it."""
+    draw_findings([finding()], 0)
+    assert "see `compare.noise`" in capsys.readouterr().out
+
+    draw_findings([finding(), NOISE], 0)
+    assert "compare.noise" not in capsys.readouterr().out
 
 
 def test_what_counts_stands_above_what_is_noise(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ def test_a_standing_without_a_stage_has_state_and_share() -> None:
 
     assert say_standing(FIXED) == "running at 5 %"
     assert say_standing(back) == "rolled back at 0 %"
+    assert say_standing(msgspec.structs.replace(back, to_shadow=True)) == "rolled back at 0 %, copies go on"
     assert say_standing(planned(percent=7.0, source="operator")) == "running at 7 % (operator), stage 2 of 3"
 
 

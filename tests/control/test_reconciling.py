@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from gateway.control.reconciling import Reconciling, may_answer
+from gateway.control.reconciling import Reconciling, may_answer, say_end
 from gateway.control.replay import Begin, End, Line, Step, Wish
 from gateway.control.rollouts import Rollouts
+from gateway.core.shadowing import Journal
 from gateway.core.types import Arm, Cohort, Held, Match, Mode, Rollout, Route, Table
 from gateway.errors import StoreUnavailable, UnknownRollout, WrongAction
 from gateway.journal.segments import list_segments
@@ -21,7 +22,7 @@ from gateway.store.sqlite import SqliteStore
 from tests.control.baseline import Baseline, answer, baseline
 from tests.control.shops import ADA, KEY, NOON
 from tests.core.asking import rollout
-from tests.journal.entries import entry, fill
+from tests.journal.entries import POLICY, entry, fill
 from tests.proxy.wiring import table
 
 
@@ -41,7 +42,11 @@ class Office:
     async def begin(self) -> None:
         """Read the file."""
         await self.rollouts.begin()
-        routes = (Route("orders", Match(), "legacy", "new", "checkout"),)
+        self.read_file(POLICY)
+
+    def read_file(self, journal: Journal | None) -> None:
+        """One in which the route keeps writes so."""
+        routes = (Route("orders", Match(), "legacy", "new", "checkout", journal=journal),)
         self.rollouts.publish(self.file(rollout(5, key=KEY), routes))
 
     def file(self, about: Rollout, routes: tuple[Route, ...]) -> Table:
@@ -97,7 +102,28 @@ async def test_the_audit_log_hears_of_a_run(office: Office) -> None:
     (event,) = office.events
     assert (event.kind, event.rollout, event.actor) == ("reconcile", "checkout", ADA)
     assert event.inputs == {"applied": 1, "refused": 1, "failed": 0, "skipped": 0, "left": 0}
+    assert event.reason == "1 applied, 1 refused, 0 failed"
     assert event.time == "2026-01-01T12:00:00.000Z"
+    await office.run()
+    assert len(office.events) == 1, "nothing was left to send"
+
+
+async def test_without_a_journal_nobody_says_that_nothing_is_missing(office: Office) -> None:
+    """Zero writes would be taken for good news; what an earlier file had kept is still replayed."""
+    office.read_file(None)
+    with pytest.raises(WrongAction, match="no route of `checkout` has a `journal`"):
+        await office.run()
+    assert office.lines == []
+    fill(office.journal / "orders", entry(1))
+
+    assert (await office.run()).applied == 1
+
+
+def test_an_end_before_the_end_says_why() -> None:
+    """And how much is left, in the audit log as well."""
+    end = End(applied=1, refused=0, failed=20, skipped=0, left=1500, stopped="20 writes in a row failed")
+
+    assert say_end(end) == "1 applied, 0 refused, 20 failed; stopped with 1,500 left: 20 writes in a row failed"
 
 
 async def test_a_store_that_fails_takes_nothing_back(office: Office) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Stage:
         self.journal = journal
         self.service = service
         self.steps: list[Step] = []
+        self.clock = count(1000)
         self.replay: Replay
 
     def fill(self, *entries: Entry) -> None:
@@ -46,7 +48,7 @@ class Stage:
         self.service.writes.clear()
         backlog = Backlog(self.journal, "checkout")
         backlog.survey()
-        self.replay = Replay(backlog, self.table, Wish(**{"per_second": FAST} | wish), lambda: 1000)
+        self.replay = Replay(backlog, self.table, Wish(**{"per_second": FAST} | wish), lambda: next(self.clock))
         try:
             return await self.replay.run(self.hear)
         finally:
@@ -119,6 +121,18 @@ async def test_what_fails_holds_up_its_key_and_no_other(stage: Stage) -> None:
     assert [step.is_again for step in stage.steps] == [True, False]
 
 
+async def test_what_certainly_was_not_applied_is_not_sent_again_but_for_the_first_time(stage: Stage) -> None:
+    """Credentials that were forgotten don't make every write a doubtful one; an answer that is missing does."""
+    stage.fill(entry(1, key=1))
+    again = []
+    for said in (answer(401), b"", answer(401), answer(200)):
+        stage.service.says = lambda _write, said=said: said
+        await stage.run()
+        again.append(stage.steps[0].is_again)
+
+    assert again == [False, False, True, True]
+
+
 async def test_writes_without_a_key_hold_up_nobody(stage: Stage) -> None:
     """They never had an order."""
     stage.fill(entry(1, key=0), entry(2, key=0))
@@ -130,16 +144,16 @@ async def test_writes_without_a_key_hold_up_nobody(stage: Stage) -> None:
 
 async def test_a_baseline_that_is_not_there_ends_the_run(stage: Stage) -> None:
     """Each write would only fail like the last; all of them stay open."""
-    count = PATIENCE + 100
-    stage.fill(*(entry(number, key=number) for number in range(1, count + 1)))
+    total = PATIENCE + 100
+    stage.fill(*(entry(number, key=number) for number in range(1, total + 1)))
     stage.service.says = lambda _write: b""
     end = await stage.run()
 
     assert "in a row failed" in end.stopped
     assert PATIENCE <= end.failed < PATIENCE + LANES
-    assert end.left == count - end.failed
+    assert end.left == total - end.failed
     stage.service.says = lambda _write: answer(200)
-    assert (await stage.run()).applied == count
+    assert (await stage.run()).applied == total
 
 
 async def test_a_baseline_that_wants_credentials_says_what_to_do(stage: Stage) -> None:

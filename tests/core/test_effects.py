@@ -48,7 +48,7 @@ def test_a_resume_before_the_cooldown_says_how_long_it_takes() -> None:
     """Who is in a hurry uses force; the plan begins with its first stage."""
     back = standing(PLAN, State.ROLLED_BACK)
 
-    with pytest.raises(WrongAction, match="another 600 s; with force it starts at once"):
+    with pytest.raises(WrongAction, match="another 0:10:00; with force it starts at once"):
         act(PLAN, back, Action.RESUME)
 
     again = act(PLAN, back, Action.RESUME, force=True)

@@ -160,3 +160,14 @@ def test_a_new_stage_is_compared_by_itself() -> None:
     scene.watch.begin_stage(scene.second)
     pass_seconds(scene, MINUTE, copied(0, requests=100))
     assert said(scene.gate) == (Verdict.UNKNOWN, Reason.NOT_COMPARED)
+
+
+def test_a_handful_of_pairs_at_everybody_holds_up_nobody() -> None:
+    """A cohort that stays with the baseline, or requests without a key, must not keep a plan from its end for ever."""
+    scene = Scene(gates=[GATE])
+    scene.stage = at_everybody(scene)
+    scene.watch.begin_stage(scene.second)
+    pass_seconds(scene, 2 * MINUTE, copied(0, requests=100))
+    scene.count(copied(1, requests=100))
+
+    assert said(scene.gate) == (Verdict.OK, Reason.NO_BASELINE)

@@ -51,7 +51,9 @@ server: {{listen: 127.0.0.1:0, workers: 2, expose: true}}
 admin: {{listen: 127.0.0.1:0, token: "{token}"}}
 backends: {{legacy: {server.url}, new: {server.url}}}
 rollouts: {{shop: {{key: [header:X-User-ID, client_ip], percent: 50}}}}
-routes: [{{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop, paths: ["/status/{{code}}"]}}]
+routes:
+  - {{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop,
+     paths: ["/status/{{code}}"], journal: {{}}}}
 """
 
 

@@ -33,6 +33,8 @@ def test_ids_are_a_set(members: list[EntryId], stranger: EntryId) -> None:
     assert set(found) == set(members)
     assert all(member in found for member in members)
     assert (stranger in found) == (stranger in members)
+    found.discard(stranger)
+    assert set(found) == set(members) - {stranger}
 
 
 def test_marks_outlive_who_made_them(tmp_path: Path) -> None:
@@ -46,6 +48,18 @@ def test_marks_outlive_who_made_them(tmp_path: Path) -> None:
     assert set(found.settled) == {EntryId(1, 1)} == set(marks.settled)
     assert set(found.begun) == {EntryId(1, 1), EntryId(1, 2)} == set(marks.begun)
     marks.close()
+    marks.close()
+
+
+def test_what_was_withdrawn_was_never_begun(tmp_path: Path) -> None:
+    """Until it is begun anew."""
+    marks = Marks(tmp_path, "checkout")
+    marks.begin(EntryId(1, 1), 10)
+    marks.withdraw(EntryId(1, 1), 11)
+    assert not set(read(tmp_path).begun) | set(marks.begun)
+    marks.begin(EntryId(1, 1), 12)
+
+    assert set(read(tmp_path).begun) == {EntryId(1, 1)} == set(marks.begun)
     marks.close()
 
 

@@ -306,3 +306,19 @@ async def test_a_rollback_ends_what_waits_for_its_turn() -> None:
     assert paths(mirror) == [b"/0"]
     assert (lane.under_way, mirror.left_bytes) == (0, room)
     assert mirror.outcomes == {}
+
+
+async def test_a_write_that_only_one_arm_has_is_told() -> None:
+    """By route and reason, so that people hear that both services are no longer alike; not one that was taken."""
+    mirror = mirrored(concurrency=1)
+    mirror.exchange(post(user="1"))
+    mirror.exchange(post(user="2"))
+    mirror.exchange()
+    assert mirror.plane.counters.lacking_writes == {("all", "concurrency"): 1}
+
+    mirror.sent[0].break_off()
+    assert mirror.plane.counters.lacking_writes == {("all", "concurrency"): 1, ("all", "reset"): 1}
+    mirror.open_lanes()
+    mirror.exchange(post(user="3"))
+    mirror.sent[1].answer(long_answer(BODY_BYTES + 1))
+    assert sum(mirror.plane.counters.lacking_writes.values()) == 2

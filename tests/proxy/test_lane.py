@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from gateway.core.types import Endpoint
 from gateway.proxy.lane import Lane
+from gateway.proxy.pool import Pool
 from tests.proxy.mirror import TIMEOUT_SECONDS, Mirror, long_answer, shadow
 from tests.proxy.pair import ERROR
-from tests.proxy.wiring import backend
 
 FAILURES, REST_SECONDS = 10, 10.0
 
@@ -101,9 +104,21 @@ async def test_users_do_not_rest_with_the_copies() -> None:
 async def test_a_lane_has_the_patience_of_its_copies() -> None:
     """Not that of users: a short time-out bounds connecting, too, and nobody checks the backend's health twice."""
     mirror = Mirror()
-    hasty = Lane(shadow(timeout_seconds=0.5, concurrency=3), backend("new"), mirror.plane.wheel)
-    calm = Lane(shadow(), backend("new"), mirror.plane.wheel)
+    hasty = Lane(shadow(timeout_seconds=0.5, concurrency=3), mirror.pool_of("new"))
+    calm = Lane(shadow(), mirror.pool_of("new"))
 
     assert (hasty.pool.backend.timeouts.connect, hasty.pool.backend.timeouts.response) == (0.5, 0.5)
     assert (calm.pool.backend.timeouts.connect, calm.pool.backend.timeouts.response) == (1, TIMEOUT_SECONDS)
     assert (hasty.pool.backend.connections, hasty.pool.backend.health) == (3, None)
+
+
+async def test_lanes_share_what_is_known_of_a_backends_certificates() -> None:
+    """Reading them takes tens of milliseconds, and a table may have a thousand lanes to one backend."""
+    mirror = Mirror()
+    secure = replace(mirror.pool_of("new").backend, endpoints=(Endpoint("https://a", "a", 443, tls=True),))
+    users = Pool(secure, mirror.plane.wheel)
+    lanes = [Lane(shadow(), users), Lane(shadow(concurrency=1), users)]
+
+    assert users.tls is not None
+    assert all(lane.pool.tls is users.tls for lane in lanes)
+    users.retire()
