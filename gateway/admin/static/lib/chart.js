@@ -25,7 +25,7 @@ export function Chart({ title, series, bounds = [], marks = [] }) {
   const box = useRef(null);
   const shown = useRef(null);
   shown.current = { series, bounds, marks, setIndex };
-  usePlot(box, shown, series);
+  usePlot(box, shown, JSON.stringify([bounds, marks]));
   const isEmpty = ARMS.every((arm) => series[arm].every((value) => value === null));
   return html`<figure class="chart">
     <h3><span>${title}</span><${Reading} series=${series} index=${index} /></h3>
@@ -76,8 +76,8 @@ function describe(title, series, bounds) {
   return [`${title}: ${said.join("; ")}`, ...bounds.map((bound) => `bound ${bound.text} at ${quantity(bound.value, series.unit)}`)].join("; ");
 }
 
-/** Keeps a plot in `box`: made anew when the theme changes, fed with each new series, as wide as the box. */
-function usePlot(box, shown, series) {
+/** Keeps a plot in `box`: made anew when the theme changes, fed when series or what is `drawn` over it is another. */
+function usePlot(box, shown, drawn) {
   const plot = useRef(null);
   const [theme, setTheme] = useState(0);
   useEffect(() => {
@@ -92,7 +92,7 @@ function usePlot(box, shown, series) {
       plot.current.destroy();
     };
   }, [theme]);
-  useEffect(() => plot.current.setData(listData(series)), [series]);
+  useEffect(() => plot.current.setData(listData(shown.current.series)), [shown.current.series, drawn]);
 }
 
 function followTheme(listener) {
