@@ -233,7 +233,7 @@ async def test_a_rollback_says_until_when_it_cools_down(tmp_path: Path) -> None:
         )
         refused = await client.post(at("resume"))
         assert refused.status == 409
-        assert "3600 s" in refused.json["detail"]
+        assert "1:00:00" in refused.json["detail"]
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "promote", "step-back"])
