@@ -15,10 +15,10 @@ CONFIG  ?= config/gateway.yaml
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench clean debian-tests debian-bench
+.PHONY: help demo run test check fmt bench screenshots vendor clean debian-tests debian-bench
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed  ## two demo backends, a gateway, a minute of load, and a summary
 	@$(BIN)/crossfade demo $(ARGS)
@@ -51,6 +51,12 @@ fmt: .venv/.installed-dev  ## formats the code, mends what ruff can, writes the 
 bench: .venv/.installed-dev debian-bench  ## CPU, latency and memory beside nginx, HAProxy and aiohttp
 	$(BIN)/python -m bench $(ARGS)
 
+screenshots: .venv/.installed-dev debian-tests  ## the README's picture of the dashboard, made anew
+	$(BIN)/python -m scripts.screenshots
+
+vendor: .venv/.installed-dev  ## fetches the dashboard's libraries, at the versions that scripts/vendor.py names
+	$(BIN)/python scripts/vendor.py
+
 clean:  ## removes the virtual environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 
@@ -78,7 +84,7 @@ fi
 endef
 
 debian-tests:
-	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps promtool:prometheus)
+	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps promtool:prometheus chromium:chromium)
 
 debian-bench:
 	$(call need,nginx:nginx-light haproxy:haproxy wrk:wrk openssl:openssl)
