@@ -28,7 +28,7 @@ async def test_every_rollout_has_a_row_with_its_state_in_words(viewer: Viewer, s
     await expect(row(page, "search")).to_contain_text("fixed share")
     await expect(row(page, "payments")).to_contain_text(re.compile(r"rolled back.*0 %.*rolled back", re.DOTALL))
     await expect(row(page, "catalog")).to_contain_text("mode shadow")
-    await expect(page.get_by_role("row")).to_have_count(6)
+    await expect(page.get_by_role("row")).to_have_count(7)
     await expect(page.get_by_text("1 worker ready")).to_be_visible()
 
 
@@ -61,10 +61,10 @@ async def test_a_change_is_shown_without_a_reload(viewer: Viewer, scene: World) 
 async def test_rollouts_can_be_chosen_by_their_state_and_sorted(viewer: Viewer, scene: World) -> None:
     """A chip with its count for each state that there is; a column's head sorts, and says so."""
     page = await viewer.open(scene.url)
-    await page.get_by_role("button", name="rolled back 1").click()
-    await expect(page.get_by_role("row")).to_have_count(2)
+    await page.get_by_role("button", name="rolled back 2").click()
+    await expect(page.get_by_role("row")).to_have_count(3)
     await expect(row(page, "payments")).to_be_visible()
-    await page.get_by_role("button", name="All 5").click()
+    await page.get_by_role("button", name="All 6").click()
 
     await page.get_by_role("button", name="Rollout").click()
     head = page.get_by_role("columnheader", name="Rollout")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Download, Page
 
 PATIENCE_MS = 20_000
 """Not a promise: the machine may be busy."""
 HEIGHT = 900
 
 TELL_OF_VIOLATIONS = """
-addEventListener("securitypolicyviolation", (event) => console.error("violation of", event.effectiveDirective, event.blockedURI));
+addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) => {
+    console.error("violation of", effectiveDirective, blockedURI);
+});
 """
 REFUSED = "Failed to load resource"
 """What Chromium writes into the console for every answer that is not good: some tests ask for such."""
@@ -57,3 +60,9 @@ async def arrive(browser: Browser, width: int = 1024, theme: str = "light") -> V
     )
     await context.add_init_script(TELL_OF_VIOLATIONS)
     return Viewer(context)
+
+
+async def read(download: Download) -> str:
+    """What was saved."""
+    path: Path = await download.path()
+    return path.read_text()  # noqa: ASYNC240 - a small file of this machine

@@ -1,7 +1,7 @@
 """A gateway with something to see on every page, and with texts that would do harm on a page that lets them.
 
-A plan under way, a fixed share, a plan that nobody has started, one that is only compared, and one that a guard has
-taken back, with its incident.
+A plan under way, a fixed share, a plan that nobody has started, one that is only compared, one that a guard has taken
+back and one that a person has, each with its incident.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tests.e2e.users import await_comparing
 
 HARM = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
 """As a reason, a value, a name of a field, a comment in the file."""
+OPERATOR = f"ada {HARM}"[:60]
 HARM_IN_A_PATH = "/orders/<svg/onload=window.harmed=1>/{id}"
 """A path has no spaces."""
 LONG = "x" * 400
@@ -42,6 +43,7 @@ rollouts:
   search: {{key: header:X-User-ID, percent: 40}}
   profile: {{key: header:X-User-ID, stages: [{{percent: 1, hold: 1h}}, {{percent: 10, hold: 1d}}, {{percent: 100}}]}}
   payments: {{key: header:X-User-ID, percent: 50, guard: [error_rate > 20% for 5s]}}
+  returns: {{key: header:X-User-ID, percent: 10}}
   catalog: {{mode: shadow, key: header:X-User-ID, percent: 100}}
 routes:
   - name: orders
@@ -55,6 +57,7 @@ routes:
   - {{name: search, match: /search/**, baseline: legacy, candidate: new, rollout: search}}
   - {{name: profile, match: /profile/**, baseline: legacy, candidate: new, rollout: profile}}
   - {{name: payments, match: /payments/**, baseline: legacy, candidate: new, rollout: payments}}
+  - {{name: returns, match: /returns/**, baseline: legacy, candidate: new, rollout: returns}}
   - name: catalog
     match: /catalog/**
     baseline: legacy
@@ -141,12 +144,13 @@ def world(folder: Path) -> Iterator[World]:
 
 def fill(made: World) -> None:
     """Let happen what there is to see."""
-    steer(made.gateway, "POST", "checkout/promote", {"force": True, "reason": f"{HARM} {LONG}"}, operator=HARM[:60])
+    steer(made.gateway, "POST", "checkout/promote", {"force": True, "reason": f"{HARM} {LONG}"}, operator=OPERATOR)
+    steer(made.gateway, "POST", "returns/rollback", {"reason": f"{HARM} {LONG}"})
     await_comparing(made.gateway, "/orders/1", "orders")
     made.trade()
 
     def is_rolled_back() -> bool:
         made.trade(("/payments/{}",))
-        return bool(made.ask("incidents")["items"])
+        return bool(made.ask("incidents?rollout=payments")["items"])
 
     made.gateway.wait_until(is_rolled_back)

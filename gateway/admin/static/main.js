@@ -72,13 +72,23 @@ function titleOf(route) {
 /** Who hears the page is told which view came; on opening the page the browser does that. */
 function useFocusOnHeading(isThere) {
   useEffect(() => {
-    if (!isThere) return;
-    if (!isFirstView) {
-      document.querySelector("main h1")?.focus({ preventScroll: true });
-      window.scrollTo(0, 0);
-    }
+    if (!isThere) return undefined;
+    const isOpening = isFirstView;
     isFirstView = false;
+    if (isOpening) return undefined;
+    window.scrollTo(0, 0);
+    let heading = focusHeading();
+    const look = () => { if (!heading?.isConnected && document.activeElement === document.body) heading = focusHeading(); };
+    const watch = new MutationObserver(look); // some views have another heading as soon as they know more
+    watch.observe(document.getElementById("main"), { childList: true, subtree: true });
+    return () => watch.disconnect();
   }, [isThere]);
+}
+
+function focusHeading() {
+  const heading = document.querySelector("main h1");
+  heading?.focus({ preventScroll: true });
+  return heading;
 }
 
 function Nowhere() {
