@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Reading } from "../../gateway/admin/static/lib/chart.js";
 import { html } from "../../gateway/admin/static/lib/preact.js";
 import { sortRows } from "../../gateway/admin/static/parts/table.js";
 import { addEvents, mergeRows } from "../../gateway/admin/static/lib/live.js";
@@ -36,4 +37,11 @@ test("what is unknown is sorted last, either way", () => {
   assert.deepEqual(sortRows(rows, columns, { key: "p99", isDown: false }).map((row) => row.p99), [1, 2, null]);
   assert.deepEqual(sortRows(rows, columns, { key: "p99", isDown: true }).map((row) => row.p99), [2, 1, null]);
   assert.equal(sortRows(rows, columns, null), rows);
+});
+
+test("a chart reads what is under the pointer, and what is known last where there is none", () => {
+  const series = { unit: "ms", times: ["2026-01-01T00:00:00Z", "2026-01-01T00:00:05Z"], candidate: [4, null], baseline: [2, 3] };
+  const read = (index) => JSON.stringify(Reading({ series, index }));
+  assert.match(read(0), /:00:00.*"4 ms".*"2 ms"/);
+  assert.match(read(null), /"4 ms".*"3 ms"/);
 });

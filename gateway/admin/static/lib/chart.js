@@ -37,9 +37,9 @@ export function Chart({ title, series, bounds = [], marks = [] }) {
 }
 
 /** What it shows under the pointer, else what is known last of each arm. */
-function Reading({ series, index: pointed }) {
+export function Reading({ series, index: pointed }) {
   const index = pointed !== null && pointed < series.times.length ? pointed : null;
-  return html`<span class="chart-now">${index !== null && html`<span class="soft">${clock(series.times[at], Date.now())} </span>`}
+  return html`<span class="chart-now">${index !== null && html`<span class="soft">${clock(series.times[index], Date.now())} </span>`}
     ${ARMS.map((arm) => html`<span key=${arm} class="arm-${arm}"> ${arm} <b>${quantity(series[arm][index ?? lastKnown(series[arm])], series.unit)}</b> </span>`)}</span>`;
 }
 
