@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.looking import find_grave_faults
 from tests.browser.watching import REFUSED, Viewer
 from tests.e2e.gateway import Gateway
 
@@ -49,6 +50,7 @@ async def test_a_wrong_token_is_told_and_the_right_one_opens(stranger: Viewer, l
     page = await stranger.open(locked.admin)
     await expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
     await expect(page.get_by_label("Token")).to_be_focused()
+    assert await find_grave_faults(page) == []
     await expect(page.get_by_text("shop")).to_have_count(0)
 
     await sign_in(page, "guessed")
@@ -80,6 +82,19 @@ async def test_the_token_is_kept_in_memory_only(stranger: Viewer, locked: Gatewa
     await expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
 
 
+async def test_who_has_nothing_to_see_is_told_why(stranger: Viewer, locked: Gateway) -> None:
+    """No incident, nothing compared: each says how it would come to that."""
+    page = await stranger.open(f"{locked.admin}/#/incidents")
+    await sign_in(page, TOKEN)
+    await expect(page.get_by_text("No incidents")).to_be_visible()
+    await page.get_by_role("navigation").get_by_role("link", name="Differences").click()
+    await page.get_by_role("link", name="all", exact=True).click()
+    await expect(page.get_by_text("Nothing has been compared yet")).to_be_visible()
+    await page.get_by_role("navigation").get_by_role("link", name="Overview").click()
+    await page.get_by_role("link", name="shop", exact=True).click()
+    await expect(page.get_by_text("Nothing has happened yet")).to_be_visible()
+
+
 async def test_a_page_whose_gateway_dies_says_so_and_recovers_by_itself(stranger: Viewer, locked: Gateway) -> None:
     """What is seen stays, marked as old; when the controller is back the page is live, and nobody signs in again."""
     page = await stranger.open(locked.admin)
@@ -88,7 +103,7 @@ async def test_a_page_whose_gateway_dies_says_so_and_recovers_by_itself(stranger
 
     (controller,) = locked.pids("contr")
     os.kill(controller, signal.SIGKILL)
-    await expect(page.get_by_text("Disconnected", exact=True)).to_be_visible()
+    await page.get_by_text("Disconnected", exact=True).wait_for()
     await expect(page.get_by_role("link", name="shop", exact=True)).to_be_visible()
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
     await expect(page.get_by_role("dialog")).to_have_count(0)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.watching import REFUSED, Viewer
+from tests.browser.looking import find_grave_faults, find_overflow, take_picture
+from tests.browser.watching import HEIGHT, REFUSED, Viewer
 from tests.browser.world import send, steer
 from tests.e2e.gateway import Gateway
 from tests.e2e.shop import say_json, shop
@@ -284,3 +285,18 @@ async def test_a_question_is_asked_and_left_by_keys_alone(viewer: Viewer, gatewa
     await expect(question).to_have_count(0)
     await expect(button).to_be_focused()
     assert standing(gateway, "keys") == ("running", 5)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_a_question_is_whole_on_a_telephone_and_fit_for_all(viewer: Viewer, gateway: Gateway, theme: str) -> None:
+    """Nothing cut off at 360 px, nothing that axe-core takes for grave."""
+    page = await visit(viewer, gateway, "keys")
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    await page.set_viewport_size({"width": 360, "height": HEIGHT})
+    question = await press(page, "Set percentage")
+    await expect(question).to_contain_text("nobody moves")
+    await take_picture(page, f"question-360-{theme}")
+
+    assert await find_overflow(page) == []
+    assert await question.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
+    assert await find_grave_faults(page) == []
