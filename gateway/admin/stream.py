@@ -85,7 +85,8 @@ async def stream(call: Call, asked: StreamQuery) -> web.StreamResponse:
 
     `status` (as `/api/v1/status`) when it has changed, at most once a second; `overview` (as `/api/v1/overview`): first
     all rows, then those that have changed, figures every 5 seconds; and `event` (as an item of `/api/v1/events`) for
-    each new event of the audit log. A comment after 15 seconds of silence.
+    each new event of the audit log. The first `overview` has the `id` after which events follow, so that who loses the
+    connection before there was any misses none. A comment after 15 seconds of silence.
     """
     viewers = call.request.app[VIEWERS_KEY]
     if viewers.count >= VIEWERS:
@@ -104,13 +105,14 @@ async def _follow(call: Call, asked: StreamQuery, viewers: Viewers) -> web.Strea
     view = View(call.control, overviews, after, FIGURES_BYTES * (PACKED_SHARE if is_packed else 1))
     response = web.StreamResponse(headers=_HEADERS | ({"Content-Encoding": "gzip"} if is_packed else {}))
     await response.prepare(call.request)
-    is_wanted = call.request.method != "HEAD"
+    configuration, is_wanted = call.control.configuration, call.request.method != "HEAD"
+    token = configuration.admin_token
     with contextlib.suppress(ConnectionError, TimeoutError):  # the viewer has left, or sleeps
         while is_wanted:
             if news := await view.look():
                 async with asyncio.timeout(STALL_SECONDS):
                     await response.write(pack(news))
-            is_wanted = await viewers.rest()
+            is_wanted = await viewers.rest() and configuration.admin_token == token  # with a new one, it must be shown
     return response
 
 
@@ -156,6 +158,8 @@ class View:
     async def look(self) -> bytes:
         """What is new since the last look, as server-sent events; empty for nothing."""
         seen = await self._overviews.look()
+        if self._last_id is None:
+            self._last_id = seen.newest_id
         news = b"".join(
             [self._look_at_status(seen.status), self._look_at_rows(seen), *await self._look_at_events(seen)]
         )
@@ -176,12 +180,13 @@ class View:
         """All rows at first; then those that moved, and as many with new figures as there is room for."""
         if self._shown is None:
             self._shown = dict(seen.lines)
-            return write_event("overview", write_overview([encode_row(line) for line in self._shown.values()], []))
+            rows = [encode_row(line) for line in self._shown.values()]
+            return write_event("overview", write_overview(rows, []), self._last_id)
         gone = [name for name in self._shown if name not in seen.lines]
         for name in gone:
             del self._shown[name]
-        rows = list(self._choose_rows(seen, self._shown))
-        return write_event("overview", write_overview(rows, gone)) if rows or gone else b""
+        changed = list(self._choose_rows(seen, self._shown))
+        return write_event("overview", write_overview(changed, gone)) if changed or gone else b""
 
     def _choose_rows(self, seen: Look, shown: dict[str, Line]) -> Iterator[bytes]:
         moved = [line for name, line in seen.lines.items() if name not in shown or has_moved(shown[name], line)]
@@ -196,8 +201,6 @@ class View:
                 yield text
 
     async def _look_at_events(self, seen: Look) -> list[bytes]:
-        if self._last_id is None:
-            self._last_id = seen.newest_id
         if self._last_id is None or (seen.newest_id or 0) <= self._last_id:
             return []
         try:

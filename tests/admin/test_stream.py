@@ -96,7 +96,9 @@ async def test_a_viewer_sees_the_status_and_then_what_changes(tmp_path: Path) ->
     async with desk(tmp_path) as (_, client), view(client) as viewer:
         first = await viewer.read()
         assert (first["event"], json.loads(first["data"])["rollouts"][0]["percent"]) == ("status", 5)
-        row = json.loads((await viewer.read())["data"])["rows"][0]
+        second = await viewer.read()
+        assert second["id"] == str(max(each["id"] for each in (await client.get("/api/v1/events")).json["items"]))
+        row = json.loads(second["data"])["rows"][0]
         assert (row["name"], row["percent"], row["last_event"]) == ("shop", 5, None)
         await client.put(PERCENT, json={"percent": 6, "reason": "a try"})
         event = await viewer.find("event", lambda content: content["rollout"] == "shop")
@@ -217,6 +219,15 @@ async def test_a_store_that_is_away_only_holds_up_its_events(tmp_path: Path) -> 
 
         assert (name, status["store"]["ok"]) == ("status", False)
         assert content["rows"][0]["last_event"] is None
+
+
+async def test_a_new_token_must_be_shown(tmp_path: Path) -> None:
+    """Whoever watches by the old one is let go: it may have been changed because of them."""
+    with_token = "version: 1\nadmin: {token: %s}\n" + SHOPS.removeprefix("version: 1\n")
+    async with desk(tmp_path, with_token % "old") as (made, client), view(client, Authorization="Bearer old") as viewer:
+        assert (await viewer.read())["event"] == "status"
+        await made.load(with_token % "new")
+        assert (await viewer.response.content.read()).endswith(b"\n\n")
 
 
 async def test_there_is_a_bound_to_viewers(tmp_path: Path) -> None:

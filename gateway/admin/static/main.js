@@ -1,5 +1,6 @@
 /** The frame of the page: which view is shown, the way to the others, the connection, the theme, and signing in. */
 
+import { clock } from "./lib/format.js";
 import { begin, reconnect, useLive } from "./lib/live.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./lib/preact.js";
 import { findRoute, link } from "./lib/route.js";
@@ -128,9 +129,10 @@ function Lost() {
   const connection = useLive((known) => known.connection);
   const seconds = useTicking((now) => (connection.retryAt === null ? 0 : Math.max(0, Math.ceil((connection.retryAt - now) / 1000))), 1);
   if (connection.state !== "lost") return null;
-  return html`<div class="lost" role="alert"><div class="lost-inner">
-    <strong>The gateway can't be reached.</strong>
-    <span>What you see is as of ${new Date(connection.since).toLocaleTimeString("en-GB")}. ${seconds ? `Next try in ${seconds} s.` : "Trying now."}</span>
+  return html`<div class="lost"><div class="lost-inner">
+    <span role="alert"><strong>${connection.reason ? "The gateway does not let this page follow it." : "The gateway can't be reached."}</strong> ${connection.reason}
+      ${connection.heardAt && ` What you see is as of ${clock(connection.heardAt, Date.now())}.`}</span>
+    <span>${seconds ? `Next try in ${seconds} s.` : "Trying now."}</span>
     <button type="button" class="button small" onClick=${reconnect}>Try now</button>
   </div></div>`;
 }

@@ -15,8 +15,8 @@ export const EVENTS_KEPT = 500;
 const listeners = new Set();
 
 let state = {
-  /** `state`: connecting, live, lost; `since` and `retryAt` in ms since the epoch. */
-  connection: { state: "connecting", since: Date.now(), retryAt: null },
+  /** `state`: connecting, live, lost; `heardAt` and `retryAt` in ms since the epoch; `reason` of the gateway's refusal. */
+  connection: { state: "connecting", heardAt: null, retryAt: null, reason: "" },
   /** As `/api/v1/status`; null before it is known. */
   status: null,
   /** A row per rollout (`OverviewRow`), with `receivedAt` in ms; null before they are known. */
@@ -32,6 +32,12 @@ let state = {
 
 /** Whether the next rows are all that there are: the first on a connection. */
 let isAnew = true;
+/** Whether the events of before are on their way. */
+let isReading = false;
+
+/** So long a page may be out of sight before it rests. */
+const REST_MS = 10_000;
+let restTimer = 0;
 
 const stream = new Stream({ onEvent: take, onState: hearState });
 
@@ -129,8 +135,15 @@ class Poll {
 export function begin() {
   whenUnauthorized(() => change({ needsToken: true }));
   window.addEventListener("online", reconnect);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) reconnect(); });
-  stream.open();
+  document.addEventListener("visibilitychange", followSight);
+  followSight();
+}
+
+/** A page that is not seen rests: browsers have six connections for all their tabs, and the seventh would wait for ever. */
+function followSight() {
+  clearTimeout(restTimer);
+  if (document.hidden) restTimer = setTimeout(() => stream.close(), REST_MS);
+  else if (stream.aborter === null) stream.open();
 }
 
 /** Try to connect now, if it is not connected. */
@@ -148,12 +161,12 @@ export function enter(token) {
 
 function hearState(connection) {
   isAnew = true;
-  const since = connection.state === state.connection.state ? state.connection.since : Date.now();
-  change({ connection: { ...connection, since } });
+  change({ connection: { reason: "", ...connection, heardAt: stream.heardAt } });
 }
 
 function take(name, value) {
   if (name === "status") change({ status: value });
+  if (name === "status" && value.store.ok && state.rows && !state.hasHistory) loadHistory(state.rows); // it was away
   if (name === "event") change({ events: addEvents(state.events, [value]) });
   if (name === "overview") takeRows(value);
 }
@@ -182,14 +195,18 @@ export function addEvents(known, more) {
   return all.slice(-EVENTS_KEPT);
 }
 
-/** The log is read oldest first: the rollouts' last events say where its end is. */
+/** The log is read oldest first: the stream says where its end is, or, as long as it can't, the rollouts' last events. */
 async function loadHistory(rows) {
-  const newest = Math.max(0, ...rows.map((row) => row.last_event?.id ?? 0));
+  if (isReading) return;
+  isReading = true;
+  const newest = Number(stream.lastId) || Math.max(0, ...rows.map((row) => row.last_event?.id ?? 0));
   try {
     const found = await get("/events", { after: Math.max(0, newest - EVENTS_KEPT), limit: 1000 });
     change({ events: addEvents(state.events, found.items), hasHistory: true });
   } catch (error) {
     if (!(error instanceof Problem)) throw error; // the store can't be read: the status says so
+  } finally {
+    isReading = false;
   }
 }
 

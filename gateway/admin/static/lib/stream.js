@@ -35,10 +35,13 @@ export function waitBefore(count, chance) {
   return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** count) * (0.75 + chance / 2);
 }
 
-/** The gateway's stream. `onState` hears `connecting`, `live` and `lost`, the latter with when it is tried again. */
+/**
+ * The gateway's stream. `onState` hears `connecting`, `live` and `lost`; the latter with when it is tried again, and why
+ * it was refused if it was. `heardAt` is when the gateway's last word came, in ms; null before the first.
+ */
 export class Stream {
   constructor({ onEvent, onState }) {
-    Object.assign(this, { onEvent, onState, lastId: "", failures: 0, timer: 0, aborter: null });
+    Object.assign(this, { onEvent, onState, lastId: "", heardAt: null, failures: 0, timer: 0, aborter: null });
   }
 
   /** Connect now, whatever it is waiting for. */
@@ -47,6 +50,7 @@ export class Stream {
     this.aborter = new AbortController();
     this.onState({ state: this.failures ? "lost" : "connecting", retryAt: null });
     const aborter = this.aborter;
+    this.watch(aborter); // of an address that takes a connection and says nothing, too
     this.run(aborter).catch((error) => this.lose(aborter, error));
   }
 
@@ -74,6 +78,7 @@ export class Stream {
       this.watch(aborter);
       const { done, value } = await reader.read();
       if (done) return;
+      this.heardAt = Date.now();
       const parsed = parseEvents(rest + decoder.decode(value, { stream: true }));
       rest = parsed.rest;
       for (const event of parsed.events) this.take(event);
@@ -96,7 +101,7 @@ export class Stream {
     this.failures += 1;
     this.close();
     if (error.status === 401) return; // signing in opens it again
-    this.onState({ state: "lost", retryAt: Date.now() + wait });
+    this.onState({ state: "lost", retryAt: Date.now() + wait, reason: error.status ? error.message : "" });
     this.timer = setTimeout(() => this.open(), wait);
   }
 }
