@@ -134,7 +134,7 @@ function makeOptions(box, shown) {
       { ...axis, size: 26, space: 70, values: writeClocks },
       { ...axis, size: 60, space: 34, values: (_, values) => values.map((value) => quantity(value, shown.current.series.unit)) },
     ],
-    series: [{}, ...ARMS.map((arm) => ({ label: arm, stroke: ink(arm), width: arm === "candidate" ? 1.75 : 1.25, points: { size: 4 }, gaps: findGaps }))],
+    series: [{}, ...ARMS.map((arm) => ({ label: arm, stroke: ink(arm), width: arm === "candidate" ? 1.75 : 1.25, points: { size: 4, filter: findLone }, gaps: findGaps }))],
     hooks: {
       drawClear: [(plot) => drawMarks(plot, shown.current.marks, { ink: ink("mark"), card: ink("card") })],
       draw: [(plot) => drawBounds(plot, shown.current.bounds, { ink: ink("axis"), inkBroken: ink("bound") })],
@@ -161,6 +161,13 @@ function readInk(box, name) {
 function findGaps(plot, _series, _from, _to, gaps) {
   const stepWidth = plot.bbox.width / Math.max(1, plot.data[0].length - 1);
   return gaps.filter(([from, to]) => to - from > stepWidth * BRIDGED_STEPS);
+}
+
+/** A value with none near it makes no line: it is drawn as a point. */
+function findLone(plot, at, isDense) {
+  if (isDense) return null;
+  const known = plot.data[at].flatMap((value, index) => (value === null || value === undefined ? [] : [index]));
+  return known.filter((index, place) => !(index - known[place - 1] <= BRIDGED_STEPS) && !(known[place + 1] - index <= BRIDGED_STEPS));
 }
 
 function drawBounds(plot, bounds, { ink, inkBroken }) {
