@@ -52,7 +52,7 @@ bench: .venv/.installed-dev debian-bench  ## CPU, latency and memory beside ngin
 	$(BIN)/python -m bench $(ARGS)
 
 screenshots: .venv/.installed-dev debian-tests  ## the README's picture of the dashboard, made anew
-	$(BIN)/python -m scripts.screenshots
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 vendor: .venv/.installed-dev  ## fetches the dashboard's libraries, at the versions that scripts/vendor.py names
 	$(BIN)/python scripts/vendor.py
