@@ -76,6 +76,14 @@ class RuleView(msgspec.Struct, frozen=True):
     """How many more requests of the candidate it takes before it says anything."""
 
 
+class RestingRule(msgspec.Struct, frozen=True):
+    """A gate or a guard that nobody judges now."""
+
+    kind: Literal["gate", "guard"]
+    when: str
+    do: str | None
+
+
 class RolloutView(msgspec.Struct, frozen=True):
     """A rollout: by which share, and for whom, the candidate answers."""
 
@@ -100,6 +108,10 @@ class RolloutView(msgspec.Struct, frozen=True):
     """Of the configuration in force."""
     to_shadow: bool = False
     """Rolled back, but requests go on to be copied to the candidate."""
+    rules_at_rest: list[RestingRule] = []
+    """Those of its stage, or the one that it would begin with, that are not judged as it stands: before the start and
+    after a rollback none is, nor any in another mode than live; gates are not while it is paused or has an operator's
+    percentage."""
 
 
 class RolloutList(msgspec.Struct, frozen=True):
@@ -223,7 +235,19 @@ def view_rollout(state: RolloutState, control: Control) -> RolloutView:
         rules=[_view_rule(rule) for rule in said],
         revision=state.revision,
         to_shadow=progress.to_shadow,
+        rules_at_rest=_list_resting(state, said),
     )
+
+
+def _list_resting(state: RolloutState, said: Sequence[RuleState]) -> list[RestingRule]:
+    progress, plan = state.progress, state.rollout.plan
+    stage = plan.stages[min(progress.stage, len(plan.stages) - 1)] if plan.stages else None
+    gates = stage.gates if stage is not None and progress.state is not State.COMPLETED else ()
+    guards = (*plan.guards, *(stage.guards if stage is not None else ()))
+    resting = [RestingRule("gate", gate.text, None) for gate in gates]
+    resting += [RestingRule("guard", guard.when.text, str(guard.do)) for guard in guards]
+    judged = [RestingRule(rule.kind, rule.when, rule.do) for rule in said]
+    return [rule for rule in resting if rule not in judged]
 
 
 def view_stage(state: RolloutState, rules: Sequence[RuleState]) -> StageView | None:
