@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
 
-from gateway.core.crowd import Crowd, count_users
+from gateway.core.crowd import Crowd, count_users, scale_of
+
+if TYPE_CHECKING:
+    from gateway.core.crowd import Scale
+    from gateway.core.types import Rollout
 
 WINDOW_SECONDS: Final = 3600.0
 SLICE_SECONDS: Final = 600.0
@@ -41,6 +45,9 @@ class Crowds:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._hours: dict[str, _Hour] = {}
+        self._began_at = clock()
+        self._scales: dict[str, tuple[Scale, float]] = {}
+        """By rollout, the scale that its places are on, and since when."""
 
     def take(self, seen: Mapping[str, tuple[float, ...]]) -> None:
         """Add the places that a worker has seen, by rollout."""
@@ -60,9 +67,21 @@ class Crowds:
         hour.turn(self._number)
         return count_users([hour.now.places, *(places for _, places in hour.before)])
 
-    def keep(self, rollouts: set[str]) -> None:
-        """Forget all others."""
-        self._hours = {name: hour for name, hour in self._hours.items() if name in rollouts}
+    def window_seconds(self, rollout: str) -> float:
+        """How long `users` looks back: an hour, or less when it has not been watched for so long."""
+        _, since = self._scales.get(rollout, (None, self._began_at))
+        return min(WINDOW_SECONDS, max(0.0, self._clock() - since))
+
+    def adopt(self, rollouts: Iterable[Rollout]) -> None:
+        """Forget all others, and what was seen on another scale: there the same users have other places."""
+        former, now = self._scales, self._clock()
+        self._scales = {}
+        for rollout in rollouts:
+            scale, name = scale_of(rollout), rollout.name
+            known = former.get(name)
+            self._scales[name] = known if known is not None and known[0] == scale else (scale, now)
+        same = {name for name, known in self._scales.items() if former.get(name) is known}
+        self._hours = {name: hour for name, hour in self._hours.items() if name in same}
 
     @property
     def _number(self) -> int:

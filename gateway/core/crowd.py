@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heappop, heappush, nsmallest
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway.core.types import Hash, KeyChain, Rollout
+
+    Scale = tuple[Hash, str, KeyChain]
 
 SIZE: Final = 256
 """So many places are kept: the estimate is off by some 6 %."""
@@ -60,3 +65,8 @@ def count_users(crowds: Iterable[Iterable[float]]) -> int:
     if len(smallest) < SIZE:
         return len(smallest)
     return round((SIZE - 1) * SCALE / smallest[-1])
+
+
+def scale_of(rollout: Rollout) -> Scale:
+    """What gives the users of a rollout their places: on another scale the same users have others."""
+    return rollout.hash, rollout.salt, rollout.key

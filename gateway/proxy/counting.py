@@ -82,6 +82,8 @@ class Counters:
         if tally is None:
             tally = self._tallies[key] = _Tally(self.crowding.find(decision.entry.rollout))
         crowd, place = tally.crowd, decision.bucket
+        if crowd is None and place is not None:  # a copy was counted first
+            crowd = tally.crowd = self.crowding.find(decision.entry.rollout)
         if crowd is not None and place is not None and place < crowd.edge:
             crowd.add(place)
         answers, figures = tally.answers, tally.figures

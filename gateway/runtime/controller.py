@@ -233,7 +233,7 @@ class Controller:
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)
         self._recorder.figures.adopt(table)
-        self._crowds.keep({rollout.name for rollout in table.rollouts})
+        self._crowds.adopt(table.rollouts)
         self._mismatches.adopt(table, self._inheritance.clock.now())
         self._exports.adopt(table.tracing)
 

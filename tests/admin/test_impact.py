@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def crowd(made: Desk, users: int) -> None:
 async def test_a_percentage_moves_its_share_of_the_users(tmp_path: Path) -> None:
     """Up to the candidate, down to the baseline; and nothing is done by asking."""
     async with desk(tmp_path, PLAN) as (made, client):
+        made.now += timedelta(hours=1)
         crowd(made, 200)
         assert await ask(client, "percent=25") == {
             "users": 200,
@@ -51,6 +53,8 @@ async def test_a_percentage_moves_its_share_of_the_users(tmp_path: Path) -> None
             "to_baseline": 0,
             "state_after": "running",
             "stage_after": 1,
+            "cohorts_before": [],
+            "cohorts_after": [],
         }
         down = await ask(client, "percent=1")
         assert (down["to_candidate"], down["to_baseline"]) == (0, 8)
@@ -110,6 +114,18 @@ async def test_users_that_nobody_has_counted_are_unknown(tmp_path: Path) -> None
         assert (shown["users"], shown["to_candidate"], shown["to_baseline"]) == (None, None, None)
         assert (shown["percent_before"], shown["percent_after"], shown["stage_after"]) == (5, 50, None)
         assert (await client.get("/api/v1/rollouts/nowhere/impact?percent=5")).status == 404
+
+
+def test_cohorts_that_come_and_go_are_named() -> None:
+    """A first stage at 0 % is there for its cohort: to take it back is not to move nobody."""
+    rollout = planned()
+    stages = [started(rollout, stage) for stage in (0, 1)]
+    up = view_impact(rollout, stages[0], stages[1], 1000)
+    down = view_impact(rollout, stages[0], act(rollout, stages[0], Action.ROLLBACK), 1000)
+
+    assert (up.cohorts_before, up.cohorts_after) == (["internal"], ["internal", "beta"])
+    assert (down.percent_before, down.percent_after) == (0, 0)
+    assert (down.cohorts_before, down.cohorts_after) == (["internal"], [])
 
 
 def test_nobody_moves_where_the_mode_keeps_everybody() -> None:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
 from gateway.control.crowds import SLICE_SECONDS, WINDOW_SECONDS, Crowds
+from gateway.core.types import Hash
+from tests.core.lives import fixed
+
+SHOP = fixed()
+CART = replace(SHOP, name="cart")
 
 
 class Clock:
@@ -40,6 +50,33 @@ def test_who_has_not_come_back_within_the_hour_is_forgotten() -> None:
 def test_rollouts_that_are_gone_are_forgotten() -> None:
     """Memory is for what there is."""
     crowds = Crowds(Clock())
+    crowds.adopt([SHOP, CART])
     crowds.take({"shop": (1.0,), "cart": (9.0,)})
-    crowds.keep({"cart"})
+    crowds.adopt([CART])
     assert (crowds.users("shop"), crowds.users("cart")) == (None, 1)
+
+
+@pytest.mark.parametrize("change", [{"salt": "other"}, {"hash": Hash.MD5_MOD100}, {"key": ()}])
+def test_the_same_users_on_another_scale_are_not_counted_twice(change: dict[str, Any]) -> None:
+    """After a reload that gives them other places they are counted anew, and it is told since when; a new share is no
+    such reload.
+    """
+    clock = Clock()
+    crowds = Crowds(clock)
+    crowds.adopt([SHOP])
+    clock.seconds += 2 * WINDOW_SECONDS
+    crowds.take({"shop": (1.0, 2.0)})
+    crowds.adopt([replace(SHOP, percent=50.0)])
+    assert (crowds.users("shop"), crowds.window_seconds("shop")) == (2, WINDOW_SECONDS)
+    crowds.adopt([replace(SHOP, **change)])
+    clock.seconds += 60
+    crowds.take({"shop": (3.0, 4.0)})
+    assert (crowds.users("shop"), crowds.window_seconds("shop")) == (2, 60)
+
+
+def test_nobody_has_looked_back_further_than_to_the_beginning() -> None:
+    """A controller that began a minute ago knows of a minute."""
+    clock = Clock()
+    crowds = Crowds(clock)
+    clock.seconds += 60
+    assert crowds.window_seconds("shop") == 60

@@ -33,6 +33,29 @@ def test_each_place_is_told_once_and_again_after_a_while() -> None:
     assert crowding.take() == {"shop": (5.0,)}
 
 
+def test_a_reload_forgets_only_whose_places_have_changed() -> None:
+    """Places of two scales among each other would say that there are fewer users than there are."""
+    crowding = Crowding()
+    crowding.adopt([ALWAYS])
+    crowd = crowding.find(ROLLOUT)
+    assert crowd is not None
+    crowding.adopt([replace(ALWAYS, percent=50.0)])
+    assert crowding.find(ROLLOUT) is crowd
+    crowding.adopt([replace(ALWAYS, salt="other")])
+    assert crowding.find(ROLLOUT) is not crowd
+
+
+def test_another_controller_hears_of_everybody() -> None:
+    """It does not know whom the one before it was told of."""
+    crowding = Crowding()
+    for _ in range(2):
+        crowd = crowding.find(ROLLOUT)
+        assert crowd is not None
+        crowd.add(5.0)
+        assert crowding.take() == {"shop": (5.0,)}
+        crowding.begin_anew()
+
+
 @pytest.mark.parametrize("scheme", [Hash.MD5_MOD100, Hash.UNLEASH])
 def test_where_hashes_have_few_positions_nobody_is_counted(scheme: Hash) -> None:
     """A hundred places can't tell a thousand users apart."""
@@ -49,3 +72,14 @@ async def test_every_request_with_a_key_is_seen() -> None:
         pair.candidate.data_received(OK)
     (places,) = pair.plane.counters.crowding.take().values()
     assert len(places) == 2
+
+
+async def test_users_are_seen_though_copies_were_counted_first() -> None:
+    """Of a path's requests and copies whichever comes first begins the count."""
+    pair = Pair()
+    pair.plane.counters.count_copy("all", "/**", "match", "")
+    pair.plane.counters.count_copy("all", "{other}", "match", "")
+    client, _ = pair.client("10.0.0.1")
+    client.data_received(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+    pair.candidate.data_received(OK)
+    assert len(pair.plane.counters.crowding.take()["shop"]) == 1
