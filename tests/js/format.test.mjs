@@ -83,6 +83,15 @@ test("only what fits how a rollout stands is offered", () => {
   assert.deepEqual(words.listActions({ ...plan, source: "operator" }), ["pause", "step-back", "rollback"]);
 });
 
+test("how a rollout stands is said by what drives it", () => {
+  const rollout = { state: "running", mode: "live", source: "plan", stages: [{}], to_shadow: false };
+  assert.match(words.sayStanding(rollout), /as its plan allows/);
+  assert.match(words.sayStanding({ ...rollout, source: "operator" }), /the plan stands still/);
+  assert.match(words.sayStanding({ ...rollout, source: "file", stages: [] }), /fixed share/);
+  assert.match(words.sayStanding({ ...rollout, mode: "off" }), /mode off nobody/);
+  assert.match(words.sayStanding({ ...rollout, state: "rolled_back", to_shadow: true }), /still copied/);
+});
+
 test("an impact says who moves where, as far as that is known", () => {
   const impact = { users: 1240, window_s: 3600, percent_before: 25, percent_after: 0, to_candidate: 0, to_baseline: 310 };
   assert.equal(words.sayImpact(impact),
@@ -90,6 +99,15 @@ test("an impact says who moves where, as far as that is known", () => {
   assert.equal(words.sayImpact({ ...impact, users: null, to_baseline: null }),
     "The share goes from 25 % to 0 %. Of all users 25 % move to the baseline; how many were seen lately is not known.");
   assert.equal(words.sayImpact({ ...impact, percent_after: 25 }), "The share stays at 25 %: nobody moves.");
+  assert.match(words.sayImpact({ ...impact, window_s: 200 }), /seen in the last 3 min 20 s/);
+});
+
+test("an impact names the cohorts that come and go, though the share stays", () => {
+  const impact = { users: 9, window_s: 3600, percent_before: 0, percent_after: 0, to_candidate: 0, to_baseline: 0 };
+  assert.equal(words.sayImpact({ ...impact, cohorts_before: ["internal"], cohorts_after: [] }),
+    "The share stays at 0 %. The candidate no longer answers the cohort internal.");
+  assert.equal(words.sayImpact({ ...impact, cohorts_before: ["internal"], cohorts_after: ["internal", "beta", "staff"] }),
+    "The share stays at 0 %. The candidate answers the cohorts beta and staff, too: all users or its own share of them. Besides, it answers the cohort internal as before.");
 });
 
 test("an address leads to its view, whatever the name is made of", () => {

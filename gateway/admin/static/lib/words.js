@@ -130,11 +130,28 @@ export function sayAction(name, rollout) {
 /**
  * What will happen to how many of the recent users.
  * @param {{users: number | null, window_s: number, percent_before: number, percent_after: number,
- *   to_candidate: number | null, to_baseline: number | null}} impact counts are estimates of distinct keys
+ *   to_candidate: number | null, to_baseline: number | null, cohorts_before: string[], cohorts_after: string[]}} impact
+ *   counts are estimates of distinct keys
  */
 export function sayImpact(impact) {
+  const cohorts = sayCohorts(impact);
+  const isNobody = impact.percent_before === impact.percent_after && !cohorts.length;
+  return [isNobody ? `The share stays at ${percent(impact.percent_after)}: nobody moves.` : sayMoves(impact), ...cohorts].join(" ");
+}
+
+/** Who is in a cohort is not known: no count says how many users it moves. */
+function sayCohorts({ cohorts_before: before = [], cohorts_after: after = [] }) {
+  const say = (names, text) => (names.length ? [text(`the ${names.length === 1 ? "cohort" : "cohorts"} ${join(names)}`)] : []);
+  return [
+    ...say(before.filter((name) => !after.includes(name)), (who) => `The candidate no longer answers ${who}.`),
+    ...say(after.filter((name) => !before.includes(name)), (who) => `The candidate answers ${who}, too: all users or its own share of them.`),
+    ...say(after.filter((name) => before.includes(name)), (who) => `Besides, it answers ${who} as before.`),
+  ];
+}
+
+function sayMoves(impact) {
   const { users, percent_before: before, percent_after: after } = impact;
-  if (before === after) return `The share stays at ${percent(after)}: nobody moves.`;
+  if (before === after) return `The share stays at ${percent(after)}.`;
   const share = `The share goes from ${percent(before)} to ${percent(after)}.`;
   const moved = after > before ? impact.to_candidate : impact.to_baseline;
   const arm = after > before ? "candidate" : "baseline";
