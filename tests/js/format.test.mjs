@@ -110,6 +110,11 @@ test("an impact names the cohorts that come and go, though the share stays", () 
     "The share stays at 0 %. The candidate answers the cohorts beta and staff, too: all users or its own share of them. Besides, it answers the cohort internal as before.");
 });
 
+test("what may have been done is not tried again unseen", () => {
+  assert.equal(words.sayFault({ status: 409, message: "It is paused." }), "It is paused.");
+  for (const status of [0, 503]) assert.match(words.sayFault({ status, message: "No answer." }), /^No answer. It may have been done/);
+});
+
 test("an address leads to its view, whatever the name is made of", () => {
   assert.equal(findRoute("").view, "overview");
   assert.equal(findRoute("#/rollouts/a%2Fb").params.name, "a/b");

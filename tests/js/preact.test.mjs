@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { getOperator, listHeaders, setOperator, signIn } from "../../gateway/admin/static/lib/api.js";
 import { Reading } from "../../gateway/admin/static/lib/chart.js";
 import { html } from "../../gateway/admin/static/lib/preact.js";
 import { sortRows } from "../../gateway/admin/static/parts/table.js";
@@ -44,4 +45,14 @@ test("a chart reads what is under the pointer, and what is known last where ther
   const read = (index) => JSON.stringify(Reading({ series, index }));
   assert.match(read(0), /:00:00.*"4 ms".*"2 ms"/);
   assert.match(read(null), /"4 ms".*"3 ms"/);
+});
+
+test("a name or token with accents does not make headers that no call can carry", () => {
+  setOperator("J\u00f6rg \u0141");
+  signIn(" \u0142\u00fc ");
+  assert.equal(getOperator(), "");
+  assert.equal(Buffer.from(new Headers(listHeaders()).get("Authorization"), "latin1").toString(), "Bearer \u0142\u00fc");
+  setOperator("ann@example.com");
+  assert.equal(getOperator(), "ann@example.com");
+  signIn("");
 });

@@ -1,6 +1,6 @@
 /** The frame of the page: which view is shown, the way to the others, the connection, the theme, and signing in. */
 
-import { clock } from "./lib/format.js";
+import { clock, zone } from "./lib/format.js";
 import { begin, reconnect, useLive } from "./lib/live.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./lib/preact.js";
 import { findRoute, link } from "./lib/route.js";
@@ -172,7 +172,7 @@ function Footer() {
   const status = useLive((known) => known.status);
   if (!status) return null;
   return html`<footer class="foot">Crossfade ${status.version} · revision <code>${status.revision || "none yet"}</code> ·
-    store ${status.store.kind}${status.store.ok ? "" : `, which can't be used: ${status.store.reason ?? "unknown why"}`}</footer>`;
+    store ${status.store.kind}${status.store.ok ? "" : `, which can't be used: ${status.store.reason ?? "unknown why"}`} · times in ${zone()}, by your clock</footer>`;
 }
 
 begin();

@@ -26,9 +26,9 @@ export function isSignedIn() {
   return token !== "";
 }
 
-/** Who acts, as the audit log shows it; an empty name leaves it the address. */
+/** Who acts, as the audit log shows it; an empty name, or one that is not ASCII, leaves it the address. */
 export function setOperator(name) {
-  operator = name.trim();
+  operator = /^[ -~]*$/.test(name) ? name.trim() : "";
 }
 
 /** The name that was given last. */
@@ -41,9 +41,9 @@ export function whenUnauthorized(listener) {
   onUnauthorized = listener;
 }
 
-/** The headers that every call carries. */
+/** The headers that every call carries. Fetch takes bytes for a header, each as a character. */
 export function listHeaders() {
-  return token ? { Authorization: `Bearer ${token}` } : {};
+  return token ? { Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}` } : {};
 }
 
 /** The answer to a GET of `/api/v1` + `path`, as JSON. `params` that are null or empty are left out. */

@@ -85,6 +85,12 @@ export function clock(time, now) {
   return isToday ? CLOCK.format(at) : `${DAY.format(at)}, ${CLOCK.format(at)}`;
 }
 
+/** The zone of the viewer's clock: `UTC`, `GMT+1`. */
+export function zone() {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(new Date());
+  return parts.find((part) => part.type === "timeZoneName").value;
+}
+
 /** With day and zone: `21 Nov 2026, 15:10:22 UTC`. */
 export function fullTime(time) {
   return FULL.format(new Date(time));

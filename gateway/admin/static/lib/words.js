@@ -165,6 +165,12 @@ function lasting(seconds) {
   return seconds === 3600 ? "hour" : duration(seconds);
 }
 
+/** Why an action was refused; or that nobody knows whether it was done, lest it is done twice. */
+export function sayFault({ status, message }) {
+  const isKnown = status >= 400 && status < 500;
+  return isKnown ? message : `${message} It may have been done all the same: look how the rollout stands before you try again.`;
+}
+
 /** How both arms' error rates stand to each other, for those who do not see colours. */
 export function sayArms(row) {
   return `candidate ${rate(row.candidate?.error_rate)}, baseline ${rate(row.baseline?.error_rate)}`;

@@ -2,8 +2,8 @@
 
 import { del, get, getOperator, post, put, setOperator } from "../lib/api.js";
 import { percent as sayPercent } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/preact.js";
-import { ACTIONS, listActions, sayAction, sayImpact, stateOf } from "../lib/words.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { ACTIONS, listActions, sayAction, sayFault, sayImpact, stateOf } from "../lib/words.js";
 import { Time } from "./basics.js";
 import { Dialog } from "./dialog.js";
 
@@ -52,6 +52,8 @@ function Question({ rollout, action, onDone, onClose }) {
   const [problem, setProblem] = useState(null);
   const [isAsking, setAsking] = useState(false);
   const edit = (change) => setWish((old) => ({ ...old, ...change }));
+  const standing = JSON.stringify([rollout.state, rollout.percent, rollout.source, rollout.stage?.index]);
+  const opened = useRef(standing);
   const onSubmit = async (event) => {
     event.preventDefault();
     setAsking(true);
@@ -67,13 +69,14 @@ function Question({ rollout, action, onDone, onClose }) {
     <form class="form" onSubmit=${onSubmit}>
       <p>${action in SHARE ? SHARE[action].does : sayAction(action, rollout)}</p>
       ${action === "percent" && html`<${Share} value=${wish.percent} onInput=${(value) => edit({ percent: value })} />`}
-      <${Impact} name=${rollout.name} action=${action} share=${wish.percent} />
+      <p class="fault" role="alert">${opened.current === standing ? "" : `It has moved since you were asked: ${sayWhere(rollout)}.`}</p>
+      <${Impact} name=${rollout.name} action=${action} share=${wish.percent} standing=${standing} />
       <${Options} rollout=${rollout} action=${action} wish=${wish} edit=${edit} />
       <label class="field"><span>Reason <small>for the audit log</small></span>
         <input value=${wish.reason} maxlength="500" autocomplete="off" onInput=${(event) => edit({ reason: event.target.value })} /></label>
       <label class="field"><span>Your name <small>for the audit log; empty: your address</small></span>
-        <input value=${wish.operator} maxlength="100" autocomplete="off" onInput=${(event) => edit({ operator: event.target.value })} /></label>
-      <p class="fault" role="alert">${problem ? problem.message : ""}</p>
+        <input value=${wish.operator} maxlength="100" pattern="[ -~]*" title="Letters without accents, digits and signs" autocomplete="off" onInput=${(event) => edit({ operator: event.target.value })} /></label>
+      <p class="fault" role="alert">${problem ? sayFault(problem) : ""}</p>
       <div class="form-end"><button type="button" class="button" onClick=${onClose}>Cancel</button>
         <button type="submit" class="button primary ${action === "rollback" ? "grave" : ""}" disabled=${isAsking}>${isAsking ? "Doing it…" : wordOf(action)}</button></div>
     </form>
@@ -110,8 +113,8 @@ function Check({ isOn, onChange, children }) {
   return html`<label class="check"><input type="checkbox" checked=${isOn} onChange=${onChange} /><span>${children}</span></label>`;
 }
 
-/** Who moves, in a sentence; asked anew when the share is another. */
-function Impact({ name, action, share }) {
+/** Who moves, in a sentence; asked anew when the share is another, or the rollout has moved meanwhile. */
+function Impact({ name, action, share, standing }) {
   const [text, setText] = useState("Asking how many users this moves…");
   const wanted = action === "percent" ? { percent: share } : { action, force: true }; // whether it takes force is said elsewhere
   useEffect(() => {
@@ -125,11 +128,15 @@ function Impact({ name, action, share }) {
       clearTimeout(timer);
       aborter.abort();
     };
-  }, [share]);
+  }, [share, standing]);
   return html`<p class="impact" role="status">${text}</p>`;
 }
 
 /** What was done, for the line that tells of it. */
 export function sayDone(rollout) {
-  return `${rollout.name} is ${stateOf(rollout.state).word} at ${sayPercent(rollout.percent)}, in force in every worker.`;
+  return `${rollout.name} is ${sayWhere(rollout)}, in force in every worker.`;
+}
+
+function sayWhere({ state, percent, stage }) {
+  return `${stateOf(state).word} at ${sayPercent(percent)}${stage ? `, in stage ${stage.index} of ${stage.of}` : ""}`;
 }

@@ -3,7 +3,7 @@
 import { getText } from "../lib/api.js";
 import { saveFile } from "../lib/download.js";
 import { explainKind, sayKind, takeSides } from "../lib/findings.js";
-import { percent } from "../lib/format.js";
+import { fullTime, percent } from "../lib/format.js";
 import { listValues, partSamples, sayFailure, sayIncident, sayKeptAway } from "../lib/incident.js";
 import { useFetched } from "../lib/live.js";
 import { html, useEffect, useState } from "../lib/preact.js";
@@ -73,7 +73,7 @@ function Actions({ id }) {
 function Facts({ incident }) {
   return html`<${Card}><p class="sentence">${sayIncident(incident)}</p>
     <dl class="facts">
-      <${Fact} name="Time"><${Time} at=${incident.time} exact=${true} /><//>
+      <${Fact} name="Time"><time datetime=${incident.time}>${fullTime(incident.time)}</time><//>
       <${Fact} name="Rollout"><a href=${link("rollouts", incident.rollout)}>${incident.rollout}</a><//>
       <${Fact} name="Share before">${percent(incident.percent_before)}<//>
       <${Fact} name="Stage">${incident.stage ?? "none: a fixed share"}<//>
