@@ -98,13 +98,23 @@ function Nowhere() {
 }
 
 function Header({ section }) {
+  const nav = useRef(null);
+  useEffect(() => showCurrent(nav.current), [section]);
   return html`<header class="top"><div class="top-inner">
     <a class="brand" href=${link()} aria-label="Crossfade, overview"><${Mark} /><span>Crossfade</span></a>
-    <nav class="nav" aria-label="Views">
+    <nav ref=${nav} class="nav" aria-label="Views">
       ${NAV.map(([name, text, href]) => html`<a key=${name} href=${href} aria-current=${name === section ? "page" : undefined}>${text}</a>`)}
     </nav>
     <div class="top-end"><${Connection} /><${Theme} /></div>
   </div></header>`;
+}
+
+/** Where the ways to the views don't fit side by side, the one that was taken is scrolled to. */
+function showCurrent(nav) {
+  const current = nav.querySelector("[aria-current]");
+  if (!current) return;
+  const [box, item] = [nav.getBoundingClientRect(), current.getBoundingClientRect()];
+  nav.scrollLeft += item.left - box.left - (box.width - item.width) / 2;
 }
 
 function Mark() {
@@ -150,7 +160,7 @@ function Theme() {
   }, [theme]);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
   return html`<button type="button" class="button quiet small" title=${`Switch to ${next}`} onClick=${() => setTheme(next)}>
-    <span class="unseen">Theme: </span>${theme[0].toUpperCase() + theme.slice(1)}</button>`;
+    <span class="theme-word">Theme: </span>${theme[0].toUpperCase() + theme.slice(1)}</button>`;
 }
 
 function recallTheme() {

@@ -17,6 +17,15 @@ export function stateOf(name) {
   return STATES[name] ?? { word: String(name).replaceAll("_", " "), tone: "idle", says: "" };
 }
 
+/** How a rollout stands, in a sentence. */
+export function sayStanding({ state, mode, source, stages, to_shadow: isCopied }) {
+  if (mode !== "live") return `In mode ${mode} nobody is answered by the candidate.`;
+  if (state === "rolled_back" && isCopied) return "Nobody is answered by the candidate; requests are still copied to it.";
+  if (state === "running" && source === "operator") return `An operator's percentage holds${stages.length ? "; the plan stands still under it" : ""}.`;
+  if (state === "running" && !stages.length) return "A fixed share: it stays until the file or somebody changes it, or a guard acts.";
+  return stateOf(state).says;
+}
+
 /** Who or what set the share. */
 export const SOURCES = { file: "by the file", plan: "by the plan", operator: "by an operator", switch: "by a switch" };
 
@@ -41,9 +50,9 @@ export function toneOfKind(kind) {
 
 const REASONS = {
   met: "met, and the evidence supports it",
-  quiet: "quiet: what it fears is not so",
+  quiet: "quiet: nothing of the kind is seen",
   not_met: "not met",
-  broken: "broken",
+  broken: "what it fears is so, and the evidence supports it",
   few_requests: "too few requests in its window",
   no_baseline: "the baseline has too few requests to compare with",
   not_compared: "nothing has been compared yet",
@@ -104,7 +113,7 @@ export const ACTIONS = {
   "step-back": { word: "Step back", from: ["running", "waiting", "paused", "completed"],
     does: "It goes back to the stage before, whose hold begins anew." },
   rollback: { word: "Roll back", from: ["pending", "running", "waiting", "paused", "completed"], isGrave: true,
-    does: "The baseline answers everybody, in every worker within a second." },
+    does: "The baseline answers everybody, in every worker within a second. It can be resumed when its cooldown is over, or sooner by force." },
 };
 
 /** The actions that the contract allows for how the rollout stands (SPEC section 8). */
@@ -119,9 +128,9 @@ export function listActions(rollout) {
 
 /** What an action does to this rollout, beyond who moves. */
 export function sayAction(name, rollout) {
-  if (name === "resume" && rollout.state === "rolled_back") return "It begins anew, with its first stage or the file's percentage.";
+  if (name === "resume" && rollout.state === "rolled_back") return `It begins anew, with ${rollout.stages.length ? "its first stage" : "the file's percentage"}.`;
   const isFirst = !rollout.stage || rollout.stage.index === 1;
-  if (name === "step-back" && isFirst) return "There is no stage before: this is a rollback. The baseline answers everybody.";
+  if (name === "step-back" && isFirst) return `There is no stage before: this is a rollback. ${ACTIONS.rollback.does}`;
   const isLast = rollout.stage && rollout.stage.index === rollout.stage.of;
   const does = name === "promote" && isLast ? "The plan is completed." : ACTIONS[name].does;
   return name === "promote" && rollout.state !== "waiting" ? `${does} Its hold and gates are not over: it takes force.` : does;

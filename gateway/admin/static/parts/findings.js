@@ -25,7 +25,7 @@ function Finding({ row }) {
     <tr class=${isOpen ? "is-open" : ""}>
       <th scope="row"><button type="button" class="disclose" aria-expanded=${isOpen} aria-controls=${id} onClick=${() => setOpen(!isOpen)}>
         <span class="chevron" aria-hidden="true"></span><span><code>${row.field}</code> <span class="tag" title=${explainKind(row.kind)}>${sayKind(row.kind)}</span></span></button></th>
-      <td class="is-number" data-label="Differed">${number(row.count)}${row.counted < row.count && html`<span class="sub">${number(row.counted)} counted</span>`}</td>
+      <td class="is-number" data-label="Differed">${number(row.count)}${row.counted < row.count && !row.noise && html`<span class="sub" title="In the first minute of a path it waits until its noise is known">${number(row.counted)} judged and counted</span>`}</td>
       <td class="is-number" data-label="Rate"><${Rate} value=${row.rate} isNoise=${row.noise} /></td>
       <td class="is-number" data-label="Baseline with itself">${row.noise_rate === null ? html`<span class="soft" title="The baseline was never asked twice: shadow.compare.noise">not asked</span>` : rate(row.noise_rate)}</td>
       <td data-label="First seen">${row.first_seen ? html`<${Time} at=${row.first_seen} />` : html`<span class="soft">not yet</span>`}</td>

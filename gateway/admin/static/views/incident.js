@@ -101,7 +101,7 @@ const FAILED = [
   { key: "id", title: "Request ID", isHead: true, cell: (sample) => html`<code>${sample.request_id}</code>` },
   { key: "time", title: "Time", by: (sample) => sample.time, cell: (sample) => html`<${Time} at=${sample.time} exact=${true} />` },
   { key: "path", title: "Path", by: (sample) => sample.path, cell: (sample) => html`<span class="rule-when">${sample.method} ${sample.path}</span><span class="sub">route ${sample.route}</span>` },
-  { key: "status", title: "Status", isNumber: true, by: (sample) => sample.status, cell: (sample) => sample.status || "none" },
+  { key: "status", title: "User got", isNumber: true, by: (sample) => sample.status, cell: (sample) => sample.status || "none" },
   { key: "kind", title: "How it failed", by: (sample) => sample.kind, cell: sayFailure },
 ];
 

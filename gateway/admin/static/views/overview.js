@@ -38,12 +38,12 @@ const COLUMNS = [
 function drawName(row) {
   return html`<a class="name" href=${link("rollouts", row.name)}>${row.name}</a>
     ${row.mode !== "live" && html`<span class="tag" title="Nobody is answered by the candidate in this mode">mode ${row.mode}</span>`}
-    <span class="sub clip" title=${row.routes.join(", ")}>${row.routes.length === 1 ? row.routes[0] : plural(row.routes.length, "route")}</span>`;
+    <span class="sub clip" title=${row.routes.join(", ")}>${row.routes.length === 1 ? `route ${row.routes[0]}` : plural(row.routes.length, "route")}</span>`;
 }
 
 function drawState(row) {
   return html`<${State} name=${row.state} />${row.to_shadow && html`<span class="sub">still copied</span>`}
-    ${row.cooldown_until && html`<span class="sub">cools down, over <${Time} at=${row.cooldown_until} /></span>`}`;
+    ${row.cooldown_until && html`<span class="sub">cooldown over <${Time} at=${row.cooldown_until} /></span>`}`;
 }
 
 function drawShare(row) {

@@ -1,10 +1,10 @@
 /** One rollout: how it stands, what it waits for, what its rules say, how both arms do; and what can be done with it. */
 
-import { percent } from "../lib/format.js";
+import { percent, plural } from "../lib/format.js";
 import { useFetched, useLive } from "../lib/live.js";
 import { html, useEffect, useMemo, useState } from "../lib/preact.js";
 import { link } from "../lib/route.js";
-import { SOURCES, join, listWaits, stateOf } from "../lib/words.js";
+import { SOURCES, join, listWaits, sayStanding } from "../lib/words.js";
 import { Arm, Card, Choice, Empty, Failure, Fetched, Lasting, Loading, State, Time } from "../parts/basics.js";
 import { Charts } from "../parts/charts.js";
 import { Controls, sayDone } from "../parts/controls.js";
@@ -38,9 +38,9 @@ export function View({ params: { name } }) {
     ${found.problem && html`<${Failure} problem=${found.problem} onRetry=${found.reload} />`}
     <${Standing} rollout=${rollout} />
     ${rollout.stages.length > 0 && html`<${Card} title="Stages" id="stages"><${Stages} rollout=${rollout} /><//>`}
-    <${Card} title="Gates and guards" id="rules" className="flush" aside=${html`<${ArmsKey} />`}><${Rules} rules=${rollout.rules} /><//>
+    <${Card} title="Gates and guards" id="rules" className="flush" aside=${html`<${ArmsKey} />`}><${Rules} rollout=${rollout} /><//>
     <${Measured} rollout=${rollout} events=${events} />
-    <${Card} title="What happened" id="events"><${Timeline} events=${events} name=${name} /><//>
+    <${Card} title="What happened" id="events" aside=${events.length > 0 && html`<${InLog} name=${name} count=${events.length} />`}><${Timeline} events=${events} name=${name} /><//>
     <div role="status">${said && html`<p class="said">${said}</p>`}</div>`;
 }
 
@@ -76,7 +76,8 @@ function Standing({ rollout }) {
   return html`<${Card}>
     <div class="big-share"><strong>${percent(rollout.percent)}</strong>
       <${PercentBar} percent=${rollout.percent} stages=${rollout.stages.map((stage) => stage.percent)} isHalted=${isHalted} /></div>
-    <p class="sentence">${sayShare(rollout)} <${Waits} rollout=${rollout} /></p>
+    <p class="sentence">${sayStanding(rollout)} <${Waits} rollout=${rollout} />
+      ${rollout.state === "rolled_back" && html`<a href=${link("incidents", { rollout: rollout.name })}>See the incident</a>`}</p>
     <dl class="facts">
       <${Fact} name="Share set">${SOURCES[rollout.source] ?? rollout.source}<//>
       <${Fact} name="Mode">${rollout.mode}<//>
@@ -91,18 +92,16 @@ function Fact({ name, children }) {
   return html`<div><dt>${name}</dt><dd>${children}</dd></div>`;
 }
 
-function sayShare(rollout) {
-  if (rollout.mode !== "live") return `In mode ${rollout.mode} nobody is answered by the candidate.`;
-  if (rollout.state === "rolled_back" && rollout.to_shadow) return "Nobody is answered by the candidate; requests are still copied to it.";
-  return stateOf(rollout.state).says;
-}
-
 /** What keeps the plan from its next stage, in words. */
 function Waits({ rollout }) {
-  if (!rollout.stage || !rollout.stage.waits_for.length) return null;
+  if (!rollout.stage || !rollout.stage.waits_for.length || rollout.state === "waiting") return null;
   const next = rollout.stage.index === rollout.stage.of ? "To be completed" : "For the next stage";
   return html`<${HoldLeft} stage=${rollout.stage} at=${rollout.receivedAt} isRunning=${rollout.state === "running"}>
     ${(left) => html`<span>${next} it waits for ${join(listWaits(rollout.stage.waits_for, left))}.</span>`}<//>`;
+}
+
+function InLog({ name, count }) {
+  return html`<a href=${link("events", { rollout: name })}>${plural(count, "event")} in the log</a>`;
 }
 
 function ArmsKey() {
