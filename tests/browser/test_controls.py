@@ -38,7 +38,7 @@ class Deed:
 
 
 STAYS = "The share stays at {}: nobody moves."
-GO = f"The share goes from {{}} to {{}}. Of about {USERS} users seen in the last hour, about {{}}"
+GO = f"The share goes from {{}} to {{}}. Of about {USERS} users seen in the last …, about {{}}"
 DEEDS = {
     "start": Deed(
         "Start",
@@ -185,7 +185,8 @@ async def test_a_control_says_what_it_will_do_and_does_it(viewer: Viewer, gatewa
 
     question = await press(page, deed.button)
     await expect(question).to_contain_text(deed.says)
-    await expect(question).to_contain_text(deed.moves)
+    for part in deed.moves.split("…"):  # how long users have been counted is the machine's affair
+        await expect(question).to_contain_text(part)
     if deed.forces:
         await question.get_by_label("Force").check()
     await confirm(question, deed.button)

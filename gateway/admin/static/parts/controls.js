@@ -134,7 +134,7 @@ function Impact({ name, action, share, standing }) {
 
 /** What was done, for the line that tells of it. */
 export function sayDone(rollout) {
-  return `${rollout.name} is ${sayWhere(rollout)}, in force in every worker.`;
+  return `${rollout.name} is ${stateOf(rollout.state).word} at ${sayPercent(rollout.percent)}, in force in every worker.`;
 }
 
 function sayWhere({ state, percent, stage }) {
