@@ -175,6 +175,11 @@ async def confirm(question: Locator, button: str) -> None:
     await question.get_by_role("button", name=button, exact=True).click()
 
 
+def meant(text: str) -> re.Pattern[str]:
+    """The text, however long users have been counted: that is the machine's affair."""
+    return re.compile(re.escape(text).replace("…", ".+"))
+
+
 @pytest.mark.parametrize("name", DEEDS)
 async def test_a_control_says_what_it_will_do_and_does_it(viewer: Viewer, gateway: Gateway, name: str) -> None:
     """The question names how many recent users move; then page, API and audit log, with reason and name, agree."""
@@ -185,8 +190,7 @@ async def test_a_control_says_what_it_will_do_and_does_it(viewer: Viewer, gatewa
 
     question = await press(page, deed.button)
     await expect(question).to_contain_text(deed.says)
-    for part in deed.moves.split("…"):  # how long users have been counted is the machine's affair
-        await expect(question).to_contain_text(part)
+    await expect(question).to_contain_text(meant(deed.moves))
     if deed.forces:
         await question.get_by_label("Force").check()
     await confirm(question, deed.button)
@@ -226,7 +230,7 @@ async def test_a_percentage_is_set_and_unset(viewer: Viewer, gateway: Gateway) -
     await confirm(question, "Set percentage")
     assert standing(gateway, "share") == ("running", 5)
     await share.fill("30")
-    await expect(question).to_contain_text(GO.format("5 %", "30 %", "10 move to the candidate"))
+    await expect(question).to_contain_text(meant(GO.format("5 %", "30 %", "10 move to the candidate")))
     await confirm(question, "Set percentage")
     await expect(page.get_by_text("share is running at 30 %")).to_be_visible()
     assert (shown(gateway, "share")["percent"], shown(gateway, "share")["source"]) == (30, "operator")
