@@ -25,7 +25,7 @@ export function View() {
     ${log.isLoading ? html`<${Card}><${Loading} lines=${8} label="Loading the events" /><//>` : html`
       <${Card} className="flush">${wanted.length ? html`<${Log} events=${wanted.slice(0, count)} />` : html`<${None} log=${log} wish=${wish} />`}<//>
       ${log.problem && html`<${Failure} problem=${log.problem} onRetry=${log.readOn} />`}
-      <${End} log=${log} wish=${wish} shown=${Math.min(count, wanted.length)} found=${wanted.length} onMore=${more} />`}`;
+      <${End} log=${log} shown=${Math.min(count, wanted.length)} found=${wanted.length} onMore=${more} />`}`;
 }
 
 /** What is looked for, kept in the address: it can be shared. */
@@ -132,7 +132,7 @@ function None({ log, wish }) {
 }
 
 /** How much of the log is seen, and the way further back. */
-function End({ log, wish, shown, found, onMore }) {
+function End({ log, shown, found, onMore }) {
   const hasMore = shown < found || log.end > 0;
   const text = hasMore ? `${plural(shown, "event")} shown` : `${plural(shown, "event")}, back to the log's beginning`;
   return html`<p class="legend" role="status">${found > 0 && `${text}.`}</p>
