@@ -9,7 +9,7 @@ export const STATES = {
   waiting: { word: "waiting", tone: "attention", says: "Hold and gates are over: a person must approve the next stage." },
   paused: { word: "paused", tone: "attention", says: "Share and cohorts stay; the hold stands still; guards go on." },
   rolled_back: { word: "rolled back", tone: "broken", says: "Nobody is answered by the candidate." },
-  completed: { word: "completed", tone: "ok", says: "The last stage is over." },
+  completed: { word: "completed", tone: "ok", says: "The plan is done: its last share stays, and guards go on." },
 };
 
 /** A state's word and tone, also of one that this page does not know. */
