@@ -134,3 +134,9 @@ test("whom a draft moves is a share of all users", () => {
   assert.equal(movement.sayReshuffle(shift), "");
   assert.match(movement.sayReshuffle({ reshuffled_by: ["salt", "key"] }), /salt and key changed.*leave it out/);
 });
+
+test("a draft says why an edit of a share moves nobody", () => {
+  assert.match(movement.sayHeld({ state: "rolled_back", source: "file" }), /no edit undoes/);
+  assert.match(movement.sayHeld({ state: "running", source: "operator" }), /whatever the file says/);
+  assert.equal(movement.sayHeld({ state: "running", source: "plan" }), "");
+});

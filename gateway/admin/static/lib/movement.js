@@ -28,6 +28,12 @@ export function sayShift(shift, keys) {
   return `${share} ${moves.length ? `Of all users move ${moves.join(" and ")}.` : "Nobody moves."}`;
 }
 
+/** Why an edit of its share moves nobody, by how the rollout stands now; empty when that is not so. */
+export function sayHeld({ state, source }) {
+  if (state === "rolled_back") return "It is rolled back, which no edit undoes.";
+  return source === "operator" ? "An operator's percentage holds, whatever the file says." : "";
+}
+
 /** What makes users change places beyond that; empty when nothing does. */
 export function sayReshuffle({ reshuffled_by: fields }) {
   if (!fields.length) return "";

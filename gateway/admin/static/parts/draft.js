@@ -2,8 +2,9 @@
 
 import { postText } from "../lib/api.js";
 import { findOffset } from "../lib/lines.js";
-import { isSame, listChanges, listCounts, sayReshuffle, sayShift } from "../lib/movement.js";
+import { isSame, listChanges, listCounts, sayHeld, sayReshuffle, sayShift } from "../lib/movement.js";
 import { number } from "../lib/format.js";
+import { useLive } from "../lib/live.js";
 import { html, useMemo, useRef, useState } from "../lib/preact.js";
 import { Badge, Failure } from "./basics.js";
 import { Problems, sayProblems } from "./lines.js";
@@ -82,7 +83,8 @@ function Changes({ changes }) {
 
 function Shift({ shift, keys }) {
   const reshuffle = sayReshuffle(shift);
+  const now = useLive((known) => known.rows?.find((row) => row.name === shift.name) ?? null);
   return html`<span class="tag">${shift.kind}</span> rollout <b>${shift.name}</b> <span class="soft">${shift.fields.join(", ")}</span>
-    <p>${sayShift(shift, keys)}</p>${reshuffle && html`<p class="tone-text-attention">${reshuffle}</p>`}
+    <p>${sayShift(shift, keys)} ${now && sayHeld(now)}</p>${reshuffle && html`<p class="tone-text-attention">${reshuffle}</p>`}
     <dl class="facts counts">${listCounts(shift, keys).map(([what, count, share]) => html`<div key=${what}><dt>${what}</dt><dd>${count} <span class="soft">${share}</span></dd></div>`)}</dl>`;
 }
