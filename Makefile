@@ -26,9 +26,9 @@ demo: .venv/.installed  ## two demo backends, a gateway, a minute of load, and a
 run: .venv/.installed  ## the gateway, with CONFIG=FILE (config/gateway.yaml)
 	@$(BIN)/crossfade run -c $(CONFIG)
 
-# Two at a time: many tests wait for processes that they started. ARGS="-n 0" runs them one after the other.
+# Three at a time: many tests wait for processes that they started. ARGS="-n 0" runs them one after the other.
 test: .venv/.installed-dev debian-tests check  ## everything that must pass before a change lands
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/.installed-dev  ## format, lint, types, layers, generated files
 	$(BIN)/ruff format --check $(SOURCES)
