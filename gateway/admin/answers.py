@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiohttp import web
 
 if TYPE_CHECKING:
     from http import HTTPStatus
+
+NDJSON: Final = "application/x-ndjson"
+"""A JSON object on each line."""
 
 
 def answer_json(view: msgspec.Struct, status: HTTPStatus | int = 200) -> web.Response:

@@ -28,7 +28,7 @@ from gateway.admin import (
     status,
     stream,
 )
-from gateway.admin.answers import answer_json
+from gateway.admin.answers import NDJSON, answer_json
 from gateway.admin.control import METRICS_PATH
 from gateway.admin.questions import Question, read_body, read_query
 from gateway.core.explanation import Explanation
@@ -232,7 +232,7 @@ OPERATIONS: Final = (
         path="/api/v1/rollouts/{name}/reconcile",
         answer=reconcile.reconcile,
         tag="rollouts",
-        gives=(reconcile.NDJSON,),
+        gives=(NDJSON,),
         body=reconcile.ReconcileWish,
         refuses=(404, 409, 503),
     ),
@@ -260,7 +260,7 @@ OPERATIONS: Final = (
         answer=mismatches.list_mismatches,
         tag="mismatches",
         gives=mismatches.MismatchList,
-        gives_text=(mismatches.NDJSON,),
+        gives_text=(NDJSON,),
         query=mismatches.MismatchesQuery,
         refuses=(404, 503),
     ),
