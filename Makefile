@@ -8,17 +8,17 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3 python3.13 python3.12 p
 
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-SOURCES := gateway tests $(wildcard bench)
+SOURCES := gateway tests $(wildcard bench deploy scripts)
 CONFIG  ?= config/gateway.yaml
 
 # Debian keeps nginx and haproxy where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench clean debian-tests debian-bench
+.PHONY: help demo run test check fmt bench screenshots vendor clean debian-tests debian-bench
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed  ## two demo backends, a gateway, a minute of load, and a summary
 	@$(BIN)/crossfade demo $(ARGS)
@@ -26,9 +26,9 @@ demo: .venv/.installed  ## two demo backends, a gateway, a minute of load, and a
 run: .venv/.installed  ## the gateway, with CONFIG=FILE (config/gateway.yaml)
 	@$(BIN)/crossfade run -c $(CONFIG)
 
-# Two at a time: many tests wait for processes that they started. ARGS="-n 0" runs them one after the other.
+# Three at a time: many tests wait for processes that they started. ARGS="-n 0" runs them one after the other.
 test: .venv/.installed-dev debian-tests check  ## everything that must pass before a change lands
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/.installed-dev  ## format, lint, types, layers, generated files
 	$(BIN)/ruff format --check $(SOURCES)
@@ -38,6 +38,7 @@ check: .venv/.installed-dev  ## format, lint, types, layers, generated files
 	$(BIN)/python -m gateway.settings.reference --check
 	$(BIN)/python -m gateway.telemetry.reference --check
 	$(BIN)/python -m gateway.control.reference --check
+	$(BIN)/python deploy/grafana/build.py --check
 
 fmt: .venv/.installed-dev  ## formats the code, mends what ruff can, writes the generated files
 	$(BIN)/ruff check --fix-only $(SOURCES)
@@ -45,9 +46,16 @@ fmt: .venv/.installed-dev  ## formats the code, mends what ruff can, writes the 
 	$(BIN)/python -m gateway.settings.reference --write
 	$(BIN)/python -m gateway.telemetry.reference --write
 	$(BIN)/python -m gateway.control.reference --write
+	$(BIN)/python deploy/grafana/build.py --write
 
 bench: .venv/.installed-dev debian-bench  ## CPU, latency and memory beside nginx, HAProxy and aiohttp
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: .venv/.installed-dev debian-tests  ## the README's picture of the dashboard, made anew
+	$(BIN)/python -m scripts.screenshots $(ARGS)
+
+vendor: .venv/.installed-dev  ## fetches the dashboard's libraries, at the versions that scripts/vendor.py names
+	$(BIN)/python scripts/vendor.py
 
 clean:  ## removes the virtual environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
@@ -76,7 +84,8 @@ fi
 endef
 
 debian-tests:
-	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps promtool:prometheus)
+	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps promtool:prometheus chromium:chromium \
+		redis-server:redis-server systemd-analyze:systemd)
 
 debian-bench:
 	$(call need,nginx:nginx-light haproxy:haproxy wrk:wrk openssl:openssl)

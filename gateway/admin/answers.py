@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiohttp import web
 
 if TYPE_CHECKING:
     from http import HTTPStatus
+
+NDJSON: Final = "application/x-ndjson"
+"""A JSON object on each line."""
 
 
 def answer_json(view: msgspec.Struct, status: HTTPStatus | int = 200) -> web.Response:
@@ -25,6 +29,15 @@ def prefers(accept: str, media_type: str) -> bool:
         if name == media_type:
             return not any(parameter.replace(" ", "") in {"q=0", "q=0.0"} for parameter in parameters)
     return False
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client says that it unpacks gzip, or anything (RFC 9110, section 12.5.3)."""
+    weights: dict[str, bool] = {}
+    for part in accept_encoding.lower().split(","):
+        name, _, weight = part.partition(";")
+        weights[name.strip()] = re.fullmatch(r"q=0(\.0*)?", weight.strip()) is None
+    return weights.get("gzip", weights.get("*", False))
 
 
 def show_time(at: datetime) -> str:

@@ -12,6 +12,8 @@ from aiohttp import web
 from gateway.admin.control import ADMIN_HEADER, API_VERSION, Call, Control
 from gateway.admin.guard import refusal
 from gateway.admin.openapi import EVERYTHING
+from gateway.admin.overview import OVERVIEWS_KEY, Overviews
+from gateway.admin.pages import add_pages
 from gateway.admin.problems import make_problem, tell_http_error, tell_problem
 from gateway.admin.questions import TEXT_LIMIT_BYTES
 from gateway.admin.stream import VIEWERS_KEY, Viewers
@@ -46,14 +48,15 @@ ACTIONS = "/api/v1/rollouts/{name}/"
 
 
 def build(control: Control) -> web.Application:
-    """The application with all its routes."""
+    """The application: all that the API can do, and the dashboard."""
     app = web.Application(middlewares=[_guard], client_max_size=TEXT_LIMIT_BYTES)
     viewers = Viewers()
-    app[CONTROL], app[VIEWERS_KEY] = control, viewers
+    app[CONTROL], app[VIEWERS_KEY], app[OVERVIEWS_KEY] = control, viewers, Overviews(control)
     app.on_response_prepare.append(_sign)
     app.on_shutdown.append(viewers.close)
     for operation in EVERYTHING:
         _add(app.router, operation)
+    add_pages(app.router)
     return app
 
 
@@ -92,8 +95,9 @@ def _explain(request: web.Request, error: web.HTTPException) -> web.HTTPExceptio
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
-    """Say that it is this API that answers, and not with whose library."""
+    """Say that it is this API that answers, and not with whose library; and that types are as they are said to be."""
     response.headers[ADMIN_HEADER] = API_VERSION
+    response.headers["X-Content-Type-Options"] = "nosniff"  # what was sampled may look like a page
     response.headers.pop("Server", None)
 
 

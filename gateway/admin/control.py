@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
+    from gateway.control.crowds import Crowds
     from gateway.control.figures import Figures
     from gateway.control.mismatches import Mismatches
     from gateway.control.reconciling import Reconciling
@@ -44,8 +46,22 @@ APPLY_SECONDS: Final = 10.0
 
 _LONGEST_NAME: Final = 100
 
-# Threads of the API's own: whatever it is asked to compute, reloads find one of the loop's free.
-_threads: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
+
+class _Threads:
+    """Of the API's own: whatever it is asked to compute, reloads find one of the loop's free.
+
+    A process that was forked has none of its parent's threads, and makes new ones.
+    """
+
+    def __init__(self) -> None:
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
+
+
+_threads: Final = _Threads()
 
 _Asked = ParamSpec("_Asked")
 _Found = TypeVar("_Found")
@@ -61,6 +77,7 @@ class Control:
     rules: Callable[[str], list[RuleState]]
     """What each rule of a rollout said last."""
     figures: Figures
+    crowds: Crowds
     reconciling: Reconciling
     mismatches: Mismatches
     store: Store
@@ -118,4 +135,4 @@ class Call:
 
 async def compute(function: Callable[_Asked, _Found], *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Found:
     """What takes long enough to be felt, in a thread: the loop goes on meanwhile."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(_threads.pool, partial(function, *args, **kwargs))

@@ -3,8 +3,9 @@
 With ``admin.token`` set, whoever shows it. Without, only this machine: `admin.listen` is then a loopback address, and
 the guard closes the two ways in which a web page could reach that through its visitor's browser. A Host header that is
 not loopback is refused (DNS rebinding: the page's own name was pointed at 127.0.0.1), and so is a write that a browser
-marks as coming from another site (Fetch Metadata, Origin; RFC 6454). What orchestrators ask (`OPEN_PATHS`) is free,
-and so is what `admin.metrics: open` gives free.
+marks as coming from another site (Fetch Metadata, Origin; RFC 6454). What orchestrators ask and the dashboard's first
+page (`OPEN_PATHS`) are free, and so are the files that the page is made of (`STATIC`) and what `admin.metrics: open`
+gives free.
 
 The checks are pure functions; `gateway.admin.api` applies them to every request.
 """
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz"})
+
+STATIC: Final = "/static/"
+"""Below it are the dashboard's files. They tell nothing of the gateway: what they show, they ask the API for."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing here (RFC 9110, section 9.2.1)."""
@@ -39,7 +43,7 @@ def refusal(
     method: str, path: str, headers: Mapping[str, str], token: str, open_paths: AbstractSet[str] = OPEN_PATHS
 ) -> Refusal | None:
     """Why this call is refused, or None. ``headers`` finds names in any case; an empty ``token`` is none."""
-    if path in open_paths and method in SAFE_METHODS:
+    if (path in open_paths or path.startswith(STATIC)) and method in SAFE_METHODS:
         return None
     if token and not _shows(headers.get("Authorization", ""), token):
         return Refusal(401, "this needs the header 'Authorization: Bearer <admin.token>'")

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.admin.answers import prefers, show_time
+from gateway.admin.answers import NDJSON, prefers, show_time
 from gateway.admin.control import compute
 from gateway.admin.paths import choose_routes
 from gateway.admin.questions import Question
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gateway.admin.control import Call
     from gateway.core.types import Route
 
-NDJSON: Final = "application/x-ndjson"
 
 _AT_A_TIME: Final = 100
 """Findings of an export; each has a few KiB of samples."""

@@ -16,8 +16,10 @@ from gateway.admin import (
     configuration,
     events,
     explanation,
+    impact,
     incidents,
     mismatches,
+    overview,
     paths,
     probes,
     reconcile,
@@ -26,7 +28,7 @@ from gateway.admin import (
     status,
     stream,
 )
-from gateway.admin.answers import answer_json
+from gateway.admin.answers import NDJSON, answer_json
 from gateway.admin.control import METRICS_PATH
 from gateway.admin.questions import Question, read_body, read_query
 from gateway.core.explanation import Explanation
@@ -124,6 +126,13 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="GET",
+        path="/api/v1/overview",
+        answer=overview.show_overview,
+        tag="rollouts",
+        gives=overview.Overview,
+    ),
+    Operation(
+        method="GET",
         path="/api/v1/rollouts",
         answer=rollouts.list_rollouts,
         tag="rollouts",
@@ -136,6 +145,15 @@ OPERATIONS: Final = (
         tag="rollouts",
         gives=rollouts.RolloutView,
         refuses=(404,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/rollouts/{name}/impact",
+        answer=impact.show_impact,
+        tag="rollouts",
+        gives=impact.ImpactView,
+        query=impact.ImpactQuery,
+        refuses=(404, 409),
     ),
     Operation(
         method="PUT",
@@ -214,7 +232,7 @@ OPERATIONS: Final = (
         path="/api/v1/rollouts/{name}/reconcile",
         answer=reconcile.reconcile,
         tag="rollouts",
-        gives=(reconcile.NDJSON,),
+        gives=(NDJSON,),
         body=reconcile.ReconcileWish,
         refuses=(404, 409, 503),
     ),
@@ -242,7 +260,7 @@ OPERATIONS: Final = (
         answer=mismatches.list_mismatches,
         tag="mismatches",
         gives=mismatches.MismatchList,
-        gives_text=(mismatches.NDJSON,),
+        gives_text=(NDJSON,),
         query=mismatches.MismatchesQuery,
         refuses=(404, 503),
     ),

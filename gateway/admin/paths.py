@@ -32,6 +32,8 @@ class PathsQuery(Question, frozen=True):
 
     route: str = ""
     """Only this route's."""
+    rollout: str = ""
+    """Only those of the routes that share this rollout."""
     window: Window = DEFAULT_WINDOW
     """The trailing time, from `1s` to `24h`."""
 
@@ -43,7 +45,7 @@ async def list_paths(call: Call, asked: PathsQuery) -> PathList:
     """
     control = call.control
     seconds = read_window(asked.window)
-    routes = choose_routes(control.table, asked.route)
+    routes = choose_routes(control.table, asked.route, asked.rollout)
     now = control.now().timestamp()
     since = now - seconds
     wanted = want({route.name for route in routes})
@@ -54,14 +56,16 @@ async def list_paths(call: Call, asked: PathsQuery) -> PathList:
     )
 
 
-def choose_routes(table: Table, name: str) -> Sequence[Route]:
-    """The route of that name, or all when it is empty. Raises Declined (404)."""
-    if not name:
-        return table.routes
-    chosen = [route for route in table.routes if route.name == name]
-    if not chosen:
-        raise Declined(404, f"there is no route `{name}`{suggest(name, [each.name for each in table.routes])}", "route")
-    return chosen
+def choose_routes(table: Table, name: str, rollout: str = "") -> Sequence[Route]:
+    """The route of that name, or all when it is empty; of them those that share ``rollout``. Raises Declined (404)."""
+    _check_name("route", name, [each.name for each in table.routes])
+    _check_name("rollout", rollout, [each.name for each in table.rollouts])
+    return [route for route in table.routes if name in {"", route.name} and rollout in {"", route.rollout}]
+
+
+def _check_name(kind: str, name: str, known: Sequence[str]) -> None:
+    if name and name not in known:
+        raise Declined(404, f"there is no {kind} `{name}`{suggest(name, known)}", kind)
 
 
 def want(routes: set[str], path: str = "") -> Callable[[Subject], bool]:

@@ -87,14 +87,14 @@ async def read_bytes(request: web.Request, limit_bytes: int) -> bytes:
     return bytes(content)
 
 
-def read_window(window: str) -> float:
-    """The seconds of a trailing window. Raises BadValue."""
+def read_window(window: str, field: str = "window") -> float:
+    """The seconds of a trailing window, or of another span that ``field`` gives. Raises BadValue."""
     try:
         seconds = parse_duration(window)
     except ValueError as error:
-        raise BadValue("window", str(error)) from error
+        raise BadValue(field, str(error)) from error
     if not SHORTEST_WINDOW_SECONDS <= seconds <= LONGEST_WINDOW_SECONDS:
-        raise BadValue("window", f"`{window}` is not a window; from 1s to 24h is allowed")
+        raise BadValue(field, f"`{window}` is not a {field}; from 1s to 24h is allowed")
     return seconds
 
 

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from gateway.admin.answers import NDJSON
 from gateway.admin.problems import Declined
 from gateway.admin.questions import Question
 from gateway.control.delivery import FRAMING
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gateway.admin.control import Call
     from gateway.control.replay import Line
 
-NDJSON: Final = "application/x-ndjson"
 STALL_SECONDS: Final = 30.0
 """Whoever takes no line for so long has left: the run ends then, and another may begin."""
 

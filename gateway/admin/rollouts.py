@@ -12,8 +12,11 @@ from gateway.admin.questions import Question, Reason
 from gateway.control.readings import list_values
 from gateway.core.lifecycle import Action, State, is_held, is_hold_over, needs_approval, retries_left
 from gateway.core.types import Mode
+from gateway.core.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.admin.control import Call, Control
     from gateway.control.conductor import RuleState
     from gateway.control.standing import RolloutState
@@ -73,6 +76,14 @@ class RuleView(msgspec.Struct, frozen=True):
     """How many more requests of the candidate it takes before it says anything."""
 
 
+class RestingRule(msgspec.Struct, frozen=True):
+    """A gate or a guard that nobody judges now."""
+
+    kind: Literal["gate", "guard"]
+    when: str
+    do: str | None
+
+
 class RolloutView(msgspec.Struct, frozen=True):
     """A rollout: by which share, and for whom, the candidate answers."""
 
@@ -97,6 +108,10 @@ class RolloutView(msgspec.Struct, frozen=True):
     """Of the configuration in force."""
     to_shadow: bool = False
     """Rolled back, but requests go on to be copied to the candidate."""
+    rules_at_rest: list[RestingRule] = []
+    """Those of its stage, or the one that it would begin with, that are not judged as it stands: before the start and
+    after a rollback none is, nor any in another mode than live; gates are not while it is paused or has an operator's
+    percentage."""
 
 
 class RolloutList(msgspec.Struct, frozen=True):
@@ -205,25 +220,38 @@ async def _act(call: Call, action: Action, wish: ActionWish, percent: float | No
 def view_rollout(state: RolloutState, control: Control) -> RolloutView:
     """A rollout in the API's shape."""
     progress, plan = state.progress, state.rollout.plan
-    rules = [_view_rule(rule) for rule in control.rules(state.name)]
+    said = control.rules(state.name)
     return RolloutView(
         name=state.name,
         mode=state.rollout.mode.value,
         state=progress.state.value,
         percent=state.percent,
         source=state.source,
-        stage=_view_stage(state, rules),
+        stage=view_stage(state, said),
         stages=[_view_planned(stage) for stage in plan.stages],
-        cooldown_until=_cooldown_until(state),
+        cooldown_until=find_cooldown(state),
         retries_left=retries_left(state.rollout, progress) if plan.stages else None,
         routes=list(state.routes),
-        rules=rules,
+        rules=[_view_rule(rule) for rule in said],
         revision=state.revision,
         to_shadow=progress.to_shadow,
+        rules_at_rest=_list_resting(state, said),
     )
 
 
-def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
+def _list_resting(state: RolloutState, said: Sequence[RuleState]) -> list[RestingRule]:
+    progress, plan = state.progress, state.rollout.plan
+    stage = plan.stages[min(progress.stage, len(plan.stages) - 1)] if plan.stages else None
+    gates = stage.gates if stage is not None and progress.state is not State.COMPLETED else ()
+    guards = (*plan.guards, *(stage.guards if stage is not None else ()))
+    resting = [RestingRule("gate", gate.text, None) for gate in gates]
+    resting += [RestingRule("guard", guard.when.text, str(guard.do)) for guard in guards]
+    judged = [RestingRule(rule.kind, rule.when, rule.do) for rule in said]
+    return [rule for rule in resting if rule not in judged]
+
+
+def view_stage(state: RolloutState, rules: Sequence[RuleState]) -> StageView | None:
+    """Where in its plan a rollout is, by what its ``rules`` say; None where it is in no stage."""
     progress, stages = state.progress, state.rollout.plan.stages
     if not stages or is_held(progress) or progress.state is State.PENDING:
         return None
@@ -239,7 +267,7 @@ def _view_stage(state: RolloutState, rules: list[RuleView]) -> StageView | None:
     )
 
 
-def _list_waits(state: RolloutState, index: int, rules: list[RuleView]) -> list[str]:
+def _list_waits(state: RolloutState, index: int, rules: Sequence[RuleState]) -> list[str]:
     """What keeps a plan from its next stage."""
     progress = state.progress
     if progress.state is State.COMPLETED:
@@ -248,7 +276,7 @@ def _list_waits(state: RolloutState, index: int, rules: list[RuleView]) -> list[
     if stops:
         return stops
     waits = [] if is_hold_over(state.rollout, progress) else ["hold"]
-    waits += [rule.id for rule in rules if rule.kind == "gate" and rule.verdict != "ok"]
+    waits += [rule.id for rule in rules if rule.kind == "gate" and rule.judgement.verdict is not Verdict.OK]
     return [*waits, "approval"] if needs_approval(state.rollout.plan, index) else waits
 
 
@@ -288,7 +316,8 @@ def _view_rule(rule: RuleState) -> RuleView:
     )
 
 
-def _cooldown_until(state: RolloutState) -> str | None:
+def find_cooldown(state: RolloutState) -> str | None:
+    """Until when a rollback cools down, in RFC 3339; None where nothing does."""
     progress = state.progress
     is_cooling = progress.state is State.ROLLED_BACK and progress.cooldown_left_seconds > 0
     return show_epoch(progress.saved_at + progress.cooldown_left_seconds) if is_cooling else None

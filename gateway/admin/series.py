@@ -48,31 +48,48 @@ class SeriesQuery(Question, frozen=True):
 
     route: str = ""
     """Only this route's requests."""
+    rollout: str = ""
+    """Only those of the routes that share this rollout."""
     path: str = ""
     """Only this path template's."""
     metric: Metric = "requests"
     window: Window = DEFAULT_WINDOW
     """The trailing time, from `1s` to `24h`."""
+    step: Window = "1s"
+    """How long a step is at the least: where little comes, a second has too few requests to draw."""
 
 
 async def show_series(call: Call, asked: SeriesQuery) -> SeriesView:
     """One metric of both arms over time.
 
-    In steps of a second up to ten minutes, of ten seconds up to an hour, of a minute beyond.
+    In steps of a second up to ten minutes, of ten seconds up to an hour, of a minute beyond; or of `step`, where that
+    is longer: each then begins at a multiple of it, and the first and the last may have only a part of their time.
     """
     control = call.control
-    seconds = read_window(asked.window)
-    routes = choose_routes(control.table, asked.route)
+    seconds, step_seconds = read_window(asked.window), math.ceil(read_window(asked.step, "step"))
+    routes = choose_routes(control.table, asked.route, asked.rollout)
     now = control.now().timestamp()
     wanted = want({route.name for route in routes}, asked.path)
     steps = await compute(control.figures.windows.steps, now - seconds, now, wanted)
-    return await compute(view_series, asked.metric, cut_steps(steps, seconds))
+    return await compute(lambda: view_series(asked.metric, widen_steps(cut_steps(steps, seconds), step_seconds)))
 
 
 def cut_steps(steps: Steps, seconds: float) -> Steps:
     """The newest, as many as ``seconds`` have: the one under way counts, the one that is cut through does not."""
     newest = slice(-math.ceil(seconds / steps.step_seconds), None)
     return Steps(steps.step_seconds, steps.times[newest], steps.cells[newest])
+
+
+def widen_steps(steps: Steps, seconds: int) -> Steps:
+    """Steps of ``seconds``, if that is longer; what was counted in those that become one is taken together."""
+    if seconds <= steps.step_seconds:
+        return steps
+    wide: dict[float, dict[Subject, Cell]] = {}
+    for at, cells in zip(steps.times, steps.cells, strict=True):
+        total = wide.setdefault(at - at % seconds, {})
+        for subject, cell in cells.items():
+            total.setdefault(subject, Cell()).add(cell)
+    return Steps(seconds, list(wide), list(wide.values()))
 
 
 def view_series(metric: Metric, steps: Steps) -> SeriesView:

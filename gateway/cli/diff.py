@@ -9,11 +9,8 @@ import click
 import msgspec
 
 from gateway.cli.table import read_table
-from gateway.core.movement import Change, Movement, Shift, compare_tables
+from gateway.core.movement import GENERATED_KEYS, Change, Movement, Shift, compare_tables, generate_keys
 from gateway.errors import CommandError
-
-GENERATED_KEYS = 10_000
-"""Enough to see a movement of 0.1 % as about ten keys."""
 
 _FILE = click.Path(path_type=Path)
 
@@ -47,11 +44,6 @@ def read_keys(path: Path) -> list[bytes]:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
     return list(dict.fromkeys(key for line in lines if (key := line.strip())))
-
-
-def generate_keys() -> list[bytes]:
-    """``user-0`` and so on: the hash spreads them as evenly as real keys."""
-    return [b"user-%d" % number for number in range(GENERATED_KEYS)]
 
 
 def draw_movement(movement: Movement, *, generated: bool) -> Iterator[str]:

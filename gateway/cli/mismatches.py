@@ -8,7 +8,8 @@ from typing import Any
 import click
 import msgspec
 
-from gateway.admin.mismatches import NDJSON, MismatchList
+from gateway.admin.answers import NDJSON
+from gateway.admin.mismatches import MismatchList
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_rate
 from gateway.control.findings import CopyTotals, MismatchSample, MismatchView

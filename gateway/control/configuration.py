@@ -90,6 +90,11 @@ class Configuration:
         return not self.problems
 
     @property
+    def refused_text(self) -> str | None:
+        """What was last refused; None when the last one was good, and when it was no text at all."""
+        return None if self._refused is None else self._refused.decode(errors="replace")
+
+    @property
     def waits_for_restart(self) -> list[str]:
         """The changed fields that only a restart puts in force."""
         if self.accepted is None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
+from gateway.core.plans import Rule
 from gateway.core.verdicts import Verdict
+from gateway.core.watch import name_rule
 from gateway.telemetry.snapshot import RolloutLevel, RuleLevel, Snapshot
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def take_snapshot(sources: Sources) -> Snapshot:
         table=sources.rollouts.table,
         rollouts=[_level(state) for state in states],
         rules=[level for state in states for level in _list_rules(state.name, sources.rules(state.name))],
-        rollbacks=dict(sources.history.rollbacks),
+        rollbacks={guard: 0 for state in states for guard in _list_guards(state)} | sources.history.rollbacks,
         reloads=dict(configuration.reloads),
         last_reload_ok=configuration.last_reload_ok,
         revision=roster.revision,
@@ -70,6 +72,13 @@ def take_snapshot(sources: Sources) -> Snapshot:
 def _level(state: RolloutState) -> RolloutLevel:
     stage = state.progress.stage + 1 if state.rollout.plan.stages else 0
     return RolloutLevel(state.name, state.percent, state.state, stage)
+
+
+def _list_guards(state: RolloutState) -> Iterator[tuple[str, str]]:
+    """All that may roll back, judged now or not: the first to do so would else not be seen as an increase."""
+    plan = state.rollout.plan
+    for guard in (*plan.guards, *(guard for stage in plan.stages for guard in stage.guards)):
+        yield state.name, name_rule(guard.when) if isinstance(guard.when, Rule) else guard.when.text
 
 
 def _list_rules(rollout: str, rules: Sequence[RuleState]) -> Iterator[RuleLevel]:

@@ -20,12 +20,12 @@ import msgspec
 import structlog
 
 from gateway.control.deposits import Deposit, Deposits
-from gateway.control.standing import RolloutState, check_percent, group_routes, list_standing
+from gateway.control.standing import RolloutState, foresee, group_routes, list_standing
 from gateway.control.telling import edit_of, tell_file, tell_transition
 from gateway.core import lifecycle
-from gateway.core.lifecycle import Action, Progress, State, Transition
+from gateway.core.lifecycle import Action, Progress, Transition
 from gateway.core.types import Rollout, Route, Table
-from gateway.errors import StoreConflict, StoreUnavailable, UnknownRollout, WrongAction
+from gateway.errors import StoreConflict, StoreUnavailable, UnknownRollout
 from gateway.settings.names import suggest
 from gateway.store.records import Actor, Event, Incident, NewEvent
 
@@ -249,16 +249,11 @@ class Rollouts:
             self._find(name)
             if action is not Action.ROLLBACK:
                 await self._know()
-            rollout, before = self._find(name), self._progresses[name]
-            if percent is not None:
-                check_percent(rollout, percent)
-            if action is Action.PROMOTE and not force and before.state is State.WAITING:
-                self._check_gates(name)
-            now = self._now().timestamp()
-            kind, after = lifecycle.act(rollout, before, action, now, percent=percent, force=force, to=to)
+            state, now = self.state(name), self._now().timestamp()
+            kind, after = foresee(state, action, now, percent=percent, force=force, to=to, unmet=self.unmet)
             transition = Transition(
                 kind=kind,
-                before=before,
+                before=state.progress,
                 after=after,
                 actor="operator",
                 name=actor.name,
@@ -267,14 +262,6 @@ class Rollouts:
             )
             await self._carry_out(name, transition)
             return self.state(name)
-
-    def _check_gates(self, name: str) -> None:
-        """Gates that were ok when the waiting began may not be so any more."""
-        unmet = self.unmet(name)
-        if unmet:
-            raise WrongAction(
-                f"`{name}` waits for more than an approval: {', '.join(unmet)}; promote with force skips it"
-            )
 
     async def commit(self, name: str, transition: Transition) -> Event | None:
         """Do what a rule or a plan leads to; None, and nothing, when somebody has acted meanwhile.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core import lifecycle
-from gateway.core.lifecycle import Progress
+from gateway.core.lifecycle import Action, Progress, State
 from gateway.core.types import Hash, Rollout, Route, Table
-from gateway.errors import BadValue
+from gateway.errors import BadValue, WrongAction
 
 Source = Literal["file", "plan", "operator", "switch"]
 
@@ -55,6 +56,34 @@ class RolloutState:
         if wanted is not None:
             return "operator"
         return "plan" if self.rollout.plan.stages else "file"
+
+
+def foresee(  # noqa: PLR0913 - the parts of one wish
+    state: RolloutState,
+    action: Action,
+    now: float,
+    *,
+    percent: float | None = None,
+    force: bool = False,
+    to: str | None = None,
+    unmet: Callable[[str], Sequence[str]],
+) -> tuple[str, Progress]:
+    """What an operator's action leads to at ``now``, with the kind of its event; nothing is done.
+
+    ``unmet`` says which gates of a rollout are not ok. Raises `BadValue` for what is no percentage of the rollout's,
+    `WrongAction` where the action does not fit how it stands.
+    """
+    if percent is not None:
+        check_percent(state.rollout, percent)
+    if action is Action.PROMOTE and not force and state.progress.state is State.WAITING:
+        _check_gates(state.name, unmet(state.name))
+    return lifecycle.act(state.rollout, state.progress, action, now, percent=percent, force=force, to=to)
+
+
+def _check_gates(name: str, unmet: Sequence[str]) -> None:
+    """Gates that were ok when the waiting began may not be so any more."""
+    if unmet:
+        raise WrongAction(f"`{name}` waits for more than an approval: {', '.join(unmet)}; promote with force skips it")
 
 
 def check_percent(rollout: Rollout, percent: float) -> None:

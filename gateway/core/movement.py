@@ -2,8 +2,8 @@
 
 Two tables are compared as values. For each rollout that differs, every key of a sample is placed under the old and the
 new version. Cohorts depend on more of a request than its key, so they are reported as changed but not counted with.
-A file does not say how far a plan has come: the old version is taken as it begins, and the new one goes on from there
-as an edited plan does (`gateway.core.lifecycle.adopt`).
+A file does not say how far a plan has come: where nobody else does, the old version is taken as it begins. The new one
+goes on from there as an edited plan does (`gateway.core.lifecycle.adopt`).
 
 A change of hash or salt gives every key a new position, a change of the key's sources may give a user another key: then
 users are reshuffled, and the counts say how many, as far as a sample of keys can tell.
@@ -11,15 +11,16 @@ users are reshuffled, and the counts say how many, as far as a sample of keys ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from gateway.core.decision import held_by
 from gateway.core.hashing import scheme_of
-from gateway.core.lifecycle import adopt, begin, effect
+from gateway.core.lifecycle import Progress, adopt, begin, effect
 from gateway.core.types import Rollout, Table
 
 
@@ -96,13 +97,27 @@ _PLAN_WORDS = {
 """What parts of a plan are called in the configuration, where that is not their name in the table."""
 
 
-def compare_tables(before: Table, after: Table, keys: Sequence[bytes]) -> Movement:
-    """What the change from ``before`` to ``after`` does, to ``keys`` among others."""
+GENERATED_KEYS: Final = 10_000
+"""Enough to see a movement of 0.1 % as about ten keys."""
+
+
+def generate_keys(count: int = GENERATED_KEYS) -> list[bytes]:
+    """``user-0`` and so on: the hash spreads them as evenly as real keys."""
+    return [b"user-%d" % number for number in range(count)]
+
+
+def compare_tables(
+    before: Table, after: Table, keys: Sequence[bytes], progresses: Mapping[str, Progress] = MappingProxyType({})
+) -> Movement:
+    """What the change from ``before`` to ``after`` does, to ``keys`` among others.
+
+    ``progresses`` says how far rollouts are; one that is not in it is taken as it begins.
+    """
     return Movement(
         len(keys),
         compare_named(before.routes, after.routes),
         _is_reordered([route.name for route in before.routes], [route.name for route in after.routes]),
-        _compare_rollouts(before.rollouts, after.rollouts, keys),
+        _compare_rollouts(before.rollouts, after.rollouts, keys, progresses),
         compare_named(before.backends, after.backends),
         differing_fields(before.server, after.server),
     )
@@ -132,17 +147,21 @@ def _is_reordered(before: list[str], after: list[str]) -> bool:
     return [name for name in before if name in new] != [name for name in after if name in old]
 
 
-def _compare_rollouts(before: Iterable[Rollout], after: Iterable[Rollout], keys: Sequence[bytes]) -> tuple[Shift, ...]:
+def _compare_rollouts(
+    before: Iterable[Rollout], after: Iterable[Rollout], keys: Sequence[bytes], progresses: Mapping[str, Progress]
+) -> tuple[Shift, ...]:
     old, new = {rollout.name: rollout for rollout in before}, {rollout.name: rollout for rollout in after}
     return tuple(
-        _compare_rollout(change, old.get(change.name), new.get(change.name), keys)
+        _compare_rollout(change, old.get(change.name), new.get(change.name), keys, progresses.get(change.name))
         for change in compare_named(old.values(), new.values())
     )
 
 
-def _compare_rollout(change: Change, before: Rollout | None, after: Rollout | None, keys: Sequence[bytes]) -> Shift:
+def _compare_rollout(
+    change: Change, before: Rollout | None, after: Rollout | None, keys: Sequence[bytes], progress: Progress | None
+) -> Shift:
     fields = tuple(_name_fields(change, before, after))
-    before, after = _begun(before), _edited(before, after)
+    before, after = _stand(before, progress), _edited(before, after, progress)
     was, becomes = _compile_takes(before), _compile_takes(after)
     counts = {(False, False): 0, (False, True): 0, (True, False): 0, (True, True): 0}
     for key in keys:
@@ -170,16 +189,16 @@ def _name_fields(change: Change, before: Rollout | None, after: Rollout | None) 
             yield field
 
 
-def _begun(rollout: Rollout | None) -> Rollout | None:
-    """As it stands at its beginning."""
-    return None if rollout is None else effect(rollout, begin(rollout, 0.0))
+def _stand(rollout: Rollout | None, progress: Progress | None) -> Rollout | None:
+    """As it stands that far, or at its beginning."""
+    return None if rollout is None else effect(rollout, progress or begin(rollout, 0.0))
 
 
-def _edited(before: Rollout | None, after: Rollout | None) -> Rollout | None:
-    """``after`` as it stands when ``before`` became it right after its beginning."""
+def _edited(before: Rollout | None, after: Rollout | None, progress: Progress | None) -> Rollout | None:
+    """``after`` as it stands when ``before`` became it that far, or right after its beginning."""
     if before is None or after is None:
-        return _begun(after)
-    return effect(after, adopt(before, after, begin(before, 0.0), 0.0))
+        return _stand(after, None)
+    return effect(after, adopt(before, after, progress or begin(before, 0.0), 0.0))
 
 
 def effective_percent(rollout: Rollout | None) -> float:

@@ -83,7 +83,7 @@ class Watch:
         guarding = [guard.when for guard in guards if isinstance(guard.when, Rule)]
         gating = [gate for stage in plan.stages for gate in stage.gates if isinstance(gate, Rule)]
         self._rules = tuple(dict.fromkeys((*guarding, *gating)))
-        self._names = {rule: _name(rule) for rule in self._rules}
+        self._names = {rule: name_rule(rule) for rule in self._rules}
         self._windows: dict[tuple[Group | None, bool], set[float]] = {}
         for rule in self._rules:
             self._windows.setdefault((_group_of(rule), needs_evidence(rule)), set()).add(rule.window_seconds)
@@ -338,7 +338,7 @@ def _rules_of(gates: Iterable[Gate]) -> list[Rule]:
     return [gate for gate in gates if isinstance(gate, Rule)]
 
 
-def _name(rule: Rule) -> str:
+def name_rule(rule: Rule) -> str:
     """The rule's text with what narrows it."""
     parts = [rule.text, rule.route and f"route {rule.route}", rule.path and f"path {rule.path}"]
     return ", ".join(part for part in (*parts, "per path" if rule.per_path else None) if part)

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from gateway.core.figures import KEPT_AWAY
+from gateway.core.noise import TWIN_METHODS
 from gateway.core.shadowing import SAFE_METHODS, Pair, Shadow, has_twin, is_sampled
 from gateway.core.types import Arm
 from gateway.proxy.copy import Copy
@@ -65,7 +66,7 @@ _FIRST_FAILURE: Final = 400
 
 _LACKS: Final = frozenset({NO_ROOM, TOO_LARGE})
 
-_TWINS: Final = frozenset({b"GET", b"HEAD"})
+_TWINS: Final = frozenset(method.encode() for method in TWIN_METHODS)
 
 
 class Means(NamedTuple):

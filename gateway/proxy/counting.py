@@ -14,9 +14,11 @@ from gateway.core.figures import CLIENT_GONE, DURATION_BOUNDS, UNROUTED, Answer,
 from gateway.core.histogram import bucket_of
 from gateway.core.types import Arm
 from gateway.errors import BackendTimeout, Overloaded, ProxyError
+from gateway.proxy.crowding import Crowding
 from gateway.proxy.failures import Failures
 
 if TYPE_CHECKING:
+    from gateway.core.crowd import Crowd
     from gateway.proxy.exchange import Exchange
     from gateway.proxy.failover import Failed
 
@@ -38,12 +40,13 @@ _Answers = dict[tuple[str, bytes, int, str], int]
 
 
 class _Tally:
-    """`PathFigures` in the making."""
+    """`PathFigures` in the making; ``crowd`` gets the places of those who asked."""
 
-    __slots__ = ("answers", "figures")
+    __slots__ = ("answers", "crowd", "figures")
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: Crowd | None = None) -> None:
         self.answers: _Answers = {}
+        self.crowd = crowd
         self.figures = PathFigures()
 
     def finish(self) -> PathFigures:
@@ -56,9 +59,11 @@ class _Tally:
 class Counters:
     """Everything that a worker has counted since the last report. It outlives reloads."""
 
-    __slots__ = ("_tallies", "_unrouted", "failures", "lacking_writes")
+    __slots__ = ("_tallies", "_unrouted", "crowding", "failures", "lacking_writes")
 
     def __init__(self) -> None:
+        self.crowding = Crowding()
+        """The places of the users that were seen."""
         self.lacking_writes: dict[tuple[str, str], int] = {}
         """Writes that both arms were to take and only one has, by route and reason, until somebody empties this."""
         self.failures = Failures()
@@ -75,7 +80,12 @@ class Counters:
         key = (decision.entry.route.name, path, decision.side.arm is _CANDIDATE, reason == "override")
         tally = self._tallies.get(key)
         if tally is None:
-            tally = self._tallies[key] = _Tally()
+            tally = self._tallies[key] = _Tally(self.crowding.find(decision.entry.rollout))
+        crowd, place = tally.crowd, decision.bucket
+        if crowd is None and place is not None:  # a copy was counted first
+            crowd = tally.crowd = self.crowding.find(decision.entry.rollout)
+        if crowd is not None and place is not None and place < crowd.edge:
+            crowd.add(place)
         answers, figures = tally.answers, tally.figures
         answer = (exchange.side.backend, exchange.request.method, status, reason)
         answers[answer] = answers.get(answer, 0) + 1

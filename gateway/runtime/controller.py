@@ -20,6 +20,7 @@ from gateway.admin import api
 from gateway.control.archive import Archive
 from gateway.control.conductor import Clocks, Conductor
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
+from gateway.control.crowds import Crowds
 from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
 from gateway.control.history import History
@@ -74,6 +75,7 @@ class Controller:
         self._exports = Exports()
         self._samples = Samples()
         self._mismatches = Mismatches()
+        self._crowds = Crowds(inheritance.clock.now)
         self._hub = Hub(
             self._roster,
             time.time_ns(),
@@ -82,6 +84,7 @@ class Controller:
             self._samples.take,
             tallied=lambda tallies: self._mismatches.take(tallies, inheritance.clock.now()),
             known=self._mismatches.known,
+            seen=self._crowds.take,
         )
         self._mismatches.on_clear = self._hub.tell_known
         self._store = open_store(inheritance.source.started_with.store)
@@ -150,6 +153,7 @@ class Controller:
             rollouts=self._rollouts,
             rules=self._conductor.rules,
             figures=self._recorder.figures,
+            crowds=self._crowds,
             reconciling=self._reconciling,
             mismatches=self._mismatches,
             store=self._store,
@@ -229,6 +233,7 @@ class Controller:
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)
         self._recorder.figures.adopt(table)
+        self._crowds.adopt(table.rollouts)
         self._mismatches.adopt(table, self._inheritance.clock.now())
         self._exports.adopt(table.tracing)
 

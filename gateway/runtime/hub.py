@@ -27,6 +27,7 @@ from gateway.runtime.link import (
     Known,
     NewTable,
     Recorded,
+    Seen,
     Status,
     Tallied,
     Traced,
@@ -53,7 +54,7 @@ class Hub:
     """The server of the link. ``serial`` numbers the tables; it must begin above what any controller before used.
 
     ``export`` gets the requests that workers traced, ``sample`` some of those that the candidate failed, ``tallied``
-    what the comparer found; ``known`` says what any comparer found before.
+    what the comparer found, ``seen`` the places of users; ``known`` says what any comparer found before.
     """
 
     def __init__(  # noqa: PLR0913 - one for each thing that is said
@@ -66,6 +67,7 @@ class Hub:
         *,
         tallied: Callable[[tuple[PathTally, ...]], None] = lambda _paths: None,
         known: Callable[[], tuple[PathTally, ...]] = lambda: (),
+        seen: Callable[[dict[str, tuple[float, ...]]], None] = lambda _places: None,
     ) -> None:
         self._roster = roster
         self._recorder = recorder
@@ -73,6 +75,7 @@ class Hub:
         self._sample = sample
         self._tallied = tallied
         self._known = known
+        self._seen = seen
         self._serial = serial
         self._frame = b""
         self._server: asyncio.Server | None = None
@@ -139,6 +142,8 @@ class Hub:
             seat.waiting = message.ages
         elif isinstance(message, Tallied):
             self._tallied(message.paths)
+        elif isinstance(message, Seen):
+            self._seen(message.places)
         else:
             self._report(seat, message)
 

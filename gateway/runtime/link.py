@@ -121,6 +121,13 @@ class Waiting(Message, frozen=True):
     """Of those that have waited for over a second. It replaces what was said before, and may be lost."""
 
 
+class Seen(Message, frozen=True):
+    """Up, once a second while there are any: the places of users who were not seen lately. It may be lost."""
+
+    places: dict[str, tuple[float, ...]]
+    """By rollout; see `gateway.core.crowd`."""
+
+
 class Tallied(Message, frozen=True):
     """Up, of the comparer: what comparing has found since the message before. It may be lost."""
 
@@ -140,7 +147,7 @@ class Recorded(Message, frozen=True):
 
 
 Down = NewTable | Recorded | Known
-Up = Hello | Applied | Status | Counts | Traced | Failed | Waiting | Tallied
+Up = Hello | Applied | Status | Counts | Traced | Failed | Waiting | Tallied | Seen
 
 COMPARER_SLOT = -1
 """The ``slot`` by which the comparer introduces itself: to the controller it is a worker that serves nobody."""

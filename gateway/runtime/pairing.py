@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 64 * 1024
 """So much is written at once; less waits for the loop's next turn only."""
 
-CLOGGED_BYTES = 4 * 1024 * 1024
+CLOGGED_BYTES = 1024 * 1024
 """With so much unsent no further copies are begun, until three quarters of it are gone …"""
 
 UNSENT_BYTES = 8 * 1024 * 1024

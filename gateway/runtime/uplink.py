@@ -31,6 +31,7 @@ from gateway.runtime.link import (
     Known,
     Message,
     NewTable,
+    Seen,
     Status,
     Tallied,
     Traced,
@@ -120,6 +121,11 @@ class Uplink:
         """Send on requests that the candidate failed; they are samples, so what the link can't take is no loss."""
         if requests and self._channel is not None and not self._channel.is_clogged:
             _tell(self._channel, Failed(requests))
+
+    def send_seen(self, places: dict[str, tuple[float, ...]]) -> None:
+        """Send on the places of users; what the link can't take is seen again in a while."""
+        if places and self._channel is not None and not self._channel.is_clogged:
+            _tell(self._channel, Seen(places))
 
     def send_waiting(self, ages: dict[Subject, Buckets]) -> None:
         """Say how long requests wait, if any do or did at the last time; what the link can't take is said again."""

@@ -126,13 +126,16 @@ class Worker:
         """Whether ``table`` is in force. A first one that fails ends the worker; a later one changes nothing."""
         if self._served is None:
             await self._plane.start(table.table)
+            self._plane.counters.crowding.adopt(table.table.rollouts)
             log.info("worker_started", revision=table.table.revision)
             return True
         if self._served.table == table.table:
+            self._plane.counters.crowding.begin_anew()  # it is another controller's
             return True
         try:
             prepared = await asyncio.get_running_loop().run_in_executor(None, self._plane.prepare, table.table)
             self._plane.adopt(prepared)
+            self._plane.counters.crowding.adopt(table.table.rollouts)
         except Exception:
             log.exception("table_failed", revision=table.table.revision, served=self._served.table.revision)
             return False
@@ -144,6 +147,7 @@ class Worker:
             self._report()
             if turn % TURNS_OF_WAITING == 0:
                 self._uplink.send_waiting(self._plane.waiting())
+                self._uplink.send_seen(self._plane.counters.crowding.take())
                 self._tell_lacks()
 
     def _tell_lacks(self) -> None:

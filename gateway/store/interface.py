@@ -63,6 +63,9 @@ class Store(Protocol):
     async def events(self, after: int = 0, limit: int = 100, rollout: str | None = None) -> list[Event]:
         """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
 
+    async def last_events(self) -> list[Event]:
+        """The last event of each rollout, and the last that concerns the whole gateway."""
+
     async def incidents(
         self, before: str | None = None, limit: int = 100, rollout: str | None = None
     ) -> list[Incident]:

@@ -102,6 +102,11 @@ class RedisStore:
         found = await self._run("events", after, limit, rollout or "")
         return [self._name_event(number, event) for number, event in _pair(found)]
 
+    async def last_events(self) -> list[Event]:
+        """The last event of each rollout, and the last that concerns the whole gateway."""
+        found = await self._run("last_events")
+        return sorted((self._name_event(number, event) for number, event in _pair(found)), key=lambda event: event.id)
+
     async def newest(self, kind: str) -> Event | None:
         """The last event of a kind that was recorded; None before the first."""
         found = await self._run("newest", kind)

@@ -42,6 +42,7 @@ KEYS: Final = (
     "incident-rollouts",
     "mismatches",
     "mismatches-seen",
+    "last",
 )
 """In the order in which `prelude.lua` names them. Beside them there is ``events:NAME`` for each rollout."""
 

@@ -98,6 +98,10 @@ class SqliteStore:
         """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
         return await self._run(_read_events, after, limit, rollout)
 
+    async def last_events(self) -> list[Event]:
+        """The last event of each rollout, and the last that concerns the whole gateway."""
+        return await self._run(_read_last_events)
+
     async def newest(self, kind: str) -> Event | None:
         """The last event of a kind that was recorded; None before the first."""
         return await self._run(_read_newest, kind)
@@ -253,6 +257,11 @@ def _read_events(connection: sqlite3.Connection, after: int, limit: int, rollout
             "SELECT id, document FROM events WHERE rollout = ? AND id > ? ORDER BY id LIMIT ?", (rollout, after, limit)
         )
     return [_name_event(number, document) for number, document in rows]
+
+
+def _read_last_events(connection: sqlite3.Connection) -> list[Event]:
+    query = "SELECT id, document FROM events WHERE id IN (SELECT max(id) FROM events GROUP BY rollout) ORDER BY id"
+    return [_name_event(number, document) for number, document in connection.execute(query)]
 
 
 def _read_newest(connection: sqlite3.Connection, kind: str) -> Event | None:

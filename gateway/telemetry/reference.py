@@ -20,6 +20,8 @@ PREAMBLE: Final = """\
 
 <!-- Made by `python -m gateway.telemetry.reference --write`: edit gateway/telemetry/catalogue.py instead. -->
 
+[Dashboards for Grafana and alerts for Prometheus](../deploy/README.md) are made of them.
+
 `GET /metrics` on `admin.listen` shows them to Prometheus, as text or, where the client prefers it, as OpenMetrics with
 the traces of single requests as exemplars. It asks for the token that the API asks for, unless `admin.metrics` is
 `open`:

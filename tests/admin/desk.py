@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from gateway.admin import api
 from gateway.control.conductor import RuleState
 from gateway.control.configuration import Configuration
+from gateway.control.crowds import Crowds
 from gateway.control.figures import Batch, Figures
 from gateway.control.history import History
 from gateway.control.mismatches import Mismatches
@@ -56,6 +57,7 @@ class Desk:
         self.configuration = Configuration(source(folder, **env), self.rollouts.publish, lambda _accepted: None)
         self.listening = open_single("127.0.0.1", 0)
         self.url = f"http://{show_address(self.listening)}"
+        self.crowds = Crowds(lambda: self.now.timestamp())  # noqa: PLW0108 - it moves
         self.said: list[RuleState] = []
         """By the rules of every rollout."""
         self._batches = 0
@@ -69,6 +71,7 @@ class Desk:
             rollouts=self.rollouts,
             rules=lambda _name: self.said,
             figures=self.figures,
+            crowds=self.crowds,
             reconciling=self.reconciling,
             mismatches=self.mismatches,
             store=self.store,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from gateway.admin.answers import answer_json, prefers, show_epoch, show_time
+from gateway.admin.answers import answer_json, prefers, show_epoch, show_time, takes_gzip
 from gateway.admin.probes import HealthView
 
 
@@ -40,3 +40,21 @@ def test_times_are_rfc_3339_in_utc() -> None:
 def test_another_media_type_is_for_who_names_it(accept: str, is_preferred: bool) -> None:
     """Programs that take anything get JSON."""
     assert prefers(accept, "text/markdown") is is_preferred
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("gzip, deflate, br", True),
+        ("GZIP;q=0.5", True),
+        ("*", True),
+        ("br, gzip;q=0", False),
+        ("*, gzip; q=0.0", False),
+        ("*;q=0", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+def test_gzip_goes_to_who_unpacks_it(accepted: str, expected: bool) -> None:
+    """By name or by wildcard, unless it is refused."""
+    assert takes_gzip(accepted) is expected

@@ -39,6 +39,7 @@ async def test_each_answer_says_that_it_is_the_admin_apis(tmp_path: Path, path: 
             answer = await client.ask("HEAD", path, headers=headers)
 
             assert answer.headers["X-Crossfade-Admin"] == "v1"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert "Server" not in answer.headers
 
 

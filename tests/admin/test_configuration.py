@@ -26,6 +26,7 @@ def test_the_configurations_fields_are_those_of_the_contract() -> None:
         "last_reload_ok",
         "problems",
         "waits_for_restart",
+        "refused_yaml",
     ]
 
 
@@ -79,6 +80,18 @@ async def test_reload_of_a_broken_file_is_422_with_the_problems(tmp_path: Path) 
         assert (await client.get("/api/v1/config")).json["last_reload_ok"] is False
 
 
+async def test_a_refused_text_is_shown_until_a_good_one_comes(tmp_path: Path) -> None:
+    """Problems are told by its lines, which are not those of what is in force."""
+    async with desk(tmp_path) as (made, client):
+        assert (await client.get("/api/v1/config")).json["refused_yaml"] is None
+        made.file = BROKEN + "notfy: [{url: json://hooks/hunter2}]\n"
+        answer = await client.post("/api/v1/config/reload")
+
+        assert answer.json["refused_yaml"] == BROKEN + 'notfy: [{url: "***"}]\n'
+        made.file = OTHER
+        assert (await client.post("/api/v1/config/reload")).json["refused_yaml"] is None
+
+
 async def test_reload_says_when_a_worker_lags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Accepted is not applied: 503, with the worker's number."""
     monkeypatch.setattr(control, "APPLY_SECONDS", 0)
@@ -108,3 +121,37 @@ async def test_an_oversized_text_is_413(tmp_path: Path) -> None:
         answer = await client.post("/api/v1/config/validate", data=BytesIO(bytes(TEXT_LIMIT_BYTES + 1)))
 
         assert answer.status == 413
+
+
+async def test_a_draft_says_what_it_would_change(tmp_path: Path) -> None:
+    """Routes and rollouts by name, and how many of the keys go where: as `crossfade diff` says it."""
+    async with desk(tmp_path) as (_, client):
+        draft = GOOD.replace("percent: 5", "percent: 20").replace("match: /**", "match: /shop/**")
+        changes = (await client.post("/api/v1/config/validate", data=draft)).json["changes"]
+        same = (await client.post("/api/v1/config/validate", data=GOOD)).json["changes"]
+        broken = (await client.post("/api/v1/config/validate", data=BROKEN)).json["changes"]
+
+    assert changes["routes"] == [{"name": "shop", "kind": "changed", "fields": ["match"]}]
+    (shift,) = changes["rollouts"]
+    assert (shift["percent_before"], shift["percent_after"], shift["to_baseline"]) == (5, 20, 0)
+    assert 1300 < shift["to_candidate"] < 1700
+    assert changes["keys"] == 10_000
+    assert (same["routes"], same["rollouts"], broken) == ([], [], None)
+
+
+async def test_a_draft_counts_from_where_the_users_are(tmp_path: Path) -> None:
+    """An operator's percentage lies over the file's: nobody moves when only that changes."""
+    async with desk(tmp_path) as (_, client):
+        await client.put("/api/v1/rollouts/shop/percent", json={"percent": 50})
+        changes = (await client.post("/api/v1/config/validate", data=OTHER)).json["changes"]
+
+    (shift,) = changes["rollouts"]
+    assert (shift["percent_before"], shift["percent_after"], shift["to_candidate"]) == (50, 50, 0)
+
+
+async def test_before_the_first_configuration_a_draft_changes_nothing(tmp_path: Path) -> None:
+    """There is nothing to hold it against."""
+    async with desk(tmp_path, None) as (_, client):
+        tried = (await client.post("/api/v1/config/validate", data=GOOD)).json
+
+    assert (tried["ok"], tried["changes"]) == (True, None)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import select
+import signal
 import threading
 from pathlib import Path
 
@@ -52,3 +56,20 @@ async def test_long_computations_are_done_in_a_thread() -> None:
     assert await compute(int, "ff", base=16) == 255
     with pytest.raises(ValueError, match="invalid literal"):
         await compute(int, "x")
+
+
+def test_a_forked_process_computes_in_threads_of_its_own() -> None:
+    """Its parent's are not there: it would wait for them for ever."""
+    assert asyncio.run(compute(sum, (1, 2))) == 3
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, str(asyncio.run(compute(sum, (3, 4)))).encode())
+        os._exit(0)
+    os.close(writing)
+    is_there, _, _ = select.select([reading], [], [], 20)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as answers:
+        assert is_there
+        assert answers.read() == b"7"

@@ -102,3 +102,10 @@ async def test_the_description_is_served(tmp_path: Path) -> None:
 
         assert served["openapi"] == "3.1.0"
         assert served == document(has_token=False)
+
+
+def test_what_a_query_needs_is_described_as_required() -> None:
+    """A client is told before it is refused."""
+    clear = document(has_token=False)["paths"]["/api/v1/mismatches"]["delete"]
+
+    assert [each["name"] for each in clear["parameters"] if each.get("required")] == ["route"]

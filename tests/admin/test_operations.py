@@ -16,8 +16,10 @@ GET /metrics
 GET /api/v1/status
 GET /api/v1/routes
 GET /api/v1/stream
+GET /api/v1/overview
 GET /api/v1/rollouts
 GET /api/v1/rollouts/{name}
+GET /api/v1/rollouts/{name}/impact
 PUT /api/v1/rollouts/{name}/percent
 DELETE /api/v1/rollouts/{name}/percent
 POST /api/v1/rollouts/{name}/start

@@ -120,6 +120,20 @@ async def test_one_route_can_be_asked_for(tmp_path: Path) -> None:
         assert (mistyped["detail"], mistyped["field"]) == ("there is no route `shpo`; did you mean `shop`?", "route")
 
 
+async def test_the_routes_of_one_rollout_can_be_asked_for(tmp_path: Path) -> None:
+    """Those that share it, and no others; an unknown one is 404."""
+    async with desk(tmp_path, ROUTES) as (made, client):
+        made.count(counted("/about", latencies_ms=[1], route="rest"), counted("/shop/cart", latencies_ms=[1]))
+        found = await rows(client, "?rollout=shop")
+        mistyped = (await client.get("/api/v1/paths?rollout=shpo")).json
+
+        assert {row["route"] for row in found} == {"shop"}
+        assert (mistyped["detail"], mistyped["field"]) == (
+            "there is no rollout `shpo`; did you mean `shop`?",
+            "rollout",
+        )
+
+
 async def test_a_window_that_is_none_is_refused(tmp_path: Path) -> None:
     """422 that names the field; before a configuration it is 503."""
     async with desk(tmp_path, None) as (_, client):

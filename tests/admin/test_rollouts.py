@@ -23,6 +23,7 @@ async def test_a_rollout_has_the_fields_of_the_contract(tmp_path: Path) -> None:
         shown = (await client.get("/api/v1/rollouts/shop")).json
 
         assert listed == {"items": [shown], "next": None}
+        assert {rule["kind"] for rule in shown.pop("rules_at_rest")} == {"guard"}  # every rollout has some
         assert shown == {
             "name": "shop",
             "mode": "live",
@@ -170,6 +171,18 @@ async def test_a_plan_that_nobody_has_started_shows_what_it_would_do(tmp_path: P
         assert (shown["retries_left"], shown["cooldown_until"]) == (2, None)
         assert shown["stages"][1] == {"percent": 25, "cohorts": [], "hold_s": 600, "approval": True, "gates": []}
         assert shown["stages"][0]["gates"] == ["error_rate < 1% for 1m"]
+        assert shown["rules"] == []
+        assert {"kind": "gate", "when": "error_rate < 1% for 1m", "do": None} in shown["rules_at_rest"]
+
+
+async def test_a_rule_is_at_rest_only_as_long_as_it_is_not_judged(tmp_path: Path) -> None:
+    """Who sees no rule would think that nothing takes the rollout back."""
+    async with desk(tmp_path) as (made, client):
+        first, *others = (await client.get("/api/v1/rollouts/shop")).json["rules_at_rest"]
+        assert others
+        judgement = Judgement(rule=first["when"], verdict=Verdict.OK, reason="quiet")
+        made.said = [RuleState("1", "guard", first["when"], first["do"], judgement)]
+        assert (await client.get("/api/v1/rollouts/shop")).json["rules_at_rest"] == others
 
 
 async def test_an_action_is_answered_with_what_came_of_it(tmp_path: Path) -> None:
@@ -233,7 +246,7 @@ async def test_a_rollback_says_until_when_it_cools_down(tmp_path: Path) -> None:
         )
         refused = await client.post(at("resume"))
         assert refused.status == 409
-        assert "3600 s" in refused.json["detail"]
+        assert "1:00:00" in refused.json["detail"]
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "promote", "step-back"])

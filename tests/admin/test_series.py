@@ -107,3 +107,28 @@ async def test_a_metric_that_is_none_is_refused_with_those_there_are(tmp_path: P
         assert (refused.status, refused.json["field"]) == (422, "metric")
         for metric in METRICS:
             assert re.findall(rf"\b{metric}\b", refused.json["detail"]) == [metric]
+
+
+async def test_the_routes_of_one_rollout_are_drawn_together(tmp_path: Path) -> None:
+    """What other routes did is not in it."""
+    async with desk(tmp_path, ROUTES) as (made, client):
+        made.count(
+            counted("/shop/cart", latencies_ms=[1] * 4), counted("/about", latencies_ms=[1], route="rest"), ago=5
+        )
+
+        assert sum((await series(client, "metric=requests&rollout=shop"))["baseline"]) == 4
+        assert sum((await series(client, "metric=requests"))["baseline"]) == 5
+
+
+async def test_steps_can_be_longer(tmp_path: Path) -> None:
+    """They begin at multiples of what was asked for, and lose nothing; a step that is none is refused by its name."""
+    async with desk(tmp_path, ROUTES) as (made, client):
+        made.count(counted("/a", latencies_ms=[1] * 4), ago=21)
+        made.count(counted("/a", latencies_ms=[3] * 2), ago=19)
+        found = await series(client, "metric=requests&window=1m&step=20s")
+        refused = await client.get("/api/v1/series?step=soon")
+
+        assert found["step_s"] == 20
+        assert all(time[17:] in {"00.000Z", "20.000Z", "40.000Z"} for time in found["times"])
+        assert [count for count in found["baseline"] if count] == [4, 2]
+        assert (refused.status, refused.json["field"]) == (422, "step")

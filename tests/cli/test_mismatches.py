@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from gateway.admin.mismatches import NDJSON, MismatchList
+from gateway.admin.answers import NDJSON
+from gateway.admin.mismatches import MismatchList
 from gateway.cli.mismatches import command, draw_findings, draw_totals, pass_on, show_value
 from gateway.control.findings import CopyTotals, MismatchSample, MismatchView
 from tests.cli.test_admin import answering

@@ -23,6 +23,16 @@ from tests.control.texts import GOOD, source
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+GUARDS = (
+    "error_rate > 20% for 5s",
+    "error_rate > baseline + 1% for 1m",
+    "client_error_rate > baseline + 10% for 5m",
+    "error_rate > 5% for 1m",
+    "p99 > 2x baseline for 5m",
+)
+"""That every rollout has; nobody judges them here."""
+
+
 async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     """Figures, rollouts, configuration, workers and what was dropped."""
     store = SqliteStore(str(tmp_path / "state.db"))
@@ -58,7 +68,7 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     assert [(level.name, level.percent, level.state) for level in snapshot.rollouts] == [("shop", 5, "running")]
     assert [level.stage for level in snapshot.rollouts] == [0]
     assert snapshot.rules == [RuleLevel("shop", "error_rate > 5% for 10m", -1, 0.24, 0.05, is_guard=True)]
-    assert snapshot.rollbacks == {("shop", "operator"): 1}
+    assert snapshot.rollbacks == {("shop", "operator"): 1} | {("shop", guard): 0 for guard in GUARDS}
     assert (snapshot.reloads, snapshot.last_reload_ok) == ({"success": 1, "failure": 0}, True)
     assert snapshot.revision == roster.revision != ""
     assert (snapshot.connections, snapshot.in_flight) == ({"client": 3, "backend": 2}, 1)

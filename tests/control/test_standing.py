@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.control.standing import RolloutState, check_percent
-from gateway.core.progress import Action
+from gateway.control.standing import RolloutState, check_percent, foresee
+from gateway.core import lifecycle
+from gateway.core.progress import Action, State
 from gateway.core.types import Hash, Rollout
-from gateway.errors import BadValue
+from gateway.errors import BadValue, WrongAction
 from tests.core.lives import act, fixed, planned, started
 
 
@@ -48,3 +49,26 @@ def test_a_share_has_one_who_set_it(rollout: Rollout, wanted: float | None, shar
     state = RolloutState(rollout, progress, ("orders",), "r1")
 
     assert (state.name, state.state, state.percent, state.source) == ("shop", "running", share, source)
+
+
+def test_what_is_foreseen_is_what_the_lifecycle_says() -> None:
+    """Its refusals, too; and a percentage must be one."""
+    state = RolloutState(planned(), started(planned()), (), "r1")
+    kind, after = foresee(state, Action.ROLLBACK, 7.0, unmet=lambda _name: ["never asked"])
+
+    assert (kind, after) == lifecycle.act(planned(), started(planned()), Action.ROLLBACK, 7.0)
+    with pytest.raises(WrongAction, match="resume is possible only"):
+        foresee(state, Action.RESUME, 7.0, unmet=lambda _name: ())
+    with pytest.raises(BadValue):
+        foresee(state, Action.SET, 7.0, percent=101, unmet=lambda _name: ())
+
+
+def test_an_approval_does_not_skip_gates_that_have_changed_their_mind() -> None:
+    """Unless that is what is wanted."""
+    waiting = msgspec.structs.replace(started(planned()), state=State.WAITING)
+    state = RolloutState(planned(), waiting, (), "r1")
+    with pytest.raises(WrongAction, match="waits for more than an approval: p99 is broken; promote with force"):
+        foresee(state, Action.PROMOTE, 7.0, unmet=lambda _name: ["p99 is broken"])
+
+    assert foresee(state, Action.PROMOTE, 7.0, force=True, unmet=lambda _name: ["p99 is broken"])[0] == "stage"
+    assert foresee(state, Action.PROMOTE, 7.0, unmet=lambda _name: ())[0] == "stage"

@@ -9,6 +9,7 @@ from gateway.core.movement import Change, Kind, Shift, compare_tables
 from gateway.core.plans import Bound, Do, Guard, Metric, Op, Plan, Rule, Stage
 from gateway.core.types import Hash, Match, Mode, Rollout, Table
 from tests.core.asking import chain, rollout, route, table
+from tests.core.lives import started
 
 KEYS = [b"user-%d" % number for number in range(2000)]
 
@@ -154,3 +155,21 @@ def test_a_plan_that_nobody_started_moves_nobody() -> None:
         (shift,) = compare_tables(before, after, KEYS).rollouts
 
         assert shift.percent_after == percent
+
+
+def test_a_plan_counts_from_where_it_is() -> None:
+    """Where somebody knows how far it has come: its stage, or an operator's percentage over it."""
+    before = planned(Plan(stages=(Stage(5.0, 60.0), Stage(50.0, 60.0))))
+    after = planned(Plan(stages=(Stage(5.0, 60.0), Stage(50.0, 60.0), Stage(100.0, 60.0))))
+    tables = (table(route(), rollouts=(before,)), table(route(), rollouts=(after,)))
+    far = started(before, 1)
+    (unknown,) = compare_tables(*tables, KEYS).rollouts
+    (known,) = compare_tables(*tables, KEYS, {before.name: far}).rollouts
+    (gone,) = compare_tables(
+        tables[0], msgspec.structs.replace(tables[1], rollouts=()), KEYS, {before.name: far}
+    ).rollouts
+
+    assert (unknown.percent_before, unknown.percent_after) == (0, 0)
+    assert (known.percent_before, known.percent_after, known.to_baseline) == (50, 50, 0)
+    assert (gone.percent_before, gone.percent_after, gone.to_candidate) == (50, 0, 0)
+    assert gone.to_baseline == pytest.approx(len(KEYS) / 2, rel=0.1)

@@ -60,8 +60,9 @@ async def test_the_gateway_goes_back_by_itself_and_every_promise_is_kept(monkeyp
     assert -1 not in _list_in_order(shown, *acts), shown
 
 
-async def test_without_a_fault_the_plan_is_completed_by_itself():
+async def test_without_a_fault_the_plan_is_completed_by_itself(monkeypatch):
     """5, 25, 100 %, each step by the plan."""
+    monkeypatch.setattr(story, "GRACE_SECONDS", 60.0)  # evidence comes slowly on a machine that is busy
     console = _make_console()
     is_kept = await perform(console, SECONDS, with_fault=False)
     shown = console.file.getvalue()

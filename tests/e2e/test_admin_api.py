@@ -28,6 +28,11 @@ include-operation-id = "explain"
 expected-statuses = ["2xx", "404", "422"]
 
 [[operations]]
+include-operation-id = "show_impact"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "404", "409", "422"]
+
+[[operations]]
 include-operation-id = "reconcile"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "404", "409", "422"]
@@ -137,7 +142,7 @@ def test_a_percentage_moves_users_and_is_told_to_who_watches(gateway: Gateway, h
 def find_event(lines: Iterator[str]) -> str:
     """The content of the next event of the audit log that is about a rollout."""
     for line in lines:
-        if line.startswith("data: ") and '"kind":"percent"' in line:
+        if line.startswith('data: {"time"') and '"kind":"percent"' in line:
             return line
     raise AssertionError("the stream ended")
 

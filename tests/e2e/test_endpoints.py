@@ -46,7 +46,7 @@ version: 1
 server: {{listen: 127.0.0.1:0, workers: 2, expose: true, timeouts: {{drain: 1s}}}}
 admin: {{listen: 127.0.0.1:0}}
 backends: {{legacy: {legacy}, new: {{endpoints: [{new}], {health}}}}}
-rollouts: {{move: {{key: header:X-User-ID, percent: 100}}}}
+rollouts: {{move: {{key: header:X-User-ID, percent: 100, guard: []}}}}
 routes: [{{name: all, match: /**, baseline: legacy, candidate: new, rollout: move}}]
 """
 

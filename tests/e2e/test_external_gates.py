@@ -106,6 +106,7 @@ def test_a_guard_on_a_figure_of_prometheus_rolls_back(
     gateway = start_gateway(CONFIGURATION.format(server=nginx, gate=gate, guard=guard))
 
     gateway.wait_until(lambda: shown(gateway)["state"] == "rolled_back")
+    gateway.wait_until(lambda: gateway.ask("/api/v1/incidents")[1]["items"])  # in force before it is stored
     (row,) = gateway.ask("/api/v1/incidents")[1]["items"]
     assert "vector(3)" in row["rule"]
     assert row["values"]["value"] == 3

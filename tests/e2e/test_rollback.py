@@ -143,7 +143,8 @@ def test_a_candidate_that_gets_ten_times_slower_is_left(start_gateway: Start, pa
 
     assert load.failures == []
     assert event["actor"]["name"] == MEDIAN
-    assert not sum_by(scrape(gateway)["crossfade_backend_errors"], "_total", "arm")
+    kinds = {kind for (kind,) in sum_by(scrape(gateway)["crossfade_backend_errors"], "_total", "kind")}
+    assert kinds <= {"connect"}  # who is busy may be late to accept
 
 
 def test_what_hits_both_arms_alike_is_not_the_candidates_fault(start_gateway: Start, pair: Pair) -> None:

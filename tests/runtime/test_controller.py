@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.admin import control
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.runtime.controller import run_controller
 from gateway.runtime.inheritance import Inheritance
@@ -117,9 +115,6 @@ def test_a_clock_that_is_set_back_hides_nothing(tmp_path: Path, monkeypatch: pyt
     with inherited(tmp_path) as inheritance:
         for sequence, seconds_ahead in ((1, 3600), (2, 0)):
             monkeypatch.setattr(time, "time", partial(lambda ahead: real() + ahead, seconds_ahead))
-            monkeypatch.setattr(
-                control, "_threads", ThreadPoolExecutor(1)
-            )  # other tests' threads do not outlive a fork
             with child("controller", partial(run_controller, inheritance)) as pid:
                 report(inheritance, sequence)
                 window = ask(inheritance, "/api/v1/paths?window=1m")[1]

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings.redaction import STRUCK, is_secret, strike_secrets
+from gateway.settings.redaction import STRUCK, is_secret, strike_refused, strike_secrets
 
 WRITTEN = """\
 version: 1
@@ -116,3 +116,47 @@ def test_only_what_signs_or_lets_in_is_a_secret() -> None:
     """Something may be named so."""
     assert not is_secret(("backends", "secret"), "http://a")
     assert is_secret(("routes", "rollout", "gates", "secret"), "x")
+
+
+def test_a_refused_text_hides_what_a_valid_one_hides() -> None:
+    """And what it shows has the same line numbers."""
+    shown = strike_refused(WRITTEN)
+
+    assert "hunter2" not in shown
+    assert shown.count("\n") == WRITTEN.count("\n")
+    assert "key: client_ip" in shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "admin: {tokn: hunter2}",
+        "admin: {Token: hunter2}",
+        "notfy: [{url: json://hunter2}]",
+        "rollouts: {shop: {gates: [{webhook: http://ci, secrte: hunter2}]}}",
+        "routes: [{headers: {Authorisation: hunter2}}]",
+    ],
+)
+def test_of_a_refused_text_secrets_under_mistyped_names_are_hidden(written: str) -> None:
+    """A mistyped name is why many a text is refused."""
+    assert "hunter2" not in strike_refused(f"version: 1\n{written}\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('version: 1\nadmin: {token: "hunter2\nother: 1\n', "version: 1\nadmin: {token"),
+        ("version: 1\nserver: {listen: x}\n\tb: hunter2\n", "version: 1\nserver: {listen: x}"),
+        ("a: [1, 2\nb: {token: hunter2\n", "a: [1, 2\nb"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_is_no_yaml_is_shown_up_to_there(written: str, shown: str) -> None:
+    """What can't be read may be a secret."""
+    assert strike_refused(written) == shown
+
+
+@given(st.text(max_size=200))
+def test_any_text_may_be_refused(text: str) -> None:
+    """Whatever is in the file, asking for the configuration goes well."""
+    assert isinstance(strike_refused(text), str)

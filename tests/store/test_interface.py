@@ -194,3 +194,12 @@ async def test_what_is_cleared_is_gone_but_for_the_ids(store: Store) -> None:
     assert (await store.mismatches(), await store.newest("percent")) == ([], None)
     assert (await store.commit("checkout", progress(), event())).id == 2
     assert [each.id for each in await store.events(rollout="checkout")] == [2]
+
+
+async def test_the_last_event_of_each_rollout_is_at_hand(store: Store) -> None:
+    """And the last that concerns the whole gateway; nobody has to read the log for it."""
+    assert await store.last_events() == []
+    for rollout in ("shop", "cart", None, "shop", None):
+        await store.record(msgspec.structs.replace(event(), rollout=rollout))
+
+    assert [(each.id, each.rollout) for each in await store.last_events()] == [(2, "cart"), (4, "shop"), (5, None)]

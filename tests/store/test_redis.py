@@ -207,8 +207,8 @@ async def test_two_prefixes_share_a_server_and_nothing_else(
 
     assert (len(await store.events()), await other.progresses()) == (1, {})
     assert keys_of(redis, store) == {
-        "about", "progress", "versions", "events", "events:checkout", "newest", "incidents", "incident-ids",
-        "incident-rollouts", "mismatches", "mismatches-seen",
+        "about", "progress", "versions", "events", "events:checkout", "newest", "last", "incidents",
+        "incident-ids", "incident-rollouts", "mismatches", "mismatches-seen",
     }  # fmt: skip
     await other.close()
 

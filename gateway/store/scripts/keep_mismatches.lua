@@ -19,8 +19,8 @@ for index = 4 + gone, #ARGV, 3 do
   redis.call('HSET', mismatches, ARGV[index], ARGV[index + 2])
   redis.call('ZADD', mismatches_seen, ARGV[index + 1], ARGV[index])
 end
-local last = tonumber(redis.call('ZREVRANGE', mismatches_seen, 0, 0, 'WITHSCORES')[2] or 0)
-for _, place in ipairs(redis.call('ZRANGEBYSCORE', mismatches_seen, '-inf', '(' .. (last - seconds))) do
+local latest = tonumber(redis.call('ZREVRANGE', mismatches_seen, 0, 0, 'WITHSCORES')[2] or 0)
+for _, place in ipairs(redis.call('ZRANGEBYSCORE', mismatches_seen, '-inf', '(' .. (latest - seconds))) do
   forget(place)
 end
 redis.call('EXPIRE', mismatches, seconds)

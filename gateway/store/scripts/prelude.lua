@@ -7,7 +7,7 @@ local FORMAT = 1
 
 local about, progress, versions, events, newest = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local incidents, incident_ids, incident_rollouts = KEYS[6], KEYS[7], KEYS[8]
-local mismatches, mismatches_seen = KEYS[9], KEYS[10]
+local mismatches, mismatches_seen, last = KEYS[9], KEYS[10], KEYS[11]
 local prefix = ARGV[1]
 
 local function whole(number)
@@ -56,19 +56,20 @@ end
 
 local function write_event(id, rollout, kind, event)
   redis.call('XADD', events, whole(id) .. '-0', 'rollout', rollout, 'kind', kind, 'event', event)
-  local last = tonumber(redis.call('HGET', about, 'event') or 0)
-  redis.call('HSET', about, 'event', whole(math.max(last, id)))
+  local greatest = tonumber(redis.call('HGET', about, 'event') or 0)
+  redis.call('HSET', about, 'event', whole(math.max(greatest, id)))
   redis.call('HSET', newest, kind, whole(id))
+  redis.call('HSET', last, rollout, whole(id))
   if rollout ~= '' then
     redis.call('ZADD', events_of(rollout), whole(id), whole(id))
   end
 end
 
-local function forget_events(last)
-  if last < 1 then
+local function forget_events(upto)
+  if upto < 1 then
     return
   end
-  for _, entry in ipairs(redis.call('XRANGE', events, '-', whole(last), 'COUNT', 100)) do
+  for _, entry in ipairs(redis.call('XRANGE', events, '-', whole(upto), 'COUNT', 100)) do
     redis.call('XDEL', events, entry[1])
     if entry[2][2] ~= '' then
       redis.call('ZREM', events_of(entry[2][2]), string.match(entry[1], '^%d+'))

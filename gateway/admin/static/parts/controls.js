@@ -1,0 +1,142 @@
+/** What an operator may do with a rollout, each with a question that says what will happen to how many users. */
+
+import { del, get, getOperator, post, put, setOperator } from "../lib/api.js";
+import { percent as sayPercent } from "../lib/format.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { ACTIONS, listActions, sayAction, sayFault, sayImpact, stateOf } from "../lib/words.js";
+import { Time } from "./basics.js";
+import { Dialog } from "./dialog.js";
+
+const SHARE = {
+  percent: { word: "Set percentage", does: "This share holds, for all cohorts, until it is unset: over restarts and edits of the file. A plan stands still under it; guards go on." },
+  unset: { word: "Unset percentage", does: "The operator's percentage is dropped: the plan's, or the file's, holds again." },
+};
+/** After so long without a key the impact is asked for, in ms. */
+const TYPING_MS = 250;
+
+/** The buttons. `onDone` gets the rollout as it stands then. */
+export function Controls({ rollout, onDone }) {
+  const [action, setAction] = useState("");
+  const done = (after) => {
+    setAction("");
+    onDone(after);
+  };
+  return html`<div class="actions" role="group" aria-label="What you can do">
+    ${listOffers(rollout).map((name) => html`<button type="button" key=${name} class="button ${styleOf(name, rollout.state)}" onClick=${() => setAction(name)}>${wordOf(name)}</button>`)}
+    ${action && html`<${Question} rollout=${rollout} action=${action} onDone=${done} onClose=${() => setAction("")} />`}
+  </div>`;
+}
+
+/** The gravest comes last. */
+function listOffers(rollout) {
+  const actions = listActions(rollout);
+  const share = [rollout.state !== "rolled_back" && "percent", rollout.source === "operator" && "unset"].filter(Boolean);
+  return [...actions.filter((name) => name !== "rollback"), ...share, ...actions.filter((name) => name === "rollback")];
+}
+
+function wordOf(name) {
+  return (ACTIONS[name] ?? SHARE[name]).word;
+}
+
+/** What a state waits for is offered first. */
+const AWAITED = { pending: "start", waiting: "promote", paused: "resume", rolled_back: "resume" };
+
+function styleOf(name, state) {
+  if (name === "rollback") return "grave";
+  return AWAITED[state] === name ? "primary" : "";
+}
+
+/** Asks before it is done, and says why it is refused. */
+function Question({ rollout, action, onDone, onClose }) {
+  const [wish, setWish] = useState({ reason: "", percent: String(rollout.percent), force: false, isCopied: rollout.to_shadow, operator: getOperator() });
+  const [problem, setProblem] = useState(null);
+  const [isAsking, setAsking] = useState(false);
+  const edit = (change) => setWish((old) => ({ ...old, ...change }));
+  const standing = JSON.stringify([rollout.state, rollout.percent, rollout.source, rollout.stage?.index]);
+  const opened = useRef(standing);
+  const onSubmit = async (event) => {
+    event.preventDefault();
+    setAsking(true);
+    setProblem(null);
+    try {
+      onDone(await carryOut(rollout.name, action, wish));
+    } catch (fault) {
+      setProblem(fault);
+      setAsking(false);
+    }
+  };
+  return html`<${Dialog} title=${`${wordOf(action)}: ${rollout.name}`} onClose=${onClose}>
+    <form class="form" onSubmit=${onSubmit}>
+      <p>${action in SHARE ? SHARE[action].does : sayAction(action, rollout)}</p>
+      ${action === "percent" && html`<${Share} value=${wish.percent} onInput=${(value) => edit({ percent: value })} />`}
+      <p class="fault" role="alert">${opened.current === standing ? "" : `It has moved since you were asked: ${sayWhere(rollout)}.`}</p>
+      <${Impact} name=${rollout.name} action=${action} share=${wish.percent} standing=${standing} />
+      <${Options} rollout=${rollout} action=${action} wish=${wish} edit=${edit} />
+      <label class="field"><span>Reason <small>for the audit log</small></span>
+        <input value=${wish.reason} maxlength="500" autocomplete="off" onInput=${(event) => edit({ reason: event.target.value })} /></label>
+      <label class="field"><span>Your name <small>for the audit log; empty: your address</small></span>
+        <input value=${wish.operator} maxlength="100" pattern="[ -~]*" title="Letters without accents, digits and signs" autocomplete="off" onInput=${(event) => edit({ operator: event.target.value })} /></label>
+      <p class="fault" role="alert">${problem ? sayFault(problem) : ""}</p>
+      <div class="form-end"><button type="button" class="button" onClick=${onClose}>Cancel</button>
+        <button type="submit" class="button primary ${action === "rollback" ? "grave" : ""}" disabled=${isAsking}>${isAsking ? "Doing it…" : wordOf(action)}</button></div>
+    </form>
+  <//>`;
+}
+
+function carryOut(name, action, wish) {
+  const base = `/rollouts/${encodeURIComponent(name)}`;
+  const { reason } = wish;
+  setOperator(wish.operator);
+  if (action === "percent") return put(`${base}/percent`, { percent: Number(wish.percent), reason });
+  if (action === "unset") return del(`${base}/percent`, { reason });
+  return post(`${base}/${action}`, { reason, force: wish.force, to: action === "rollback" && wish.isCopied ? "shadow" : null });
+}
+
+function Share({ value, onInput }) {
+  return html`<label class="field"><span>Percentage of the users <small>0 to 100</small></span>
+    <input type="number" min="0" max="100" step="any" required autofocus value=${value} onInput=${(event) => onInput(event.target.value)} /></label>`;
+}
+
+function Options({ rollout, action, wish, edit }) {
+  const force = (event) => edit({ force: event.target.checked });
+  if (action === "rollback") {
+    return html`<${Check} isOn=${wish.isCopied} onChange=${(event) => edit({ isCopied: event.target.checked })}>Keep copying requests to the candidate, to compare its answers<//>`;
+  }
+  if (action === "promote") return html`<${Check} isOn=${wish.force} onChange=${force}>Force: skip what is left of the hold, and the gates<//>`;
+  if (action === "resume" && rollout.cooldown_until) {
+    return html`<${Check} isOn=${wish.force} onChange=${force}>Force: do not wait for the cooldown, which is over <${Time} at=${rollout.cooldown_until} /><//>`;
+  }
+  return null;
+}
+
+function Check({ isOn, onChange, children }) {
+  return html`<label class="check"><input type="checkbox" checked=${isOn} onChange=${onChange} /><span>${children}</span></label>`;
+}
+
+/** Who moves, in a sentence; asked anew when the share is another, or the rollout has moved meanwhile. */
+function Impact({ name, action, share, standing }) {
+  const [text, setText] = useState("Asking how many users this moves…");
+  const wanted = action === "percent" ? { percent: share } : { action, force: true }; // whether it takes force is said elsewhere
+  useEffect(() => {
+    if (action === "percent" && (share === "" || !(share >= 0 && share <= 100))) return setText("Write a percentage from 0 to 100.");
+    const aborter = new AbortController();
+    const timer = setTimeout(() => {
+      get(`/rollouts/${encodeURIComponent(name)}/impact`, wanted, aborter.signal)
+        .then((impact) => setText(sayImpact(impact)), (problem) => { if (!aborter.signal.aborted) setText(problem.message); });
+    }, action === "percent" ? TYPING_MS : 0);
+    return () => {
+      clearTimeout(timer);
+      aborter.abort();
+    };
+  }, [share, standing]);
+  return html`<p class="impact" role="status">${text}</p>`;
+}
+
+/** What was done, for the line that tells of it. */
+export function sayDone(rollout) {
+  return `${rollout.name} is ${stateOf(rollout.state).word} at ${sayPercent(rollout.percent)}, in force in every worker.`;
+}
+
+function sayWhere({ state, percent, stage }) {
+  return `${stateOf(state).word} at ${sayPercent(percent)}${stage ? `, in stage ${stage.index} of ${stage.of}` : ""}`;
+}
