@@ -1,0 +1,212 @@
+"""A fleet: several gateways, its *replicas*, on one store. What they tell each other, and who conducts for all.
+
+Replicas speak through the store only. Each second a replica reports that it lives and what its requests did; one of
+them, the *leader*, adds that up, judges and moves rollouts. It leads by a lease, which it renews with each report, and
+whose number, the *fence*, grows with each leader: the store refuses a move under an older one than it has seen (Gray &
+Cheriton, Leases, 1989; Kleppmann, How to do distributed locking, 2016). A replica that was paused may still believe
+that it leads, so it goes by a clock that runs on meanwhile: a lease counts from before it was asked for, and a little
+shorter than the store has it (`Tenure`).
+
+A replica that hears nothing of the store is *degraded*: it goes on with what it knows, and judges guards by what it
+sees alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from math import inf
+from typing import Final, NamedTuple
+
+import msgspec
+
+from gateway.core.figures import Subject
+from gateway.core.histogram import Buckets
+from gateway.core.progress import Progress, State
+from gateway.core.windows import Cell
+
+BEAT_SECONDS: Final = 1.0
+"""How often a replica reports."""
+LEASE_SECONDS: Final = 3.0
+"""How long the store keeps a lease that nobody renews: a dead leader has a successor a beat later."""
+LEASE_MARGIN_SECONDS: Final = 0.5
+"""By so much less its holder goes by it: clocks of two machines run at almost the same rate, but not quite."""
+AWAY_SECONDS: Final = 3.0
+"""A store that fails for so long is away; less is a hiccup."""
+PRESENCE_SECONDS: Final = 60.0
+"""A replica that was silent for so long is forgotten."""
+SETTLE_SECONDS: Final = 2.5
+"""How long the first leader of an empty store waits: if it was wiped, the others say meanwhile what they know."""
+SHOWN_SECONDS: Final = 600
+"""So many merged seconds a leader leaves to its successor."""
+
+
+class Role(StrEnum):
+    """What a gateway does beside serving."""
+
+    ALONE = "alone"
+    """Conducts; there is no fleet."""
+    LEADER = "leader"
+    FOLLOWER = "follower"
+    DEGRADED = "degraded"
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replica says of itself."""
+
+    host: str
+    admin: str
+    """The address of its admin API, as the others may reach it or not: it is for people."""
+    version: str
+    """Of Crossfade."""
+    revision: str
+    """Of the configuration in force."""
+    workers: int
+    """Those that serve the newest table."""
+    ready: bool
+    started_at: float
+    """Seconds since the epoch, by its own clock."""
+    moves: int = 0
+    """Up to where it has followed what the store knows; see `Pulse`."""
+
+
+class Portion(msgspec.Struct, array_like=True):
+    """What the requests of one rollout did, all of it under one version of its progress."""
+
+    version: int
+    cells: list[tuple[Subject, Cell]]
+    waiting: list[tuple[Subject, Buckets]] = []
+    """How long those that are under way have waited for their backend's header."""
+
+
+class Report(msgspec.Struct, array_like=True):
+    """What a replica counted since its report before. One that is lost is not sent again."""
+
+    replica: str
+    portions: dict[str, Portion]
+    """By rollout; those that nobody asked for are left out."""
+
+
+class Second(msgspec.Struct, array_like=True):
+    """What all replicas together counted, for whoever leads next."""
+
+    cells: list[tuple[Subject, Cell]]
+
+
+class Pulse(NamedTuple):
+    """What the store answers to a report."""
+
+    leader: str
+    """The replica that holds the lease; empty for none."""
+    fence: int
+    """The lease's number."""
+    moves: int
+    """Counts what was written of rollouts' progress. Less than before: the store has forgotten something."""
+    event: int
+    """The newest event's id."""
+    is_empty: bool
+    """Whether no rollout was ever stored there."""
+
+
+class Seen(NamedTuple):
+    """A replica as the store knows it."""
+
+    replica: str
+    presence: Presence
+    silent_seconds: float
+    """Since its last report, by the store's clock."""
+
+
+class Tenure:
+    """Who leads, as far as one replica knows. Seconds are of a monotonic clock, passed in."""
+
+    def __init__(self, replica: str) -> None:
+        self.replica = replica
+        self.leader = ""
+        self.known_fence = 0
+        """The highest that this replica has heard of."""
+        self._fence = 0
+        self._until = -inf
+        self._failing_since: float | None = 0.0
+        """None while the store answers."""
+
+    def hear(self, pulse: Pulse, asked_at: float) -> None:
+        """The store answered a report that was begun at ``asked_at``."""
+        self._failing_since = None
+        self.leader = pulse.leader
+        self.known_fence = max(self.known_fence, pulse.fence)
+        is_mine = pulse.leader == self.replica and pulse.fence >= self.known_fence
+        self._fence, self._until = pulse.fence, asked_at + LEASE_SECONDS - LEASE_MARGIN_SECONDS if is_mine else -inf
+
+    def miss(self, second: float) -> None:
+        """The store did not answer."""
+        if self._failing_since is None:
+            self._failing_since = second
+
+    def resign(self) -> None:
+        """Lead no more: another has begun to."""
+        self._until = -inf
+
+    def role(self, second: float) -> Role:
+        """What this replica is to do now."""
+        if second < self._until:
+            return Role.LEADER
+        is_away = self._failing_since is not None and second - self._failing_since >= AWAY_SECONDS
+        return Role.DEGRADED if is_away else Role.FOLLOWER
+
+    def fence(self, second: float) -> int | None:
+        """The number under which this replica may move rollouts; None while it does not lead."""
+        return self._fence if self.role(second) is Role.LEADER else None
+
+
+class Choice(StrEnum):
+    """Of two standings of a rollout, which is to be in force."""
+
+    KEEP = "keep"
+    """They are the same."""
+    TAKE = "take"
+    """The store's."""
+    REASSERT = "reassert"
+    """One's own: the store has forgotten it."""
+    OVERRULE = "overrule"
+    """One's own, under a new version: the store has forgotten it, and something else has taken its number."""
+
+
+def choose(mine: Progress | None, stored: Progress | None) -> Choice:
+    """What a replica makes of what the store has; None is what one of them never heard of.
+
+    The higher version is the newer one. Where a failover has lost one move and another took its version, a rollback
+    stands: it is the one that keeps users from harm.
+    """
+    if mine is None or stored is None:
+        return Choice.KEEP if mine is stored else Choice.REASSERT if stored is None else Choice.TAKE
+    if mine.version != stored.version:
+        return Choice.TAKE if mine.version < stored.version else Choice.REASSERT
+    if _stand(mine) == _stand(stored):
+        return Choice.KEEP
+    is_mine_safer = mine.state is State.ROLLED_BACK and stored.state is not State.ROLLED_BACK
+    return Choice.OVERRULE if is_mine_safer else Choice.TAKE
+
+
+def _stand(progress: Progress) -> tuple[object, ...]:
+    """What does not change while time passes."""
+    where = (progress.state, progress.stage, progress.percent, progress.to_shadow)
+    return (*where, progress.stage_percent, progress.stage_cohorts)
+
+
+def name_move(before: Progress, after: Progress) -> str:
+    """The kind of event by which another replica may have come from ``before`` to ``after``.
+
+    As far as it says where windows and evidence begin anew.
+    """
+    if after.state is State.ROLLED_BACK and before.state is not State.ROLLED_BACK:
+        return "rollback"
+    if after.watched_since != before.watched_since:
+        return "resume"
+    is_same_share = (after.share_since, after.stage_since) == (before.share_since, before.stage_since)
+    return "pause" if is_same_share else "stage"
+
+
+def count_revisions(seen: Mapping[str, Presence]) -> int:
+    """How many different configurations are in force."""
+    return len({presence.revision for presence in seen.values()})

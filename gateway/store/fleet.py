@@ -1,0 +1,64 @@
+"""What a store must do for a fleet, beside keeping what outlives it (`gateway.store.interface`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.core.fleet import Presence, Pulse, Report, Second, Seen
+
+
+class FleetStore(Protocol):
+    """The place where replicas meet.
+
+    Each method raises `StoreUnavailable` when it can't be used, within a few seconds. Nothing here needs to be durable:
+    what is lost is said again a second later.
+    """
+
+    async def report(  # noqa: PLR0913 - one call a second says it all
+        self,
+        replica: str,
+        presence: Presence,
+        report: Report | None,
+        *,
+        lease_seconds: float,
+        known_fence: int,
+    ) -> Pulse:
+        """Say that ``replica`` lives, hand in what it counted, and ask for the lease if it is free.
+
+        Its holder has it for ``lease_seconds`` more; 0 does not ask, and gives up what it has. Whoever gets it anew
+        gets a fence above all that the store has seen, and above ``known_fence``, should it have forgotten some.
+        """
+
+    async def leave(self, replica: str) -> None:
+        """Forget ``replica``, and give back its lease."""
+
+    async def replicas(self) -> list[Seen]:
+        """All that were heard of lately, by name."""
+
+    async def reports(self, after: str) -> tuple[list[Report], str]:
+        """What replicas handed in since ``after``, and what to ask with the next time; empty: from now on.
+
+        Those that nobody has asked for within seconds are gone.
+        """
+
+    async def share(self, second: Second, verdicts: bytes, *, fence: int) -> None:
+        """Leave what all counted for who leads next, and what the rules say for those who follow.
+
+        Raises `Fenced` for who leads no more.
+        """
+
+    async def seconds(self, count: int) -> list[tuple[float, Second]]:
+        """The last ``count`` of those that leaders left, the oldest first, each with its age in seconds."""
+
+    async def verdicts(self) -> bytes:
+        """What the leader said last that rules say; empty when that is more than a few seconds ago."""
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call ``heard`` whenever somebody has moved a rollout, until the connection breaks: then `StoreUnavailable`.
+
+        And once at the beginning, as nobody knows what happened before.
+        """
+
+    async def close(self) -> None:
+        """Let go of all connections."""
