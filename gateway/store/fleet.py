@@ -15,7 +15,7 @@ class FleetStore(Protocol):
     what is lost is said again a second later.
     """
 
-    async def report(  # noqa: PLR0913 - one call a second says it all
+    async def report(
         self,
         replica: str,
         presence: Presence,
