@@ -239,8 +239,9 @@ class Rollouts:
         percent: float | None = None,
         force: bool = False,
         to: str | None = None,
+        version: int | None = None,
     ) -> RolloutState:
-        """Do what an operator wants.
+        """Do what an operator wants, with ``version`` only while the rollout is at it, unless it is a rollback.
 
         Raises `UnknownRollout`, `BadValue` for what is no percentage of it, `WrongAction` where it does not fit how the
         rollout stands, `StoreUnavailable` and `StoreConflict`: then nothing has changed.
@@ -250,7 +251,9 @@ class Rollouts:
             if action is not Action.ROLLBACK:
                 await self._know()
             state, now = self.state(name), self._now().timestamp()
-            kind, after = foresee(state, action, now, percent=percent, force=force, to=to, unmet=self.unmet)
+            kind, after = foresee(
+                state, action, now, percent=percent, force=force, to=to, version=version, unmet=self.unmet
+            )
             transition = Transition(
                 kind=kind,
                 before=state.progress,

@@ -66,18 +66,30 @@ def foresee(  # noqa: PLR0913 - the parts of one wish
     percent: float | None = None,
     force: bool = False,
     to: str | None = None,
+    version: int | None = None,
     unmet: Callable[[str], Sequence[str]],
 ) -> tuple[str, Progress]:
     """What an operator's action leads to at ``now``, with the kind of its event; nothing is done.
 
-    ``unmet`` says which gates of a rollout are not ok. Raises `BadValue` for what is no percentage of the rollout's,
-    `WrongAction` where the action does not fit how it stands.
+    ``version`` is the one that the operator saw, None for whichever it is. ``unmet`` says which gates of a rollout are
+    not ok. Raises `BadValue` for what is no percentage of the rollout's, `WrongAction` where it is at another version,
+    or the action does not fit how it stands.
     """
+    if action is not Action.ROLLBACK:  # an emergency: whoever wants it wants it however the rollout stands
+        check_version(state, version)
     if percent is not None:
         check_percent(state.rollout, percent)
     if action is Action.PROMOTE and not force and state.progress.state is State.WAITING:
         _check_gates(state.name, unmet(state.name))
     return lifecycle.act(state.rollout, state.progress, action, now, percent=percent, force=force, to=to)
+
+
+def check_version(state: RolloutState, version: int | None) -> None:
+    """Whether the rollout stands as whoever acts has seen it. Raises `WrongAction` with the version that it is at."""
+    newest = state.progress.version
+    if version is not None and version != newest:
+        moved = "has moved on meanwhile: it is" if version < newest else "is"
+        raise WrongAction(f"`{state.name}` {moved} at version {newest}, not {version}; look again")
 
 
 def _check_gates(name: str, unmet: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.control.standing import RolloutState, check_percent, foresee
 from gateway.core import lifecycle
@@ -72,3 +74,31 @@ def test_an_approval_does_not_skip_gates_that_have_changed_their_mind() -> None:
 
     assert foresee(state, Action.PROMOTE, 7.0, force=True, unmet=lambda _name: ["p99 is broken"])[0] == "stage"
     assert foresee(state, Action.PROMOTE, 7.0, unmet=lambda _name: ())[0] == "stage"
+
+
+def test_who_saw_another_version_is_told_where_it_is() -> None:
+    """So of two who promote at the same moment one moves the rollout, and the other looks again."""
+    state = RolloutState(planned(), msgspec.structs.replace(started(planned()), version=7), (), "r1")
+
+    assert foresee(state, Action.PAUSE, 7.0, version=7, unmet=lambda _name: ())[0] == "pause"
+    for version, said in (
+        (6, "`shop` has moved on meanwhile: it is at version 7, not 6; look again"),
+        (8, "`shop` is at version 7, not 8; look again"),
+    ):
+        with pytest.raises(WrongAction, match=f"^{said}$"):
+            foresee(state, Action.PAUSE, 7.0, version=version, unmet=lambda _name: ())
+
+
+@given(st.sampled_from(State), st.integers(0, 3), st.none() | st.integers(0, 3))
+def test_a_rollback_is_never_refused_for_its_version(state: State, version: int, wanted: int | None) -> None:
+    """It is an emergency: what is possible at all is possible at every version, and leads to the same."""
+    progress = msgspec.structs.replace(started(planned()), state=state, version=version)
+    standing = RolloutState(planned(), progress, (), "r1")
+
+    def roll_back(version: int | None) -> object:
+        try:
+            return foresee(standing, Action.ROLLBACK, 7.0, version=version, unmet=lambda _name: ())
+        except WrongAction as error:
+            return str(error)
+
+    assert roll_back(wanted) == roll_back(None)
