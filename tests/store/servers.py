@@ -20,27 +20,30 @@ _PAUSE_SECONDS = 0.01
 
 
 class RedisServer:
-    """A `redis-server` that keeps nothing on disk. It may be stopped and started again, empty."""
+    """A `redis-server` that keeps nothing on disk, unless ``options`` say so. It may be stopped and started again."""
 
     def __init__(self, folder: Path, *options: str, flag: str = "--port", is_sentinel: bool = False) -> None:
         self.port = find_port()
+        self.host = "127.0.0.1"
+        self.within: tuple[str, ...] = ()
+        """The command that runs it somewhere else."""
         self._folder = folder
-        self._options = (flag, str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), *options)
+        self._options = (flag, str(self.port), "--bind", self.host, "--dir", str(folder), *options)
         self._is_sentinel = is_sentinel
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Of the whole server."""
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
     def start(self) -> None:
         """Returns when it listens."""
-        options = [*self._options, "--save", "", "--appendonly", "no"]
+        options = ["--save", "", "--appendonly", "no", *self._options]
         if self._is_sentinel:
             (self._folder / "sentinel.conf").touch()
             options = ["sentinel.conf", *self._options, "--sentinel"]
-        command = ["redis-server", *options, "--logfile", f"{self.port}.log"]
+        command = [*self.within, "redis-server", *options, "--logfile", f"{self.port}.log"]
         self._process = subprocess.Popen(command, cwd=self._folder)
         wait_until(self._listens)
 
@@ -51,14 +54,20 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
     def ask(self, *command: str | int) -> object:
         """What it answers."""
-        with Redis(port=self.port) as client:
+        with Redis(self.host, self.port) as client:
             return client.execute_command(*command)
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.host, self.port)) == 0
 
 
 @contextmanager
