@@ -15,8 +15,9 @@ class Store(Protocol):
     Each method raises `StoreUnavailable` when the store can't be used; the next call tries again. What a method has
     written is durable when it returns, as far as whoever runs the store has made it so.
 
-    ``fence`` is the number of the lease under which somebody conducts the rollouts, in a fleet; alone it is 0. Who has
-    a lower one than the store has seen is refused with `Fenced` (Kleppmann, How to do distributed locking, 2016).
+    ``fence`` is the number of the lease under which somebody conducts the rollouts of a fleet. Who has a lower one than
+    the store has seen is refused with `Fenced` (Kleppmann, How to do distributed locking, 2016). None is nobody's: an
+    operator's move, or that of a gateway that is alone; then only the version of what is stored counts.
     """
 
     kind: str
@@ -43,7 +44,13 @@ class Store(Protocol):
         """How far each rollout is that was ever moved."""
 
     async def commit(
-        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None, *, fence: int = 0
+        self,
+        rollout: str,
+        progress: Progress,
+        event: NewEvent,
+        incident: Incident | None = None,
+        *,
+        fence: int | None = None,
     ) -> Event:
         """Write how far a rollout is now, the event that tells it, and the incident: all or nothing.
 
@@ -51,7 +58,7 @@ class Store(Protocol):
         stored. Written once more word by word, after an attempt that seemed to fail, it is the event of that attempt.
         """
 
-    async def keep(self, progresses: Mapping[str, Progress], *, fence: int = 0) -> None:
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> None:
         """Write how far rollouts are, where only time has passed, or where the store has forgotten something.
 
         What has a lower version than what is stored is left out.

@@ -77,19 +77,25 @@ class RedisStore:
             return {name.decode(): msgspec.json.decode(each, type=Progress) for name, each in _pair(found)}
 
     async def commit(
-        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None, *, fence: int = 0
+        self,
+        rollout: str,
+        progress: Progress,
+        event: NewEvent,
+        incident: Incident | None = None,
+        *,
+        fence: int | None = None,
     ) -> Event:
         """Write how far a rollout is now, the event that tells it, and the incident: all or nothing."""
         version, document, told = progress.version, msgspec.json.encode(progress), msgspec.json.encode(event)
         record = (incident.id, msgspec.json.encode(incident)) if incident is not None else ("", "")
-        bounds = (self._newest_id, EVENTS_KEPT, INCIDENTS_KEPT)
-        written = await self._run("commit", *bounds, fence, rollout, version, document, event.kind, told, *record)
+        bounds = (self._newest_id, EVENTS_KEPT, INCIDENTS_KEPT, _write_fence(fence))
+        written = await self._run("commit", *bounds, rollout, version, document, event.kind, told, *record)
         return self._name_event(written, told)
 
-    async def keep(self, progresses: Mapping[str, Progress], *, fence: int = 0) -> None:
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> None:
         """Write how far rollouts are, where only time has passed; nothing over what is newer."""
         rows = [(name, each.version, msgspec.json.encode(each)) for name, each in progresses.items()]
-        await self._run("keep", fence, *_flatten(rows))
+        await self._run("keep", _write_fence(fence), *_flatten(rows))
 
     async def record(self, event: NewEvent) -> Event:
         """Add to the audit log."""
@@ -196,6 +202,10 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MasterNotFoundError):  # tells of each Sentinel all that there is
         return "no Sentinel that answers knows a master of that name"
     return str(error) or "no answer in time"
+
+
+def _write_fence(fence: int | None) -> Argument:
+    return "" if fence is None else fence
 
 
 def _pair(found: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

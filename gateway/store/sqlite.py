@@ -71,12 +71,17 @@ class SqliteStore:
         event: NewEvent,
         incident: Incident | None = None,
         *,
-        fence: int = 0,  # noqa: ARG002 - nobody else conducts what is in this file
+        fence: int | None = None,  # noqa: ARG002 - nobody else conducts what is in this file
     ) -> Event:
         """Write how far a rollout is now, the event that tells it, and the incident: all or nothing."""
         return await self._run(_write_transition, rollout, progress, event, incident)
 
-    async def keep(self, progresses: Mapping[str, Progress], *, fence: int = 0) -> None:  # noqa: ARG002 - likewise
+    async def keep(
+        self,
+        progresses: Mapping[str, Progress],
+        *,
+        fence: int | None = None,  # noqa: ARG002 - likewise
+    ) -> None:
         """Write how far rollouts are, where only time has passed; nothing over what is newer."""
         await self._run(_write_progresses, progresses)
 

@@ -123,6 +123,31 @@ async def test_a_leader_that_was_succeeded_writes_no_more(store: RedisStore) -> 
     assert ((await store.progresses())["checkout"].version, store.is_ok) == (2, True)
 
 
+async def test_what_is_nobodys_is_not_fenced(store: RedisStore) -> None:
+    """An operator moves rollouts through whatever replica; only the version of what is stored counts."""
+    await store.commit("checkout", progress(version=1), event(), fence=5)
+    await store.commit("checkout", progress(version=2), event())
+    await store.keep({"checkout": progress(version=3)})
+    with pytest.raises(Fenced):
+        await store.commit("checkout", progress(version=4), event(), fence=4)
+
+    assert (await store.progresses())["checkout"].version == 3
+
+
+async def test_whatever_is_written_of_progress_is_a_move(redis: RedisServer, store: RedisStore) -> None:
+    """What was there before word by word, or is older, is none."""
+    moves = []
+    for call in (
+        store.commit("checkout", progress(version=1), event()), store.commit("checkout", progress(version=1), event()),
+        store.keep({"checkout": progress(version=1)}), store.keep({"checkout": progress(version=0)}),
+        store.keep({"checkout": progress(version=1, held_seconds=3.0), "search": progress()}), store.clear(),
+    ):  # fmt: skip
+        await call
+        moves.append(int(redis.ask("HGET", store._server.key("about"), "moves")))
+
+    assert moves == [1, 1, 1, 1, 2, 3]
+
+
 async def test_what_can_grow_has_a_bound(
     redis: RedisServer, store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

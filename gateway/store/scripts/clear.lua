@@ -13,4 +13,5 @@ end
 for index = 2, #KEYS do
   redis.call('DEL', KEYS[index])
 end
+count_move()
 return {'ok'}

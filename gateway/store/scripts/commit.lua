@@ -1,8 +1,8 @@
 -- PREFIX, KNOWN, EVENTS KEPT, INCIDENTS KEPT, FENCE, ROLLOUT, VERSION, PROGRESS, KIND, EVENT, INCIDENT ID, INCIDENT.
--- The event's id; an empty incident id is none.
+-- The event's id; an empty fence is nobody's, an empty incident id is none.
 
 local known, kept, incidents_kept = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local fence, rollout, version, document = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local fence, rollout, version, document = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local kind, event, incident, incident_document = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 
 local refusal = refuse(fence)
@@ -25,4 +25,6 @@ if incident ~= '' then
 end
 local id = add_event(known, kept, rollout, kind, event)
 write_progress(rollout, version, id, document)
+count_move()
+announce(rollout, version)
 return {'ok', id}

@@ -22,17 +22,20 @@ local function refuse_format()
   end
 end
 
--- Whoever holds an older lease than one that was seen here has been succeeded.
+-- Whoever holds an older lease than one that was seen here has been succeeded. An empty fence is nobody's.
 local function refuse(fence)
   local refusal = refuse_format()
   if refusal then
     return refusal
   end
-  local seen = tonumber(redis.call('HGET', about, 'fence') or 0)
-  if fence < seen then
-    return {'fenced', seen}
+  if fence ~= '' then
+    local seen = tonumber(redis.call('HGET', about, 'fence') or 0)
+    if tonumber(fence) < seen then
+      return {'fenced', seen}
+    end
+    redis.call('HSET', about, 'fence', fence)
   end
-  redis.call('HSET', about, 'format', FORMAT, 'fence', whole(fence))
+  redis.call('HSET', about, 'format', FORMAT)
 end
 
 local function events_of(rollout)
@@ -52,6 +55,16 @@ end
 local function write_progress(rollout, version, told, document)
   redis.call('HSET', progress, rollout, document)
   redis.call('HSET', versions, rollout, whole(version) .. ' ' .. whole(told))
+end
+
+-- So whoever saw another number before knows that there is something to read.
+local function count_move()
+  redis.call('HINCRBY', about, 'moves', 1)
+end
+
+-- For those who listen. Who may not publish has written all the same, and the others find it by the number of moves.
+local function announce(rollout, version)
+  redis.pcall('PUBLISH', prefix .. ':moves', rollout .. ' ' .. whole(version))
 end
 
 local function write_event(id, rollout, kind, event)
