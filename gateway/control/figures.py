@@ -6,6 +6,9 @@ whatever dies in between. `freeze` and `thaw` carry the figures from a controlle
 The number of subjects is bounded: a route has at most `TEMPLATES_PER_ROUTE` paths, here as in each worker: those that
 the configuration names, then those that the workers saw first. When a reload names others, what has no place any more
 becomes part of ``{other}``. What routes that are gone had counted is forgotten at the reload that follows their end.
+
+Workers report a moment later than they count. What they counted before a transition and report after it is part of
+totals and windows like all else, but the one who watches is not told: it would take it for what the transition led to.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
 from gateway.core.windows import Cell, Windows
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gateway.core.types import Table
 
 _RUNS_REMEMBERED: Final = 4096
@@ -36,6 +41,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     at: float
     """When it was recorded, in seconds since the epoch."""
     counted: tuple[Counted, ...]
+    serial: int = 0
+    """Of the table that the worker served by when the counting of this batch began; 0 where that is not known."""
 
 
 class _Frozen(msgspec.Struct, array_like=True):
@@ -52,7 +59,10 @@ class Figures:
         self.started_at = started_at
         self.totals: dict[Subject, PathFigures] = {}
         self.windows = Windows()
-        self._fresh: dict[Subject, Cell] = {}
+        self._fresh: dict[int, dict[Subject, Cell]] = {}
+        """By the serial of their batches."""
+        self._begun: dict[str, int] = {}
+        """Of routes that began anew the serial of the table by which they did."""
         self._runs: dict[int, int] = {}
         self._paths: dict[str, dict[str, None]] = {}
         self._routes: frozenset[str] = frozenset()
@@ -71,27 +81,41 @@ class Figures:
             del self._runs[next(iter(self._runs))]
         counted = [Counted(self._admit(each.subject), each.figures) for each in batch.counted]
         self.windows.take(batch.at, counted)
+        fresh = self._fresh.setdefault(batch.serial, {})
         for each in counted:
             total = self.totals.get(each.subject)
             if total is None:
                 total = self.totals[each.subject] = PathFigures()
             total.add(each.figures)
-            fresh = self._fresh.get(each.subject)
-            if fresh is None:
-                fresh = self._fresh[each.subject] = Cell()
-            fresh.add(Cell.of(each.figures))
+            _add(fresh, each.subject, Cell.of(each.figures))
         return True
 
     def drain(self) -> dict[Subject, Cell]:
-        """What was counted since the last call, for the one who watches."""
-        fresh, self._fresh = self._fresh, {}
-        return fresh
+        """What was counted since the last call, for the one who watches: without what `begin` has made past."""
+        drained: dict[Subject, Cell] = {}
+        for serial, cells in self._fresh.items():
+            for subject, cell in cells.items():
+                if serial >= self._begun.get(subject.route, 0):
+                    _add(drained, subject, cell)
+        self._fresh = {}
+        return drained
+
+    def begin(self, routes: Collection[str], serial: int) -> None:
+        """These routes begin anew by the table ``serial``: what was counted under one before is not drained any more.
+
+        That holds for what was recorded already and for what is still to come. A request is counted when it is over,
+        under the table that is in force then. No successor has to know of this: the serials of its tables are greater
+        than any before, and its first `drain`, which brings all that was found, is before it watches anything.
+        """
+        for route in routes:
+            self._begun[route] = max(serial, self._begun.get(route, 0))
 
     def adopt(self, table: Table) -> None:
         """Serve by ``table`` from now on: its templates come first, and routes that were gone before are forgotten."""
         routes = frozenset(route.name for route in table.routes)
         kept = routes | self._routes | {""}
         self.totals = {subject: total for subject, total in self.totals.items() if subject.route in kept}
+        self._begun = {route: serial for route, serial in self._begun.items() if route in kept}
         self._paths = self._seen_paths()
         for route in table.routes:
             paths = dict.fromkeys((*route.paths, *self._paths.get(route.name, ())))
@@ -144,3 +168,12 @@ class Figures:
         figures.totals = {each.subject: each.figures for each in record.totals}  # they were admitted before
         figures._paths = figures._seen_paths()
         return figures
+
+
+def _add(cells: dict[Subject, Cell], subject: Subject, cell: Cell) -> None:
+    """Add a cell, which becomes part of ``cells``."""
+    found = cells.get(subject)
+    if found is None:
+        cells[subject] = cell
+    else:
+        found.add(cell)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.proxy.failover import Failed
 
 # So many subjects go into one report, a frame of some megabytes at the most. What is left goes with the next.
-_MOST_AT_ONCE: Final = 5000
+MOST_AT_ONCE: Final = 5000
 
 _FIRST_CLIENT_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
@@ -138,7 +138,7 @@ class Counters:
         if self._unrouted.answers:
             taken.append(Counted(UNROUTED, self._unrouted.finish()))
             self._unrouted = _Tally()
-        while self._tallies and len(taken) < _MOST_AT_ONCE:
+        while self._tallies and len(taken) < MOST_AT_ONCE:
             (route, path, is_candidate, is_forced), tally = self._tallies.popitem()
             arm = str(Arm.CANDIDATE if is_candidate else Arm.BASELINE)
             taken.append(Counted(Subject(route, path, arm, is_forced), tally.finish()))

@@ -106,6 +106,7 @@ class Comparing:
                 return
             self._table = table.table
         self._uplink.applied(table)
+        self._uplink.send_counts(self._comparer.take_counts)  # so a batch is of one table, where the link takes it
         self._has_table.set()
 
     async def _report_on(self) -> None:

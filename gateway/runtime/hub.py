@@ -132,7 +132,7 @@ class Hub:
         if isinstance(message, Applied):
             self._roster.applied(seat, message.serial)
         elif isinstance(message, Counts):
-            self._recorder.record(seat.run, message.sequence, message.counted)
+            self._recorder.record(seat.run, message)
             channel.tell(Recorded(message.sequence))
         elif isinstance(message, Traced):
             self._export(message.requests)

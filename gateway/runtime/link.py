@@ -100,6 +100,8 @@ class Counts(Message, frozen=True):
     sequence: int
     """From 1; a batch that is sent again keeps its number."""
     counted: tuple[Counted, ...]
+    serial: int = 0
+    """Of the table that was in force when the counting of this batch began: the lowest of all while it lasted."""
 
 
 class Traced(Message, frozen=True):

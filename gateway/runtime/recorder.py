@@ -9,8 +9,8 @@ from gateway.control.figures import Batch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.core.figures import Counted
     from gateway.runtime.ledger import Ledger
+    from gateway.runtime.link import Counts
 
 
 class Recorder:
@@ -28,8 +28,8 @@ class Recorder:
         """The number of the last batch of a worker's run that was recorded; 0 for none."""
         return self.figures.last_of(run)
 
-    def record(self, run: int, sequence: int, counted: tuple[Counted, ...]) -> None:
-        """Record a batch, unless it was before. Once this returns, no death of a controller loses it."""
-        batch = Batch(run, sequence, self._now(), counted)
+    def record(self, run: int, counts: Counts) -> None:
+        """Record a worker's batch, unless it was before. Once this returns, no death of a controller loses it."""
+        batch = Batch(run, counts.sequence, self._now(), counts.counted, counts.serial)
         if self.figures.record(batch):
             self._ledger.append(batch, self.figures)

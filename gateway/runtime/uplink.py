@@ -4,8 +4,9 @@ The comparer has one, too. Its end also says what was found, and hears what was 
 
 A worker never waits for its link. If the controller is gone the worker goes on with the table that it has, and knocks
 again and again; status messages that a clogged link can't take are dropped and counted. Counts are not dropped: one
-batch is under way until it is known to be recorded, and meanwhile the worker goes on counting. A message that no link
-carries is dropped and counted whatever it is: no report ever ends a worker.
+batch is under way until it is known to be recorded, and meanwhile the worker goes on counting. Each says under which
+table its counting began, so that what was counted before a change is not taken for what came of it. A message that no
+link carries is dropped and counted whatever it is: no report ever ends a worker.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 import structlog
 
 from gateway.errors import LinkError
+from gateway.proxy.counting import MOST_AT_ONCE
 from gateway.runtime.channel import Channel
 from gateway.runtime.connection import stay_connected
 from gateway.runtime.link import (
@@ -76,6 +78,10 @@ class Uplink:
         self._last_status: Status | None = None
         self.run_id = secrets.randbits(63)
         self._sequence = 0
+        self._serial = 0
+        """Of the table that is in force; 0 before the first."""
+        self._counting_under = 0
+        """Of the one that was when the counting of the next batch began."""
         self._under_way: Counts | None = None
         self._has_waiting = False
         self._is_greeted = False
@@ -94,7 +100,8 @@ class Uplink:
 
     def applied(self, table: NewTable) -> None:
         """Say that ``table`` is served from now on."""
-        self._revision = table.table.revision
+        self._revision, self._serial = table.table.revision, table.serial
+        self._counting_under = self._counting_under or table.serial  # before the first nothing was counted
         if self._channel is not None:
             self._channel.tell(Applied(table.serial))
 
@@ -144,12 +151,16 @@ class Uplink:
         """Send what ``take`` hands over, if the batch before has arrived."""
         if self._channel is None or not self._is_greeted or self._under_way is not None:
             return
-        if counted := take():
-            batch = Counts(self._sequence + 1, counted)
-            if _tell(self._channel, batch):
-                self._sequence, self._under_way = batch.sequence, batch
-            else:
-                self.dropped += 1
+        counted, serial = take(), self._counting_under
+        if len(counted) < MOST_AT_ONCE:  # else there is a rest, which was counted in the same time
+            self._counting_under = self._serial
+        if not counted:
+            return
+        batch = Counts(self._sequence + 1, counted, serial)
+        if _tell(self._channel, batch):
+            self._sequence, self._under_way = batch.sequence, batch
+        else:
+            self.dropped += 1
 
     async def flush_counts(self, take: Callable[[], tuple[Counted, ...]], seconds: float) -> None:
         """Send all that is left, and wait until it is recorded; for at most ``seconds``."""

@@ -22,9 +22,9 @@ def counted(path: str = "/a", route: str = "shop", requests: int = 1) -> Counted
     return Counted(Subject(route, path, "baseline", is_forced=False), figures)
 
 
-def batch(sequence: int, *each: Counted, run: int = 7) -> Batch:
+def batch(sequence: int, *each: Counted, run: int = 7, serial: int = 0) -> Batch:
     """A worker's report."""
-    return Batch(run, sequence, NOW, each or (counted(),))
+    return Batch(run, sequence, NOW, each or (counted(),), serial)
 
 
 def requests_of(figures: Figures) -> int:
@@ -70,6 +70,97 @@ def test_paths_beyond_the_cap_are_one() -> None:
     assert len(paths) == TEMPLATES_PER_ROUTE + 1
     assert OTHER in paths
     assert requests_of(figures) == 3 * TEMPLATES_PER_ROUTE
+
+
+def drained_of(figures: Figures) -> dict[str, int]:
+    """How many requests of each route the one who watches hears of."""
+    told: dict[str, int] = {}
+    for subject, cell in figures.drain().items():
+        told[subject.route] = told.get(subject.route, 0) + cell.requests
+    return told
+
+
+def test_what_is_drained_is_drained_once() -> None:
+    """Of all batches since the last time, whatever table they were counted under."""
+    figures = Figures(NOW)
+    for sequence, serial in enumerate((3, 4, 3), 1):
+        figures.record(batch(sequence, serial=serial))
+
+    assert drained_of(figures) == {"shop": 3}
+    assert drained_of(figures) == {}
+
+
+def test_what_was_counted_before_a_route_began_anew_is_not_drained() -> None:
+    """Neither what has been reported by then, nor what comes after; totals, windows and other routes have all of it."""
+    figures = Figures(NOW)
+    figures.record(batch(1, counted(), counted(route="docs"), serial=3))
+    figures.begin({"shop"}, 4)
+    figures.record(batch(2, counted(), counted(route="docs"), serial=3))
+    figures.record(batch(3, counted(requests=10), serial=4))
+
+    assert drained_of(figures) == {"docs": 2, "shop": 10}
+    assert requests_of(figures) == sum(cell.requests for cell in figures.windows.sum(NOW, NOW).values()) == 14
+
+
+ROUTES = st.sampled_from(["shop", "docs", "blog"])
+SERIALS = st.integers(0, 4)
+COUNTING = st.tuples(st.just("record"), SERIALS, st.dictionaries(ROUTES, st.integers(1, 9), min_size=1))
+BEGINNING = st.tuples(st.just("begin"), SERIALS, st.frozensets(ROUTES).map(dict.fromkeys))
+DRAINING = st.tuples(st.just("drain"), SERIALS, st.just({}))
+
+
+@given(st.lists(st.one_of(COUNTING, BEGINNING, DRAINING), max_size=30))
+def test_nothing_from_before_a_beginning_is_drained_after_it_and_all_else_is(
+    steps: list[tuple[str, int, dict[str, int]]],
+) -> None:
+    """However batches, beginnings and drains follow each other; requests are told apart by serial and route."""
+    figures, begun, waiting = Figures(NOW), dict.fromkeys(["shop", "docs", "blog"], 0), []
+    for sequence, (step, serial, routes) in enumerate([*steps, ("drain", 0, {})], 1):
+        if step == "record":
+            each = [counted(f"/{serial}", route, requests) for route, requests in routes.items()]
+            figures.record(batch(sequence, *each, serial=serial))
+            waiting += [((route, f"/{serial}"), serial, requests) for route, requests in routes.items()]
+        elif step == "begin":
+            figures.begin(routes, serial)
+            begun |= {route: max(serial, begun[route]) for route in routes}
+        else:
+            expected: dict[tuple[str, str], int] = {}
+            for (route, path), of, requests in waiting:
+                if of >= begun[route]:
+                    expected[route, path] = expected.get((route, path), 0) + requests
+            drained = {(subject.route, subject.path): cell.requests for subject, cell in figures.drain().items()}
+            assert drained == expected
+            waiting = []
+
+
+def test_what_is_drained_is_the_watchers_own() -> None:
+    """Adding to it changes no window."""
+    figures = Figures(NOW)
+    figures.record(batch(1))
+    (cell,) = figures.drain().values()
+    cell.add(cell.copy())
+
+    assert [each.requests for each in figures.windows.sum(NOW, NOW).values()] == [1]
+
+
+def test_a_beginning_is_remembered_as_long_as_its_route_is_known() -> None:
+    """A reload changes nothing for those that stay; those that are gone cost no memory."""
+    figures = Figures(NOW)
+    figures.adopt(table(routes=(Route("shop", Match(), "legacy"), Route("docs", Match(), "legacy"))))
+    figures.begin({"shop", "docs"}, 4)
+    for revision in ("2", "3"):
+        figures.adopt(table(revision=revision, routes=(Route("shop", Match(), "legacy"),)))
+    figures.record(batch(1, serial=3))
+
+    assert drained_of(figures) == {}
+    assert set(figures._begun) == {"shop"}
+
+
+def test_a_batch_that_says_no_serial_is_one_of_none() -> None:
+    """A record from before batches had one is read all the same."""
+    recorded = msgspec.msgpack.encode((7, 1, NOW, (counted(),)))
+
+    assert msgspec.msgpack.decode(recorded, type=Batch) == batch(1)
 
 
 def test_templates_of_the_configuration_come_before_what_was_seen() -> None:

@@ -230,6 +230,21 @@ async def test_counts_are_recorded_once_and_acknowledged() -> None:
         assert total.requests == 5
 
 
+async def test_counts_are_recorded_under_the_table_that_their_worker_names() -> None:
+    """What was counted before routes began anew is in the totals, and the one who watches does not hear of it."""
+    counted = (Counted(Subject("shop", "/a", "baseline", is_forced=False), PathFigures(client_errors=1)),)
+    async with room() as made:
+        made.recorder.figures.begin({"shop"}, 101)
+        worker = await made.worker()
+        await worker.tell(Hello(0, 4711, "", 7), Counts(1, counted, serial=100), Counts(2, counted, serial=101))
+        while await worker.next_message() != Recorded(2):
+            pass
+
+        (total,), (cell,) = made.recorder.figures.totals.values(), made.recorder.figures.drain().values()
+        assert (total.client_errors, cell.client_errors) == (2, 1)
+        await worker.leave()
+
+
 async def test_a_worker_tells_what_it_had_to_drop() -> None:
     """So that nobody takes a gap in a log for silence."""
     async with room() as made:

@@ -59,7 +59,12 @@ messages = st.one_of(
         run=st.integers(0, 2**63 - 1),
     ),
     st.builds(Applied, serial=st.integers(0, 2**63)),
-    st.builds(Counts, sequence=st.integers(1, 2**62), counted=st.lists(counted, max_size=2).map(tuple)),
+    st.builds(
+        Counts,
+        sequence=st.integers(1, 2**62),
+        counted=st.lists(counted, max_size=2).map(tuple),
+        serial=st.integers(0, 2**63),
+    ),
     statuses,
     st.builds(Waiting, ages=st.dictionaries(st.builds(Subject), figures.map(lambda each: each.latencies), max_size=3)),
 )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 from gateway.core.failures import FailedRequest
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.tallies import PathTally
+from gateway.proxy.counting import MOST_AT_ONCE
 from gateway.runtime import link
 from gateway.runtime.link import (
     Applied,
@@ -66,6 +68,13 @@ class Hub:
     async def greet(self, caller: socket.socket) -> None:
         """Say that nothing of this worker is recorded yet, and wait until it has heard."""
         await self.acknowledge(caller, 0)
+
+    async def meet(self) -> socket.socket:
+        """Wait for the worker to knock, and greet it."""
+        caller = await self.accept()
+        await self.hear(caller)
+        await self.greet(caller)
+        return caller
 
     async def acknowledge(self, caller: socket.socket, sequence: int) -> None:
         """Say that counts are recorded up to ``sequence``, and wait until the worker has heard: the table tells."""
@@ -190,9 +199,7 @@ async def test_counts_wait_until_the_controller_has_said_what_it_knows() -> None
 async def test_one_batch_is_under_way_at_a_time() -> None:
     """The next is taken when the one before is known to be recorded; meanwhile the worker counts on."""
     hub = Hub()
-    caller = await hub.accept()
-    await hub.hear(caller)
-    await hub.greet(caller)
+    caller = await hub.meet()
     hub.uplink.send_counts(lambda: counted(1))
     hub.uplink.send_counts(lambda: counted(2))
     assert await hub.hear(caller) == Counts(1, counted(1))
@@ -206,20 +213,23 @@ async def test_one_batch_is_under_way_at_a_time() -> None:
 
 
 async def test_a_batch_that_was_not_recorded_is_sent_again() -> None:
-    """To a new controller, with the same number."""
+    """To a new controller, as it was, whatever table has come meanwhile; what was counted since is of the old, too."""
     hub = Hub()
-    caller = await hub.accept()
-    await hub.hear(caller)
-    await hub.greet(caller)
+    caller = await hub.meet()
+    hub.uplink.applied(NewTable(7, table("one")))
     hub.uplink.send_counts(lambda: counted(1))
-    await hub.hear(caller)
+    assert [await hub.hear(caller), await hub.hear(caller)] == [Applied(7), Counts(1, counted(1), 7)]
     caller.close()
 
     again = await hub.accept()
     await hub.hear(again)
+    hub.uplink.applied(NewTable(8, table("two")))
     await hub.greet(again)
+    assert [await hub.hear(again), await hub.hear(again)] == [Applied(8), Counts(1, counted(1), 7)]
+    await hub.acknowledge(again, 1)
+    hub.uplink.send_counts(lambda: counted(2))
 
-    assert await hub.hear(again) == Counts(1, counted(1))
+    assert await hub.hear(again) == Counts(2, counted(2), 7)
     again.close()
     await hub.close()
 
@@ -227,9 +237,7 @@ async def test_a_batch_that_was_not_recorded_is_sent_again() -> None:
 async def test_a_batch_that_was_recorded_is_not_sent_again() -> None:
     """Though the answer to it was lost with the controller."""
     hub = Hub()
-    caller = await hub.accept()
-    await hub.hear(caller)
-    await hub.greet(caller)
+    caller = await hub.meet()
     hub.uplink.send_counts(lambda: counted(1))
     await hub.hear(caller)
     caller.close()
@@ -241,6 +249,27 @@ async def test_a_batch_that_was_recorded_is_not_sent_again() -> None:
 
     assert await hub.hear(again) == Counts(2, counted(5))
     again.close()
+    await hub.close()
+
+
+async def test_a_batch_says_under_which_table_its_counting_began() -> None:
+    """One that began before a new table is the old one's, and so is what a full one leaves; no counts are nobody's."""
+    full = counted(1) * MOST_AT_ONCE
+    hub = Hub()
+    caller = await hub.meet()
+    for serial in (6, 7):
+        hub.uplink.applied(NewTable(serial, table("one")))
+        assert await hub.hear(caller) == Applied(serial)
+    hub.uplink.send_counts(tuple)
+    served = [(7, counted(1), 7), (8, counted(2), 7), (9, full, 8), (9, counted(4), 8), (9, counted(5), 9)]
+    for sequence, (serial, what, under) in enumerate(served, 1):
+        hub.uplink.applied(NewTable(serial, table("one")))
+        assert await hub.hear(caller) == Applied(serial)
+        hub.uplink.send_counts(partial(tuple, what))
+        assert await hub.hear(caller) == Counts(sequence, what, under)
+        await hub.acknowledge(caller, sequence)
+
+    caller.close()
     await hub.close()
 
 
@@ -288,9 +317,7 @@ async def test_traced_requests_are_sent_or_counted_as_lost() -> None:
 async def test_a_report_that_no_link_carries_is_lost_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a flood puts into it, the worker counts the loss and goes on."""
     hub = Hub()
-    caller = await hub.accept()
-    await hub.hear(caller)
-    await hub.greet(caller)
+    caller = await hub.meet()
     monkeypatch.setattr(link, "FRAME_LIMIT_BYTES", 100)
     with capture_logs() as logs:
         hub.uplink.send_traced((traced_request(), traced_request()))

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.proxy.listener import TlsFiles
 from gateway.runtime.inheritance import Door, Inheritance
-from gateway.runtime.link import Applied, Frames, Hello, Message, NewTable, Up, pack
+from gateway.runtime.link import Applied, Counts, Frames, Hello, Message, NewTable, Recorded, Up, pack
 from gateway.runtime.process import FAILED
 from gateway.runtime.worker import run_worker
 from tests.runtime.gateways import child, inherited, status_of
@@ -83,6 +83,21 @@ def test_it_serves_when_it_has_a_table_and_says_so(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGTERM)
 
         assert status_of(pid) == 0
+
+
+def test_what_was_counted_before_a_new_table_is_told_apart(tmp_path: Path) -> None:
+    """Its report bears the serial of the table by which it was served."""
+    with working(tmp_path) as (_, inheritance, controller):
+        controller.tell(Recorded(0))
+        for sequence, serial in enumerate((7, 9), 1):
+            controller.tell(NewTable(serial, table(f"r{serial}")))
+            controller.hear(Applied)
+            assert ask(inheritance) == 404
+            controller.tell(NewTable(serial + 1, table(f"r{serial + 1}")))
+            counts = controller.hear(Counts)
+            assert isinstance(counts, Counts)
+            assert (counts.sequence, counts.serial) == (sequence, serial)
+            controller.tell(Recorded(sequence))
 
 
 def test_it_serves_on_when_the_link_breaks(tmp_path: Path) -> None:
