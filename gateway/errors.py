@@ -100,7 +100,7 @@ class StoreConflict(GatewayError):
 
     def __init__(self, rollout: str, newest: int) -> None:
         self.newest = newest
-        super().__init__(f"`{rollout}` was moved meanwhile; look how it stands, and try again")
+        super().__init__(f"`{rollout}` has moved on meanwhile: it is at version {newest} by now; look again")
 
 
 class Fenced(GatewayError):

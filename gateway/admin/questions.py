@@ -38,6 +38,7 @@ _WINDOW_PATTERN: Final = (
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 Reason = Annotated[str, Meta(max_length=1000)]
+Version = Annotated[int, Meta(ge=0)] | None
 Window = Annotated[str, Meta(extra_json_schema={"pattern": _WINDOW_PATTERN})]
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.admin.answers import show_epoch
-from gateway.admin.questions import Question, Reason
+from gateway.admin.questions import Question, Reason, Version
 from gateway.control.readings import list_values
 from gateway.core.lifecycle import Action, State, is_held, is_hold_over, needs_approval, retries_left
 from gateway.core.types import Mode
@@ -112,6 +112,10 @@ class RolloutView(msgspec.Struct, frozen=True):
     """Those of its stage, or the one that it would begin with, that are not judged as it stands: before the start and
     after a rollback none is, nor any in another mode than live; gates are not while it is paused or has an operator's
     percentage."""
+    version: int = 0
+    """Grows with each transition. An action that names it is done only while the rollout still stands like this."""
+    has_shadow: bool = False
+    """Whether a route of its has `shadow`: only such a one's requests can go on to be copied after a rollback."""
 
 
 class RolloutList(msgspec.Struct, frozen=True):
@@ -127,6 +131,8 @@ class PercentWish(Question, frozen=True):
     percent: Annotated[float, Meta(ge=0, le=100)]
     reason: Reason = ""
     """For the audit log."""
+    version: Version = None
+    """Only while the rollout is at it, else 409; null: at whichever it is."""
 
 
 class UnsetWish(Question, frozen=True):
@@ -134,6 +140,8 @@ class UnsetWish(Question, frozen=True):
 
     reason: Reason = ""
     """For the audit log."""
+    version: Version = None
+    """Only while the rollout is at it, else 409; null: at whichever it is."""
 
 
 class ActionWish(Question, frozen=True):
@@ -145,6 +153,8 @@ class ActionWish(Question, frozen=True):
     """Resume: before the cooldown is over. Promote: without its hold and gates."""
     to: Literal["shadow"] | None = None
     """Rollback: `shadow` goes on to copy requests to the candidate."""
+    version: Version = None
+    """Only while the rollout is at it, else 409; null: at whichever it is. A rollback is never refused for it."""
 
 
 async def list_rollouts(call: Call) -> RolloutList:
@@ -164,12 +174,12 @@ async def set_percent(call: Call, wish: PercentWish) -> RolloutView:
     It holds, over restarts and edits of the file, until it is taken back. 200 when it is in force in every worker,
     503 when it is set but a worker lags.
     """
-    return await _act(call, Action.SET, ActionWish(wish.reason), wish.percent)
+    return await _act(call, Action.SET, ActionWish(wish.reason, version=wish.version), wish.percent)
 
 
 async def unset_percent(call: Call, wish: UnsetWish) -> RolloutView:
     """Take an operator's percentage back: the file's, or the plan's, holds again."""
-    return await _act(call, Action.UNSET, ActionWish(wish.reason))
+    return await _act(call, Action.UNSET, ActionWish(wish.reason, version=wish.version))
 
 
 async def start(call: Call, wish: ActionWish) -> RolloutView:
@@ -198,7 +208,10 @@ async def step_back(call: Call, wish: ActionWish) -> RolloutView:
 
 
 async def roll_back(call: Call, wish: ActionWish) -> RolloutView:
-    """Back to 0 %, and an operator's percentage dropped. In force at once, even while the store can't be written."""
+    """Back to 0 %, and an operator's percentage dropped. In force at once, even while the store can't be written.
+
+    It is never refused for its `version`: in an emergency nobody looks again.
+    """
     return await _act(call, Action.ROLLBACK, wish)
 
 
@@ -212,6 +225,7 @@ async def _act(call: Call, action: Action, wish: ActionWish, percent: float | No
         percent=percent,
         force=wish.force,
         to=wish.to,
+        version=wish.version,
     )
     await call.control.wait_until_applied()
     return view_rollout(state, call.control)
@@ -236,6 +250,8 @@ def view_rollout(state: RolloutState, control: Control) -> RolloutView:
         revision=state.revision,
         to_shadow=progress.to_shadow,
         rules_at_rest=_list_resting(state, said),
+        version=progress.version,
+        has_shadow=any(route.shadow is not None for route in control.rollouts.routes(state.name)),
     )
 
 

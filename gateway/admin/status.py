@@ -10,6 +10,7 @@ from gateway import __version__
 
 if TYPE_CHECKING:
     from gateway.admin.control import Call, Control
+    from gateway.control.standing import RolloutState
     from gateway.core.types import Backend, Route, Table
 
 
@@ -66,6 +67,8 @@ class RolloutLine(msgspec.Struct, frozen=True):
     state: str
     percent: float
     """In force now, 0 to 100."""
+    version: int = 0
+    """Grows with each transition."""
 
 
 class StatusView(msgspec.Struct, frozen=True):
@@ -136,9 +139,14 @@ def view_status(control: Control) -> StatusView:
         workers=[WorkerView(seat.pid, seat.revision, seat.connections, seat.in_flight) for seat in seats],
         backends=[] if table is None else view_backends(table, roster.health()),
         store=StoreView(store.kind, store.is_ok, store.file, store.fault),
-        rollouts=[RolloutLine(each.name, each.state, each.percent) for each in control.rollouts.states()],
+        rollouts=[view_line(state) for state in control.rollouts.states()],
         comparer=ComparerView(comparer.pid, comparer.revision) if (comparer := roster.comparer) else None,
     )
+
+
+def view_line(state: RolloutState) -> RolloutLine:
+    """A rollout in short."""
+    return RolloutLine(state.name, state.state, state.percent, state.progress.version)
 
 
 def view_backends(table: Table, health: dict[str, dict[str, bool]]) -> list[BackendView]:

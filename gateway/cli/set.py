@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
 
 import click
@@ -10,6 +12,19 @@ from gateway.admin.rollouts import RolloutView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import show_percent
 from gateway.settings.quantities import parse_percent
+
+if_version: Final = click.option(
+    "--if-version",
+    "version",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Only while ROLLOUT is at this version (`crossfade status ROLLOUT`); a rollback is never refused for it.",
+)
+
+
+def list_given(wish: Mapping[str, object]) -> dict[str, object]:
+    """What of a wish was said; an older gateway need not know the rest."""
+    return {key: value for key, value in wish.items() if value is not None and value is not False and value != ""}
 
 
 def path_of(rollout: str) -> str:
@@ -37,8 +52,9 @@ def warn_of_limits(after: RolloutView) -> None:
 @click.argument("rollout")
 @click.argument("percent")
 @click.option("--reason", default="", metavar="TEXT", help="For the audit log.")
+@if_version
 @admin_options
-def command(admin: Admin, as_json: bool, rollout: str, percent: str, reason: str) -> None:
+def command(admin: Admin, as_json: bool, rollout: str, percent: str, **wish: object) -> None:
     """Give ROLLOUT an operator's PERCENT: 5, 0.01 or 5%.
 
     It holds over restarts and edits of the file, until `crossfade unset`; a plan stands still meanwhile.
@@ -48,7 +64,7 @@ def command(admin: Admin, as_json: bool, rollout: str, percent: str, reason: str
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="PERCENT") from None
     before = read(admin.get(path_of(rollout)), RolloutView)
-    content = admin.send("PUT", f"{path_of(rollout)}/percent", {"percent": wanted, "reason": reason})
+    content = admin.send("PUT", f"{path_of(rollout)}/percent", {"percent": wanted, **list_given(wish)})
     if as_json:
         click.echo(content)
     else:

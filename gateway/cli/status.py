@@ -11,20 +11,36 @@ from gateway.admin.rollouts import RolloutList, RolloutView, RuleView
 from gateway.admin.status import StatusView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_percent, show_span
-from gateway.control.readings import say_value, unit_of
+from gateway.cli.set import path_of
+from gateway.control.readings import say_cause, say_value, unit_of
 
 _HEALTH = {True: "healthy", False: "unhealthy", None: "not checked"}
 
 
 @click.command(name="status")
+@click.argument("rollout", required=False, default="")
 @admin_options
-def command(admin: Admin, as_json: bool) -> None:
-    """Show rollouts, workers, backends and the store of a running gateway."""
-    content = admin.get("/api/v1/status")
+def command(admin: Admin, as_json: bool, rollout: str) -> None:
+    """Show rollouts, workers, backends and the store of a running gateway; or only ROLLOUT, with its version."""
+    content = admin.get(path_of(rollout) if rollout else "/api/v1/status")
     if as_json:
         click.echo(content)
-        return
-    status = read(content, StatusView)
+    elif rollout:
+        draw_rollout(read(content, RolloutView))
+    else:
+        draw_all(admin, read(content, StatusView))
+
+
+def draw_rollout(rollout: RolloutView) -> None:
+    """One, and what its rules say."""
+    click.echo(f"{show(rollout.name)}, version {rollout.version}")
+    rollouts = RolloutList([rollout], None)
+    draw_rollouts(rollouts)
+    draw_rules(rollouts)
+
+
+def draw_all(admin: Admin, status: StatusView) -> None:
+    """The whole gateway."""
     draw_head(status)
     draw_refusal(read(admin.get("/api/v1/config"), ConfigView))
     rollouts = read(admin.get("/api/v1/rollouts"), RolloutList)
@@ -107,8 +123,8 @@ def _list_cells(rule: RuleView) -> tuple[object, ...]:
     unit = unit_of(rule.when)
     value, bound = (None if each is None else say_value(each, unit) for each in (rule.value, rule.bound))
     kind = f"{rule.kind}, {rule.do}" if rule.do else rule.kind
-    said = None if rule.reason == rule.verdict else rule.reason
-    reason = f"{said or rule.verdict} (needs {rule.needs:,} more)" if rule.needs else said
+    said = say_cause(rule.when, rule.reason, rule.needs, is_gate=rule.kind == "gate")
+    reason = None if rule.reason == rule.verdict else said
     where = " ".join(part for part in (rule.route, rule.path) if part)
     return rule.id, kind, rule.verdict, reason, value, bound, where or None
 

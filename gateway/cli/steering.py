@@ -12,7 +12,8 @@ import click
 from gateway.admin.rollouts import RolloutView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import show_percent
-from gateway.cli.set import path_of, warn_of_limits
+from gateway.cli.set import if_version, list_given, path_of, warn_of_limits
+from gateway.core.progress import Action
 
 PURPOSES: Final = {
     "start": "Begin ROLLOUT's plan with its first stage.",
@@ -31,11 +32,14 @@ def make_command(name: str, purpose: str) -> click.Command:
     @click.argument("rollout")
     @click.option("--reason", default="", metavar="TEXT", help="For the audit log.")
     @click.option("--force", is_flag=True, help="Resume before the cooldown is over; promote without hold and gates.")
+    @if_version
     @admin_options
     def command(admin: Admin, as_json: bool, rollout: str, **wish: object) -> None:
         path = path_of(rollout)
         before = read(admin.get(path), RolloutView)
-        content = admin.send("POST", f"{path}/{name}", {key: value for key, value in wish.items() if value})
+        if name == Action.ROLLBACK:
+            wish["version"] = None  # a gateway that does not know the field would refuse it
+        content = admin.send("POST", f"{path}/{name}", list_given(wish))
         if as_json:
             click.echo(content)
         else:

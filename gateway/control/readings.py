@@ -8,7 +8,10 @@ Prometheus query that happens to be called so.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
+
+from gateway.core.verdicts import Reason
 
 if TYPE_CHECKING:
     from gateway.core.verdicts import Judgement
@@ -17,6 +20,20 @@ Unit = Literal["ratio", "ms", "count"]
 
 _RATE: Final = re.compile(r"\w+_rate [<>]=? (.*baseline|[\d.]+ ?%)")
 _LATENCY: Final = re.compile(r"p\d\d [<>]=? (.*baseline|[\d.]+ ?(ms|s|m|h)\b)")
+
+_CAUSES: Final[Mapping[str, str]] = {
+    Reason.MET: "met, and the evidence supports it",
+    Reason.QUIET: "nothing of the kind is seen",
+    Reason.NOT_MET: "not met",
+    Reason.BROKEN: "what it fears is so, and the evidence supports it",
+    Reason.FEW_REQUESTS: "too few requests in its window",
+    Reason.NO_BASELINE: "the baseline has too few requests to compare with",
+    Reason.NOT_COMPARED: "nothing has been compared yet",
+    Reason.LITTLE_EVIDENCE: "little evidence so far",
+    Reason.YOUNG_STAGE: "the stage is younger than its window",
+    Reason.BOTH_ARMS: "the baseline breaks the same bound",
+    "not_asked_yet": "not asked yet: all else must be ok first",
+}
 
 _WHOLE_FROM: Final = 100
 """Milliseconds: from here on their fractions tell nothing."""
@@ -70,9 +87,30 @@ def say_judgement(judgement: Judgement) -> str:
     )
     compared = [text for text in (bound and f"bound {bound}", baseline and f"baseline {baseline}") if text]
     asides = [", ".join(compared)] if compared else []
-    if judgement.rule.startswith("mismatch"):  # they are between both arms
-        asides.append(f"{judgement.candidate_requests:,} compared")
-    elif judgement.candidate_requests or judgement.baseline_requests:
-        asides.append(f"{judgement.candidate_requests:,} and {judgement.baseline_requests:,} requests")
-    said = value or judgement.reason
+    if judgement.candidate_requests or judgement.baseline_requests:
+        asides.append(_say_seen(judgement))
+    said = value or _CAUSES.get(judgement.reason, judgement.reason)
     return f"{said} ({'; '.join(asides)})" if asides else said
+
+
+def _say_seen(judgement: Judgement) -> str:
+    if judgement.rule.startswith("mismatch"):  # they are between both arms
+        return f"{judgement.candidate_requests:,} compared"
+    return f"{judgement.candidate_requests:,} and {judgement.baseline_requests:,} requests"
+
+
+def say_cause(rule: str, reason: str, needs: int | None, *, is_gate: bool) -> str:
+    """Why the rule with this text says what it says, for a person; of an external gate what was answered.
+
+    ``needs`` is how many more requests or comparisons it takes, None where that is not known.
+    """
+    said = _CAUSES.get(reason, reason)
+    if is_gate and reason == Reason.LITTLE_EVIDENCE:
+        said = "little evidence since the stage began"  # a gate rests on all of it, whatever its window
+        said += "" if needs else ", and what there is does not support it"
+    return f"{said}: {_say_needs(rule, needs)}" if needs else said
+
+
+def _say_needs(rule: str, needs: int) -> str:
+    what = "more comparison" if rule.startswith("mismatch") else "more request"
+    return f"about {needs:,} {what}{' is' if needs == 1 else 's are'} needed"

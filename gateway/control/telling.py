@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.control.findings import say_finding
-from gateway.control.readings import list_values, say_judgement
+from gateway.control.readings import list_values, say_cause, say_judgement
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Transition
 from gateway.core.progress import SHADOW
@@ -86,10 +86,12 @@ def blockage_of(judgement: Judgement, progress: Progress, worst: Sequence[Findin
 
 
 def _say_blockage(judgement: Judgement, worst: Sequence[Finding]) -> str:
-    is_unknown = judgement.verdict is Verdict.UNKNOWN and judgement.value is not None
-    aside = f" ({judgement.reason})" if is_unknown else ""
-    said = f"{judgement.rule} is {judgement.verdict}{aside}: {say_judgement(judgement)}"
-    return f"{said}; worst: {', '.join(map(say_finding, worst))}" if worst else said
+    parts = [f"{judgement.rule} is {judgement.verdict}: {say_judgement(judgement)}"]
+    if judgement.verdict is Verdict.UNKNOWN and judgement.value is not None:  # else that was its cause
+        parts.append(say_cause(judgement.rule, judgement.reason, judgement.needs, is_gate=True))
+    if worst:
+        parts.append(f"worst: {', '.join(map(say_finding, worst))}")
+    return "; ".join(parts)
 
 
 def _list_finding(finding: Finding) -> dict[str, object]:

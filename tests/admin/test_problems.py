@@ -7,7 +7,15 @@ import json
 import pytest
 
 from gateway.admin.problems import Declined, make_problem, tell_problem
-from gateway.errors import BadValue, CommandError, GatewayError, StoreUnavailable, UnknownRollout, WrongAction
+from gateway.errors import (
+    BadValue,
+    CommandError,
+    GatewayError,
+    StoreConflict,
+    StoreUnavailable,
+    UnknownRollout,
+    WrongAction,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +23,7 @@ from gateway.errors import BadValue, CommandError, GatewayError, StoreUnavailabl
     [
         (UnknownRollout("no such"), 404, None),
         (WrongAction("not now"), 409, None),
+        (StoreConflict("checkout", 7), 409, None),
         (BadValue("percent", "too much"), 422, "percent"),
         (StoreUnavailable("full"), 503, None),
         (Declined(415, "not JSON"), 415, None),
@@ -45,3 +54,10 @@ def test_titles_are_those_of_rfc_9110(status: int, title: str) -> None:
 
     assert isinstance(body, bytes)
     assert json.loads(body)["title"] == title
+
+
+def test_what_another_gateway_moved_first_is_told_with_its_version() -> None:
+    """In words of the same kind as when somebody else moved it here."""
+    said = str(StoreConflict("checkout", 7))
+
+    assert said == "`checkout` has moved on meanwhile: it is at version 7 by now; look again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ async def test_a_rollout_has_the_fields_of_the_contract(tmp_path: Path) -> None:
             "rules": [],
             "revision": made.roster.revision,
             "to_shadow": False,
+            "version": 0,
+            "has_shadow": False,
         }
 
 
@@ -348,3 +351,50 @@ async def test_the_end_of_a_cooldown_stays_where_it_is(tmp_path: Path) -> None:
         first = (await client.post(at("rollback"))).json["cooldown_until"]
         assert first is not None
         assert (await client.get("/api/v1/rollouts/shop")).json["cooldown_until"] == first
+
+
+# Versions.
+
+
+async def test_two_who_promote_at_once_move_one_stage(tmp_path: Path) -> None:
+    """Each promotes what the page showed; the second is told where it is: 409."""
+    async with desk(tmp_path, PLANNED) as (made, client):
+        seen = (await client.post(at("start"))).json["version"]
+        wish = {"force": True, "version": seen}
+        answers = await asyncio.gather(*(client.post(at("promote"), json=wish) for _ in range(2)))
+
+        done, refused = sorted(answers, key=lambda answer: answer.status)
+        assert (done.status, done.json["version"], done.json["stage"]["index"]) == (200, seen + 1, 2)
+        assert (refused.status, refused.json["detail"]) == (
+            409,
+            f"`shop` has moved on meanwhile: it is at version {seen + 1}, not {seen}; look again",
+        )
+        assert made.rollouts.state("shop").percent == 25
+        assert (await client.get("/api/v1/status")).json["rollouts"][0]["version"] == seen + 1
+
+
+async def test_a_percentage_is_set_and_unset_only_at_the_version_that_was_seen(tmp_path: Path) -> None:
+    """A version that is none is 422."""
+    async with desk(tmp_path) as (made, client):
+        assert (await client.put(PERCENT, json={"percent": 20, "version": 1})).status == 409
+        assert (await client.put(PERCENT, json={"percent": 20, "version": 0})).json["version"] == 1
+        assert (await client.put(PERCENT, json={"percent": 50, "version": 0})).status == 409
+        assert made.rollouts.state("shop").percent == 20
+        assert (await client.delete(PERCENT, json={"version": 0})).status == 409
+        assert (await client.delete(PERCENT, json={"version": -1})).json["field"] == "version"
+        assert (await client.delete(PERCENT, json={"version": 1})).json["version"] == 2
+
+
+async def test_a_rollback_is_not_refused_for_its_version(tmp_path: Path) -> None:
+    """In an emergency nobody looks again."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        await client.post(at("start"))
+
+        back = await client.post(at("rollback"), json={"version": 0})
+        assert (back.status, back.json["state"]) == (200, "rolled_back")
+
+
+async def test_what_has_shadow_says_so(tmp_path: Path) -> None:
+    """Else nobody would know whether copies can go on after a rollback."""
+    async with desk(tmp_path, GOOD.replace("rollout: shop}", "rollout: shop, shadow: {}}")) as (_, client):
+        assert (await client.get("/api/v1/rollouts/shop")).json["has_shadow"] is True

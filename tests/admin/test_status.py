@@ -39,8 +39,10 @@ async def test_the_status_has_the_fields_of_the_contract(tmp_path: Path) -> None
                 {"name": "new", "endpoints": [{"url": "http://127.0.0.1:2", "healthy": None}]},
             ],
             "store": {"kind": "sqlite", "ok": True, "file": str(tmp_path / "crossfade.db"), "reason": None},
-            "rollouts": [{"name": "shop", "state": "running", "percent": 5}],
+            "rollouts": [{"name": "shop", "state": "running", "percent": 5, "version": 0}],
             "comparer": None,
+            "fleet": None,
+            "degraded": None,
         }
 
 
@@ -99,7 +101,9 @@ async def test_a_store_that_can_not_be_used_is_said(tmp_path: Path) -> None:
     """The gateway serves on; its operators should know."""
     (tmp_path / "crossfade.db").mkdir()
     async with desk(tmp_path, GOOD) as (_, client):
-        store = (await client.get("/api/v1/status")).json["store"]
+        status = (await client.get("/api/v1/status")).json
+        store = status["store"]
 
         assert (store["kind"], store["ok"], store["file"]) == ("sqlite", False, str(tmp_path / "crossfade.db"))
         assert store["reason"] == "Is a directory"
+        assert status["degraded"] == "the store can't be used (Is a directory): nothing can be set until it can"

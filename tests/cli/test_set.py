@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.cli.main import main
-from gateway.cli.set import path_of, tell_change
+from gateway.cli.set import list_given, path_of, tell_change
 from tests.cli.views import FIXED
 
 
@@ -35,6 +35,12 @@ def test_a_name_becomes_part_of_a_path_whatever_is_in_it() -> None:
     """It must not lead anywhere else."""
     assert path_of("a/../b?c") == "/api/v1/rollouts/a%2F..%2Fb%3Fc"
     assert path_of("\udcff") == "/api/v1/rollouts/%FF"
+
+
+def test_what_was_not_said_is_not_sent() -> None:
+    """So that an older gateway, which knows fewer fields, takes it; version 0 was said."""
+    assert list_given({"reason": "", "version": None, "force": False}) == {}
+    assert list_given({"reason": "go", "version": 0, "force": True}) == {"reason": "go", "version": 0, "force": True}
 
 
 @pytest.mark.parametrize("percent", ["101", "x", "-1"])

@@ -7,11 +7,13 @@ import pytest
 
 from gateway.admin.configuration import ConfigView, ProblemView
 from gateway.admin.rollouts import RolloutList
-from gateway.admin.status import BackendView, EndpointView, StatusView, StoreView, WorkerView
+from gateway.admin.fleet import FleetLine, StoreView
+from gateway.admin.status import BackendView, EndpointView, StatusView, WorkerView
 from gateway.cli.status import (
     draw_backends,
     draw_head,
     draw_refusal,
+    draw_rollout,
     draw_rollouts,
     draw_rules,
     draw_workers,
@@ -92,8 +94,19 @@ def test_rules_that_are_not_ok_are_shown_with_their_numbers(capsys: pytest.Captu
 
     lines = [line for line in capsys.readouterr().out.splitlines() if line][1:]
     assert len(lines) == 2
-    assert "few_requests (needs 17 more)" in lines[0]
+    assert "too few requests in its window: about 17 more requests are needed" in lines[0]
     assert lines[1].split()[-5:-1] == ["480", "ms", "300", "ms"]
+
+
+def test_one_rollout_is_shown_with_its_version_and_its_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what an action may be tied to, by `--if-version`."""
+    gate = rule(kind="gate", do=None, when="mismatch_rate < 1%", reason="little_evidence", needs=1753)
+    draw_rollout(planned(version=7, rules=[gate]))
+
+    out = capsys.readouterr().out
+    assert out.startswith("checkout, version 7\n")
+    assert "hold (1 min 30 s)" in out
+    assert "little evidence since the stage began: about 1,753 more comparisons are needed" in out
 
 
 def test_when_all_rules_are_ok_there_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:

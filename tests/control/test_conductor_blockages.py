@@ -73,7 +73,7 @@ async def test_drift_is_told_though_it_was_told_before_that_nothing_is_compared(
     for _ in range(15):
         gateway.second += 1
         await gateway.conductor.tick()
-    assert ["not_compared" in event.reason for event, _ in gateway.heard] == [True]
+    assert ["nothing has been compared yet" in event.reason for event, _ in gateway.heard] == [True]
 
     await gateway.live(12, mismatches=5)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.readings import list_values, say_judgement, say_value, unit_of
-from gateway.core.verdicts import Judgement, Verdict
+from gateway.control.readings import list_values, say_cause, say_judgement, say_value, unit_of
+from gateway.core.verdicts import Judgement, Reason, Verdict
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,39 @@ def test_mismatches_are_said_with_what_was_compared() -> None:
     )
 
     assert say_judgement(judgement) == "2.3 % (bound 0.1 %; 18,000 compared)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "needs", "said"),
+    [
+        (
+            "mismatch_rate < 1%",
+            "little_evidence",
+            1753,
+            "little evidence since the stage began: about 1,753 more comparisons are needed",
+        ),
+        (
+            "p99 < 1.2x baseline",
+            "little_evidence",
+            None,
+            "little evidence since the stage began, and what there is does not support it",
+        ),
+        ("error_rate < 1%", "few_requests", 1, "too few requests in its window: about 1 more request is needed"),
+        ("webhook http://ci", "it answered 500: few_requests", None, "it answered 500: few_requests"),
+    ],
+)
+def test_a_gate_says_what_it_lacks_and_that_it_rests_on_its_whole_stage(
+    rule: str, reason: str, needs: int | None, said: str
+) -> None:
+    """For people; what others have answered is left as they said it."""
+    assert say_cause(rule, reason, needs, is_gate=True) == said
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_said_in_words(reason: Reason) -> None:
+    """None as it is written for programs. Of a guard the stage says nothing: it looks at its window."""
+    said = say_cause("error_rate > 5%", reason, None, is_gate=False)
+
+    assert "_" not in said
+    assert "since the stage" not in said
+    assert "_" not in say_judgement(Judgement(rule="error_rate > 5%", verdict=Verdict.UNKNOWN, reason=reason))

@@ -105,7 +105,9 @@ def test_what_holds_up_a_plan_is_told_with_the_fields_that_differ() -> None:
     assert (transition.kind, transition.actor, transition.name) == ("blocked", "plan", "stage 1")
     assert (transition.before, transition.after) == (progress, progress)
     assert tell_transition(SHOP, transition, NOON, "r1").inputs["fields"]
-    assert transition.reason.startswith("mismatch_rate < 1% is unknown: not_compared")
+    assert transition.reason.startswith("mismatch_rate < 1% is unknown: nothing has been compared yet; worst: ")
     assert transition.reason.endswith("worst: $.items[*].price value (1 of 100 on /orders/{id})")
-    said = blockage_of(unsure, progress, ()).reason
-    assert said == "mismatch_rate < 1% is unknown (little_evidence): 0 % (70 compared)"
+    assert blockage_of(unsure, progress, ()).reason == (
+        "mismatch_rate < 1% is unknown: 0 % (70 compared); "
+        "little evidence since the stage began, and what there is does not support it"
+    )

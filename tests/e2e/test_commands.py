@@ -49,7 +49,7 @@ def test_status_shows_the_gateway_to_people_and_to_programs(gateway: Gateway) ->
     assert "not checked" in out
     assert ", ok" in out.splitlines()[1]
     told = ask(gateway, "status")
-    assert told["rollouts"] == [{"name": "shop", "state": "running", "percent": 30.0}]
+    assert told["rollouts"] == [{"name": "shop", "state": "running", "percent": 30.0, "version": 0}]
     fields = {"version", "revision", "uptime_s", "ready", "workers", "comparer", "backends", "store", "rollouts"}
     assert set(told) == fields
 

@@ -103,10 +103,11 @@ def test_every_command_drives_and_what_does_not_fit_is_refused(gateway: Gateway)
         ("start", 0, ("running", 0, 1)),
         ("promote", 1, ("running", 0, 1)),
         ("promote --force", 0, ("running", 40, 2)),
-        ("pause", 0, ("paused", 40, 2)),
+        ("pause --if-version 1", 1, ("running", 40, 2)),
+        ("pause --if-version 2", 0, ("paused", 40, 2)),
         ("resume", 0, ("running", 40, 2)),
         ("step-back", 0, ("running", 0, 1)),
-        ("rollback --to shadow", 0, ("rolled_back", 0, None)),
+        ("rollback --to shadow --if-version 0", 0, ("rolled_back", 0, None)),
         ("resume", 1, ("rolled_back", 0, None)),
         ("set 5", 1, ("rolled_back", 0, None)),
         ("resume --force", 0, ("running", 0, 1)),
@@ -129,9 +130,10 @@ def test_status_shows_the_stage_and_what_it_waits_for(gateway: Gateway) -> None:
     act(gateway, "start")
     act(gateway, "promote", force=True)
 
-    out = crossfade(gateway, "status")[1]
+    out = crossfade(gateway, "status", "shop")[1]
 
-    (row,) = [line for line in out.splitlines() if line.startswith("shop")]
+    head, row = [line for line in out.splitlines() if line.startswith("shop")]
+    assert head == "shop, version 2"
     assert "2 of 3" in row
     assert "hold (" in row
     assert "approval" in row

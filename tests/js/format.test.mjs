@@ -65,6 +65,10 @@ test("a verdict says what it takes until it says more", () => {
   assert.equal(words.sayVerdict(rule), "needs 1,240 more requests");
   assert.equal(words.sayVerdict({ ...rule, when: "mismatch_rate < 1%", needs: 1 }), "needs 1 more comparison");
   assert.equal(words.sayVerdict({ ...rule, needs: null }), "too few requests in its window");
+  const gate = { ...rule, kind: "gate", reason: "little_evidence" };
+  assert.equal(words.sayVerdict(gate), "needs 1,240 more requests: it rests on all since the stage began");
+  assert.equal(words.sayVerdict({ ...gate, needs: null }), "what was seen since the stage began does not support it");
+  assert.equal(words.sayVerdict({ ...gate, kind: "guard" }), "needs 1,240 more requests");
   assert.equal(words.sayVerdict({ ...rule, verdict: "broken", reason: "it answered 500", needs: null }), "it answered 500");
 });
 

@@ -63,14 +63,17 @@ const REASONS = {
 };
 
 /**
- * What a rule says, in words: `needs 1,240 more requests`.
- * @param {{when: string, verdict: string, reason: string, needs: number | null}} rule
+ * What a rule says, in words: `needs 1,240 more requests`. The evidence of a gate is that of its whole stage.
+ * @param {{kind: string, when: string, verdict: string, reason: string, needs: number | null}} rule
  */
 export function sayVerdict(rule) {
+  const isOfStage = rule.kind === "gate" && rule.reason === "little_evidence";
   if (rule.verdict === "unknown" && rule.needs) {
     const isCompared = metricOf(rule.when).startsWith("mismatch");
-    return `needs ${plural(rule.needs, isCompared ? "more comparison" : "more request")}`;
+    const needs = `needs ${plural(rule.needs, isCompared ? "more comparison" : "more request")}`;
+    return isOfStage ? `${needs}: it rests on all since the stage began` : needs;
   }
+  if (isOfStage) return "what was seen since the stage began does not support it";
   return REASONS[rule.reason] ?? String(rule.reason).replaceAll("_", " ");
 }
 

@@ -2,7 +2,7 @@
 
 import { del, get, getOperator, post, put, setOperator } from "../lib/api.js";
 import { percent as sayPercent } from "../lib/format.js";
-import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { html, useEffect, useState } from "../lib/preact.js";
 import { ACTIONS, listActions, sayAction, sayFault, sayImpact, stateOf } from "../lib/words.js";
 import { Time } from "./basics.js";
 import { Dialog } from "./dialog.js";
@@ -52,14 +52,17 @@ function Question({ rollout, action, onDone, onClose }) {
   const [problem, setProblem] = useState(null);
   const [isAsking, setAsking] = useState(false);
   const edit = (change) => setWish((old) => ({ ...old, ...change }));
-  const standing = JSON.stringify([rollout.state, rollout.percent, rollout.source, rollout.stage?.index]);
-  const opened = useRef(standing);
+  const [version, setVersion] = useState(rollout.version); // as it stood when this was asked
+  const askAgain = () => {
+    setVersion(rollout.version);
+    setProblem(null);
+  };
   const onSubmit = async (event) => {
     event.preventDefault();
     setAsking(true);
     setProblem(null);
     try {
-      onDone(await carryOut(rollout.name, action, wish));
+      onDone(await carryOut(rollout, action, { ...wish, version }));
     } catch (fault) {
       setProblem(fault);
       setAsking(false);
@@ -69,8 +72,8 @@ function Question({ rollout, action, onDone, onClose }) {
     <form class="form" onSubmit=${onSubmit}>
       <p>${action in SHARE ? SHARE[action].does : sayAction(action, rollout)}</p>
       ${action === "percent" && html`<${Share} value=${wish.percent} onInput=${(value) => edit({ percent: value })} />`}
-      <p class="fault" role="alert">${opened.current === standing ? "" : `It has moved since you were asked: ${sayWhere(rollout)}.`}</p>
-      <${Impact} name=${rollout.name} action=${action} share=${wish.percent} standing=${standing} />
+      <${Moved} rollout=${rollout} isMoved=${!isAsking && rollout.version !== version} onAgain=${askAgain} />
+      <${Impact} rollout=${rollout} action=${action} share=${wish.percent} />
       <${Options} rollout=${rollout} action=${action} wish=${wish} edit=${edit} />
       <label class="field"><span>Reason <small>for the audit log</small></span>
         <input value=${wish.reason} maxlength="500" autocomplete="off" onInput=${(event) => edit({ reason: event.target.value })} /></label>
@@ -83,13 +86,20 @@ function Question({ rollout, action, onDone, onClose }) {
   <//>`;
 }
 
-function carryOut(name, action, wish) {
-  const base = `/rollouts/${encodeURIComponent(name)}`;
-  const { reason } = wish;
+/** Only while the rollout stands as the question said, so that two who press at once move it once. */
+function carryOut(rollout, action, { reason, version, ...wish }) {
+  const base = `/rollouts/${encodeURIComponent(rollout.name)}`;
   setOperator(wish.operator);
-  if (action === "percent") return put(`${base}/percent`, { percent: Number(wish.percent), reason });
-  if (action === "unset") return del(`${base}/percent`, { reason });
-  return post(`${base}/${action}`, { reason, force: wish.force, to: action === "rollback" && wish.isCopied ? "shadow" : null });
+  if (action === "percent") return put(`${base}/percent`, { percent: Number(wish.percent), reason, version });
+  if (action === "unset") return del(`${base}/percent`, { reason, version });
+  const isCopied = action === "rollback" && rollout.has_shadow && wish.isCopied;
+  return post(`${base}/${action}`, { reason, version, force: wish.force, to: isCopied ? "shadow" : null });
+}
+
+/** That the rollout is not where it was when this was asked; who wants it all the same says so. */
+function Moved({ rollout, isMoved, onAgain }) {
+  return html`<p class="fault" role="alert">${isMoved && html`It has moved since you were asked: ${sayWhere(rollout)}.
+    <button type="button" class="button" onClick=${onAgain}>Ask again</button>`}</p>`;
 }
 
 function Share({ value, onInput }) {
@@ -99,7 +109,7 @@ function Share({ value, onInput }) {
 
 function Options({ rollout, action, wish, edit }) {
   const force = (event) => edit({ force: event.target.checked });
-  if (action === "rollback") {
+  if (action === "rollback" && rollout.has_shadow) {
     return html`<${Check} isOn=${wish.isCopied} onChange=${(event) => edit({ isCopied: event.target.checked })}>Keep copying requests to the candidate, to compare its answers<//>`;
   }
   if (action === "promote") return html`<${Check} isOn=${wish.force} onChange=${force}>Force: skip what is left of the hold, and the gates<//>`;
@@ -114,7 +124,7 @@ function Check({ isOn, onChange, children }) {
 }
 
 /** Who moves, in a sentence; asked anew when the share is another, or the rollout has moved meanwhile. */
-function Impact({ name, action, share, standing }) {
+function Impact({ rollout: { name, version }, action, share }) {
   const [text, setText] = useState("Asking how many users this moves…");
   const wanted = action === "percent" ? { percent: share } : { action, force: true }; // whether it takes force is said elsewhere
   useEffect(() => {
@@ -128,7 +138,7 @@ function Impact({ name, action, share, standing }) {
       clearTimeout(timer);
       aborter.abort();
     };
-  }, [share, standing]);
+  }, [share, version]);
   return html`<p class="impact" role="status">${text}</p>`;
 }
 

@@ -81,6 +81,7 @@ function Standing({ rollout }) {
     <dl class="facts">
       <${Fact} name="Share set">${SOURCES[rollout.source] ?? rollout.source}<//>
       <${Fact} name="Mode">${rollout.mode}<//>
+      <${Fact} name="Version">${rollout.version}<//>
       ${rollout.stage && html`<${Fact} name="Stage">${rollout.stage.index} of ${rollout.stage.of}, for <${Lasting} since=${rollout.stage.since} /><//>`}
       <${Fact} name=${rollout.routes.length === 1 ? "Route" : "Routes"}>${rollout.routes.join(", ") || "none"}<//>
       ${rollout.cooldown_until && html`<${Fact} name="Cooldown over"><${Time} at=${rollout.cooldown_until} /><//>`}
