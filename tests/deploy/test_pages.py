@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from gateway.cli.main import cli
+from gateway.store.migrations import STEPS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
@@ -71,3 +73,14 @@ def test_every_alert_has_a_runbook():
     told = {*re.findall(r"^\| `(Crossfade\w+)`", (ROOT / "docs/operations/runbooks.md").read_text(), re.MULTILINE)}
 
     assert told == alerts
+
+
+def test_the_versions_that_the_page_names_are_the_package_s():
+    """Python's versions and the formats of the stores are those that the code goes by."""
+    page = (ROOT / "docs" / "operations" / "versions.md").read_text()
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    pythons = [version for each in classifiers for version in re.findall(r"^Programming .* (3\.\d+)$", each)]
+    redis = re.search(r"local FORMAT = (\d+)", (ROOT / "gateway" / "store" / "scripts" / "prelude.lua").read_text())[1]
+
+    assert f"| Python | {', '.join(pythons)} |" in page
+    assert f"| SQLite: {len(STEPS)}; Redis, Valkey: {redis} |" in page
