@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.core.store_urls import file_of, parse_store
+from gateway.core.store_urls import RedisUrl, file_of, parse_store
+from gateway.store.fleet import FleetStore
 from gateway.store.interface import Store
 from gateway.store.sqlite import SqliteStore
 
-__all__ = ["Store", "open_store"]
+__all__ = ["FleetStore", "Store", "open_fleet", "open_store"]
 
 
 def open_store(url: str) -> Store:
@@ -18,6 +19,22 @@ def open_store(url: str) -> Store:
         return SqliteStore(file)
     from gateway.store.redis import RedisStore  # noqa: PLC0415 - most gateways are alone, and need no such client
 
+    return RedisStore(_parse(url))
+
+
+def open_fleet(url: str) -> FleetStore | None:
+    """Where the gateways on this store meet; None for a store that only one of them can use.
+
+    Nothing is touched before its first use. Raises ValueError for what names no store.
+    """
+    if file_of(url) is not None:
+        return None
+    from gateway.store.redis_fleet import RedisFleet  # noqa: PLC0415 - likewise
+
+    return RedisFleet(_parse(url))
+
+
+def _parse(url: str) -> RedisUrl:
     found = parse_store(url)
-    assert not isinstance(found, str)  # noqa: S101 - files were taken above
-    return RedisStore(found)
+    assert not isinstance(found, str)  # noqa: S101 - files were taken before
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from gateway.core.fleet import Presence, Pulse, Report, Second, Seen
@@ -36,10 +36,11 @@ class FleetStore(Protocol):
     async def replicas(self) -> list[Seen]:
         """All that were heard of lately, by name."""
 
-    async def reports(self, after: str) -> tuple[list[Report], str]:
+    async def reports(self, after: str) -> tuple[Iterable[Report], str]:
         """What replicas handed in since ``after``, and what to ask with the next time; empty: from now on.
 
-        Those that nobody has asked for within seconds are gone.
+        Those that nobody has asked for within seconds are gone. They are read one by one as they are asked for: all at
+        once they would be a feast for the garbage collector.
         """
 
     async def share(self, second: Second, verdicts: bytes, *, fence: int) -> None:

@@ -10,33 +10,22 @@ same: each process tells the newest that it knows of.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from redis.asyncio.sentinel import MasterNotFoundError
-from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.core.lifecycle import Progress
-from gateway.errors import Fenced, StoreConflict, StoreUnavailable
+from gateway.store.calls import Calls, pair
 from gateway.store.records import EVENTS_KEPT, INCIDENTS_KEPT, Event, Incident, NewEvent, PathRecord, forget_id
-from gateway.store.server import Argument, Server
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gateway.core.store_urls import RedisUrl
+    from gateway.store.server import Argument
 
 MISMATCHES_KEPT_SECONDS: Final = 7 * 86_400
-
-_FAULTS: Final = (
-    RedisError,
-    RedisClusterException,  # not one of the former
-    OSError,
-    UnicodeError,  # a host that can't be a name
-    msgspec.DecodeError,
-    StoreUnavailable,
-)
 
 
 class RedisStore:
@@ -46,35 +35,33 @@ class RedisStore:
 
     def __init__(self, url: RedisUrl) -> None:
         self.file = url.text
-        self._server = Server(url)
+        self._calls = Calls(url)
         self._newest_id = 0
         """Of the events that this process has seen."""
-        self._is_ok = False
-        self._fault: str | None = None
 
     @property
     def is_ok(self) -> bool:
         """Whether the last call succeeded."""
-        return self._is_ok
+        return self._calls.is_ok
 
     @property
     def fault(self) -> str | None:
         """Why the last call failed."""
-        return self._fault
+        return self._calls.fault
 
     async def open(self) -> None:
         """See that it can be used."""
-        self._see(int(await self._run("open")))
+        self._see(int(await self._calls.run("open")))
 
     async def close(self) -> None:
         """Let go of it."""
-        await self._server.close()
+        await self._calls.close()
 
     async def progresses(self) -> dict[str, Progress]:
         """How far each rollout is that was ever moved."""
-        found = await self._run("progresses")
-        with self._reading():
-            return {name.decode(): msgspec.json.decode(each, type=Progress) for name, each in _pair(found)}
+        found = await self._calls.run("progresses")
+        with self._calls.noted():
+            return {name.decode(): msgspec.json.decode(each, type=Progress) for name, each in pair(found)}
 
     async def commit(
         self,
@@ -89,54 +76,54 @@ class RedisStore:
         version, document, told = progress.version, msgspec.json.encode(progress), msgspec.json.encode(event)
         record = (incident.id, msgspec.json.encode(incident)) if incident is not None else ("", "")
         bounds = (self._newest_id, EVENTS_KEPT, INCIDENTS_KEPT, _write_fence(fence))
-        written = await self._run("commit", *bounds, rollout, version, document, event.kind, told, *record)
+        written = await self._calls.run("commit", *bounds, rollout, version, document, event.kind, told, *record)
         return self._name_event(written, told)
 
     async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> None:
         """Write how far rollouts are, where only time has passed; nothing over what is newer."""
         rows = [(name, each.version, msgspec.json.encode(each)) for name, each in progresses.items()]
-        await self._run("keep", _write_fence(fence), *_flatten(rows))
+        await self._calls.run("keep", _write_fence(fence), *_flatten(rows))
 
     async def record(self, event: NewEvent) -> Event:
         """Add to the audit log."""
         told = msgspec.json.encode(event)
-        written = await self._run("record", self._newest_id, EVENTS_KEPT, event.rollout or "", event.kind, told)
+        written = await self._calls.run("record", self._newest_id, EVENTS_KEPT, event.rollout or "", event.kind, told)
         return self._name_event(written, told)
 
     async def events(self, after: int = 0, limit: int = 100, rollout: str | None = None) -> list[Event]:
         """The first ``limit`` events with an id above ``after``, the oldest first; of one rollout, if it is given."""
-        found = await self._run("events", after, limit, rollout or "")
-        return [self._name_event(number, event) for number, event in _pair(found)]
+        found = await self._calls.run("events", after, limit, rollout or "")
+        return [self._name_event(number, event) for number, event in pair(found)]
 
     async def last_events(self) -> list[Event]:
         """The last event of each rollout, and the last that concerns the whole gateway."""
-        found = await self._run("last_events")
-        return sorted((self._name_event(number, event) for number, event in _pair(found)), key=lambda event: event.id)
+        found = await self._calls.run("last_events")
+        return sorted((self._name_event(number, event) for number, event in pair(found)), key=lambda event: event.id)
 
     async def newest(self, kind: str) -> Event | None:
         """The last event of a kind that was recorded; None before the first."""
-        found = await self._run("newest", kind)
+        found = await self._calls.run("newest", kind)
         return self._name_event(*found) if found else None
 
     async def incidents(
         self, before: str | None = None, limit: int = 100, rollout: str | None = None
     ) -> list[Incident]:
         """The last ``limit`` incidents with an id below ``before``, the newest first; of one rollout, if given."""
-        found = await self._run("incidents", before or "", limit, rollout or "")
-        with self._reading():
+        found = await self._calls.run("incidents", before or "", limit, rollout or "")
+        with self._calls.noted():
             return [msgspec.json.decode(each, type=Incident) for each in found]
 
     async def incident(self, name: str) -> Incident | None:
         """The one with this id."""
-        found = await self._run("incident", name)
-        with self._reading():
+        found = await self._calls.run("incident", name)
+        with self._calls.noted():
             return None if found is None else msgspec.json.decode(found, type=Incident)
 
     async def mismatches(self) -> list[PathRecord]:
         """What comparing has found, of every path that is kept. One that can't be read any more is left out."""
         found: dict[bytes, bytes] = {}
-        with self._reading():
-            async for page in self._server.scan("mismatches"):
+        with self._calls.noted():
+            async for page in self._calls.server.scan("mismatches"):
                 found |= page
         return list(_decode_records(found.values()))
 
@@ -149,47 +136,23 @@ class RedisStore:
         rows = [
             (_place(each.tally.route, each.tally.path), each.seen_at, msgspec.msgpack.encode(each)) for each in records
         ]
-        await self._run("keep_mismatches", MISMATCHES_KEPT_SECONDS, len(places), *places, *_flatten(rows))
+        await self._calls.run("keep_mismatches", MISMATCHES_KEPT_SECONDS, len(places), *places, *_flatten(rows))
 
     async def load(self, events: Sequence[Event], incidents: Sequence[Incident]) -> None:
         """Write what another store holds, as it is there."""
         told = [(each.id, each.rollout or "", each.kind, msgspec.json.encode(forget_id(each))) for each in events]
         records = [(each.id, each.rollout, msgspec.json.encode(each)) for each in incidents]
-        await self._run("load_events", EVENTS_KEPT, *_flatten(told))
-        await self._run("load_incidents", INCIDENTS_KEPT, *_flatten(records))
+        await self._calls.run("load_events", EVENTS_KEPT, *_flatten(told))
+        await self._calls.run("load_incidents", INCIDENTS_KEPT, *_flatten(records))
         for each in events:
             self._see(each.id)
 
     async def clear(self) -> None:
         """Forget everything."""
-        await self._run("clear")
-
-    async def _run(self, name: str, *args: Argument) -> Any:
-        """What a script found. Raises `StoreConflict`, `Fenced` and `StoreUnavailable`."""
-        with self._reading():
-            kind, *found = await self._server.run(name, *args)
-            if kind == b"format":
-                raise StoreUnavailable(f"it was written by a newer Crossfade (version {found[0]}, this one knows 1)")
-            if kind == b"incident":
-                raise StoreUnavailable("it has another incident of the same id")
-        if kind == b"conflict":
-            raise StoreConflict(found[1].decode(), found[0])
-        if kind == b"fenced":
-            raise Fenced(f"lease {found[0]} was seen by the store; this one is older")
-        return found[0] if found else None
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Note how a call went. Raises `StoreUnavailable` for whatever goes wrong."""
-        try:
-            yield
-        except _FAULTS as error:
-            self._is_ok, self._fault = False, _explain(error)
-            raise StoreUnavailable(f"the store {self.file} can't be used: {self._fault}") from error
-        self._is_ok, self._fault = True, None
+        await self._calls.run("clear")
 
     def _name_event(self, number: bytes | int, document: bytes) -> Event:
-        with self._reading():
+        with self._calls.noted():
             event = msgspec.convert(msgspec.json.decode(document) | {"id": int(number)}, Event)
         self._see(event.id)
         return event
@@ -198,19 +161,8 @@ class RedisStore:
         self._newest_id = max(self._newest_id, number)
 
 
-def _explain(error: Exception) -> str:
-    if isinstance(error, MasterNotFoundError):  # tells of each Sentinel all that there is
-        return "no Sentinel that answers knows a master of that name"
-    return str(error) or "no answer in time"
-
-
 def _write_fence(fence: int | None) -> Argument:
     return "" if fence is None else fence
-
-
-def _pair(found: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """What comes one after the other, two by two."""
-    return zip(found[::2], found[1::2], strict=True)
 
 
 def _flatten(rows: Iterable[tuple[Argument, ...]]) -> list[Argument]:

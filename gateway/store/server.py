@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
@@ -27,6 +28,8 @@ CALL_SECONDS: Final = 3.0
 """How long a call may take, with finding out where to."""
 _CLUSTER_RETRIES: Final = 1
 """Where a slot has moved is found out by trying."""
+_AT_ONCE: Final = {"retry": Retry(NoBackoff(), 0)}
+"""What fails, fails at once."""
 _PAGE: Final = 100
 
 Argument = str | bytes | int | float
@@ -43,6 +46,12 @@ KEYS: Final = (
     "mismatches",
     "mismatches-seen",
     "last",
+    "replicas",
+    "replicas-seen",
+    "lease",
+    "reports",
+    "seconds",
+    "verdicts",
 )
 """In the order in which `prelude.lua` names them. Beside them there is ``events:NAME`` for each rollout."""
 
@@ -57,6 +66,7 @@ class Server:
     """See the module. Its methods raise what redis-py raises, and OSError."""
 
     def __init__(self, url: RedisUrl) -> None:
+        self._url = url
         self._prefix = f"{{{url.prefix}}}"
         self._keys = tuple(self.key(name) for name in KEYS)
         self._client, self._sentinels = _connect(url)
@@ -75,15 +85,32 @@ class Server:
             except NoScriptError:
                 return await self._client.execute_command("EVAL", found.text, *rest)
 
+    async def ask(self, *command: Argument) -> Any:
+        """What a command answers."""
+        async with asyncio.timeout(CALL_SECONDS):
+            return await self._client.execute_command(*command)
+
     async def scan(self, name: str) -> AsyncIterator[dict[bytes, bytes]]:
         """A large hash, in pages. What does not change meanwhile comes at least once."""
         cursor = 0
         while True:
-            async with asyncio.timeout(CALL_SECONDS):
-                cursor, page = await self._client.execute_command("HSCAN", self.key(name), cursor, "COUNT", _PAGE)
+            cursor, page = await self.ask("HSCAN", self.key(name), cursor, "COUNT", _PAGE)
             yield page
             if not int(cursor):
                 return
+
+    @asynccontextmanager
+    async def opened_listener(self) -> AsyncIterator[Redis]:
+        """A client that can hear what is published: in a cluster each of its nodes does."""
+        if isinstance(self._client, Redis):
+            yield self._client
+            return
+        assert isinstance(self._client, RedisCluster)  # noqa: S101 - there is no third
+        async with asyncio.timeout(CALL_SECONDS):
+            await self._client.initialize()
+        node = self._client.get_node_from_key(self.key("about")) or self._client.get_random_node()
+        async with Redis(host=node.host, port=int(node.port), **_options_of(self._url) | _AT_ONCE) as client:
+            yield client
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -97,7 +124,7 @@ def _connect(url: RedisUrl) -> tuple[_Client, list[_Client]]:
         nodes = [ClusterNode(host, port) for host, port in url.nodes]
         retry = Retry(NoBackoff(), _CLUSTER_RETRIES)
         return RedisCluster(startup_nodes=nodes, retry=retry, **_options_of(url)), []
-    options = _options_of(url) | {"db": url.database, "retry": Retry(NoBackoff(), 0)}
+    options = _options_of(url) | _AT_ONCE | {"db": url.database}
     if url.service:
         login = {"username": None, "password": None} | dict(url.sentinel)
         asked = options | {"db": 0} | login

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.core.fleet import Presence
 from gateway.core.progress import Progress, State
 from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.store.records import Actor, Incident, NewEvent, PathRecord, Standing
@@ -53,3 +54,18 @@ def path_record(path: str = "/orders/{id}", route: str = "orders", **changes: An
     field = FieldTally(count=3, counted=2, noisy=1, first_at=1.0, last_at=2.0, samples=[sample])
     tally = PathTally(route, path, compared=10, twins=2, fields={("$.items[*].price", "value"): field})
     return PathRecord(**{"policy": "p1", "seen_at": 3.0, "tally": tally} | changes)
+
+
+def presence(**changes: Any) -> Presence:
+    """What a replica says of itself."""
+    fields: dict[str, Any] = {
+        "host": "gw-1",
+        "admin": "10.0.0.1:9900",
+        "version": "0.7.0",
+        "revision": "r1",
+        "workers": 2,
+        "ready": True,
+        "started_at": 1_770_000_000.0,
+        "moves": 3,
+    }
+    return Presence(**fields | changes)

@@ -28,7 +28,7 @@ async def store(redis: RedisServer, url_of: Callable[[str], str]) -> AsyncIterat
 
 def keys_of(server: RedisServer, store: RedisStore) -> set[str]:
     """What the store has made, without the prefix."""
-    return {key.decode().partition("}:")[2] for key in server.ask("KEYS", store._server.key("*"))}
+    return {key.decode().partition("}:")[2] for key in server.ask("KEYS", store._calls.server.key("*"))}
 
 
 async def test_nothing_is_asked_before_the_first_use() -> None:
@@ -143,7 +143,7 @@ async def test_whatever_is_written_of_progress_is_a_move(redis: RedisServer, sto
         store.keep({"checkout": progress(version=1, held_seconds=3.0), "search": progress()}), store.clear(),
     ):  # fmt: skip
         await call
-        moves.append(int(redis.ask("HGET", store._server.key("about"), "moves")))
+        moves.append(int(redis.ask("HGET", store._calls.server.key("about"), "moves")))
 
     assert moves == [1, 1, 1, 1, 2, 3]
 
@@ -162,7 +162,7 @@ async def test_what_can_grow_has_a_bound(
     assert await store.events(rollout="r1") == []
     assert [each.id for each in await store.incidents()] == ["i4", "i3"]
     assert {key for key in keys_of(redis, store) if key.startswith("events")} == {"events", "events:r3", "events:r4"}
-    assert len(redis.ask("HKEYS", store._server.key("incident-rollouts"))) == 2
+    assert len(redis.ask("HKEYS", store._calls.server.key("incident-rollouts"))) == 2
 
 
 async def test_what_was_not_seen_for_a_week_is_forgotten(redis: RedisServer, store: RedisStore) -> None:
@@ -172,7 +172,7 @@ async def test_what_was_not_seen_for_a_week_is_forgotten(redis: RedisServer, sto
 
     assert {each.tally.path for each in await store.mismatches()} == {"/new", "/newest"}
     for key in ("mismatches", "mismatches-seen"):
-        assert 0 < redis.ask("TTL", store._server.key(key)) <= WEEK
+        assert 0 < redis.ask("TTL", store._calls.server.key(key)) <= WEEK
 
 
 async def test_many_paths_are_read_in_pages(store: RedisStore) -> None:
@@ -185,7 +185,7 @@ async def test_many_paths_are_read_in_pages(store: RedisStore) -> None:
 async def test_a_path_that_cannot_be_read_any_more_is_left_out(redis: RedisServer, store: RedisStore) -> None:
     """What comparing has found can be found again."""
     await store.keep_mismatches([path_record()])
-    redis.ask("HSET", store._server.key("mismatches"), "odd", b"\xc1")
+    redis.ask("HSET", store._calls.server.key("mismatches"), "odd", b"\xc1")
 
     assert await store.mismatches() == [path_record()]
 
@@ -193,7 +193,7 @@ async def test_a_path_that_cannot_be_read_any_more_is_left_out(redis: RedisServe
 async def test_what_a_newer_version_wrote_is_refused_and_not_touched(redis: RedisServer, store: RedisStore) -> None:
     """A gateway that was set back must not break it."""
     await store.record(event())
-    redis.ask("HSET", store._server.key("about"), "format", "2")
+    redis.ask("HSET", store._calls.server.key("about"), "format", "2")
 
     for call in (store.open(), store.progresses(), store.record(event()), store.keep({}), store.clear()):
         with pytest.raises(StoreUnavailable, match="newer Crossfade"):
@@ -203,7 +203,7 @@ async def test_what_a_newer_version_wrote_is_refused_and_not_touched(redis: Redi
 
 async def test_what_is_no_progress_is_told_not_raised_as_it_comes(redis: RedisServer, store: RedisStore) -> None:
     """Somebody may have written there by hand."""
-    redis.ask("HSET", store._server.key("progress"), "checkout", "{")
+    redis.ask("HSET", store._calls.server.key("progress"), "checkout", "{")
 
     with pytest.raises(StoreUnavailable, match="truncated"):
         await store.progresses()

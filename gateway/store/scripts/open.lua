@@ -1,3 +1,3 @@
 -- PREFIX. The newest event's id.
 
-return refuse_format() or {'ok', tonumber(redis.call('HGET', about, 'event') or 0)}
+return refuse_format() or {'ok', read_about('event')}

@@ -8,10 +8,22 @@ local FORMAT = 1
 local about, progress, versions, events, newest = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local incidents, incident_ids, incident_rollouts = KEYS[6], KEYS[7], KEYS[8]
 local mismatches, mismatches_seen, last = KEYS[9], KEYS[10], KEYS[11]
+local replicas, replicas_seen, lease, reports = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local seconds, verdicts = KEYS[16], KEYS[17]
 local prefix = ARGV[1]
 
 local function whole(number)
   return string.format('%.0f', number)
+end
+
+local function read_about(name)
+  return tonumber(redis.call('HGET', about, name) or 0)
+end
+
+-- Milliseconds, by the only clock that all replicas share.
+local function read_clock()
+  local now = redis.call('TIME')
+  return tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 end
 
 -- A store that a newer version has written is left alone.
@@ -29,7 +41,7 @@ local function refuse(fence)
     return refusal
   end
   if fence ~= '' then
-    local seen = tonumber(redis.call('HGET', about, 'fence') or 0)
+    local seen = read_about('fence')
     if tonumber(fence) < seen then
       return {'fenced', seen}
     end
@@ -69,7 +81,7 @@ end
 
 local function write_event(id, rollout, kind, event)
   redis.call('XADD', events, whole(id) .. '-0', 'rollout', rollout, 'kind', kind, 'event', event)
-  local greatest = tonumber(redis.call('HGET', about, 'event') or 0)
+  local greatest = read_about('event')
   redis.call('HSET', about, 'event', whole(math.max(greatest, id)))
   redis.call('HSET', newest, kind, whole(id))
   redis.call('HSET', last, rollout, whole(id))
@@ -92,7 +104,7 @@ end
 
 -- Ids grow by one; never below what the caller knows of, should this store have forgotten it.
 local function add_event(known, kept, rollout, kind, event)
-  local id = math.max(tonumber(redis.call('HGET', about, 'event') or 0), known) + 1
+  local id = math.max(read_about('event'), known) + 1
   write_event(id, rollout, kind, event)
   forget_events(id - kept)
   return id
@@ -121,4 +133,26 @@ local function write_incident(kept, id, rollout, document)
       redis.call('ZREM', incident_ids, each)
     end
   end
+end
+
+-- Who leads, and under which fence; an empty name is nobody.
+local function read_lease()
+  local found = redis.call('GET', lease)
+  if not found then
+    return '', 0
+  end
+  local fence, replica = string.match(found, '^(%d+) (.*)$')
+  return replica, tonumber(fence)
+end
+
+local function forget_replica(replica)
+  redis.call('HDEL', replicas, replica)
+  redis.call('ZREM', replicas_seen, replica)
+end
+
+-- To a stream, of which only so many entries stay, and those that are not older.
+local function append(stream, field, value, kept, kept_ms, now)
+  redis.call('XADD', stream, 'MAXLEN', kept, '*', field, value)
+  redis.call('XTRIM', stream, 'MINID', whole(now - kept_ms))
+  redis.call('PEXPIRE', stream, kept_ms)
 end
