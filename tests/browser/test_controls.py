@@ -92,7 +92,7 @@ DEEDS = {
         forces=True,
     ),
 }
-OTHERS = ("soft", "share", "refused", "keys", "elsewhere")
+OTHERS = ("soft", "share", "refused", "keys", "elsewhere", "twice")
 CONFIGURATION = """\
 version: 1
 server: {{listen: 127.0.0.1:0, workers: 2, expose: true}}
@@ -112,7 +112,9 @@ def configure(url: str) -> str:
         f"  {name}: {{key: header:X-User-ID, guard: [], gates: [], {it}}}" for name, it in plans.items()
     )
     routes = "\n".join(
-        f"  - {{name: {name}, match: /{name}/**, baseline: legacy, candidate: new, rollout: {name}}}" for name in plans
+        f"  - {{name: {name}, match: /{name}/**, baseline: legacy, candidate: new, rollout: {name}"
+        f"{', shadow: {}' if name == 'soft' else ''}}}"
+        for name in plans
     )
     return CONFIGURATION.format(url=url, rollouts=rollouts, routes=routes)
 
@@ -268,6 +270,25 @@ async def test_what_others_do_meanwhile_is_seen(viewer: Viewer, gateway: Gateway
     await expect(actions.get_by_role("button", name="Pause")).to_have_count(0)
     await expect(actions.get_by_role("button", name="Resume")).to_be_visible()
     await expect(page.locator("ol.timeline").get_by_text("lunch")).to_be_visible()
+
+
+async def test_of_two_who_act_at_once_the_second_is_told(viewer: Viewer, gateway: Gateway) -> None:
+    """Nothing moves but what the page showed; who wants it all the same asks again. Without shadow no copies go on."""
+    viewer.expected = (REFUSED,)
+    page = await visit(viewer, gateway, "twice")
+    question = await press(page, "Step back")
+    steer(gateway, "POST", "twice/promote", {"force": True})
+    await expect(question.get_by_role("alert").first).to_contain_text("It has moved since you were asked")
+    await confirm(question, "Step back")
+    await expect(question).to_contain_text("`twice` has moved on meanwhile: it is at version")
+    assert standing(gateway, "twice") == ("running", 50)
+
+    await question.get_by_role("button", name="Ask again").click()
+    await confirm(question, "Step back")
+    await expect(page.get_by_text("twice is running at 5 %, in force in every worker.")).to_be_visible()
+    question = await press(page, "Roll back")
+    await expect(question.get_by_label("Reason")).to_be_visible()
+    await expect(question.get_by_label("Keep copying")).to_have_count(0)
 
 
 async def test_a_question_is_asked_and_left_by_keys_alone(viewer: Viewer, gateway: Gateway) -> None:
