@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.admin.guard import OPEN_PATHS
 from gateway.admin.problems import Declined
+from gateway.control.muster import call_muster
 from gateway.store.records import Actor
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from gateway.control.configuration import Configuration
     from gateway.control.crowds import Crowds
     from gateway.control.figures import Figures
+    from gateway.control.membership import Membership
     from gateway.control.mismatches import Mismatches
+    from gateway.control.muster import Muster
     from gateway.control.reconciling import Reconciling
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
@@ -87,6 +90,8 @@ class Control:
     """What the metrics are made from."""
     now: Callable[[], datetime]
     """By the clock that the figures are recorded by."""
+    membership: Membership | None = None
+    """In the fleet; None for a gateway that is alone."""
 
     @property
     def table(self) -> Table:
@@ -100,6 +105,11 @@ class Control:
     def open_paths(self) -> frozenset[str]:
         """What may be asked for without the token."""
         return OPEN_PATHS | {METRICS_PATH} if self._is_metrics_open else OPEN_PATHS
+
+    def muster(self) -> Muster:
+        """The fleet as this gateway sees it now."""
+        started_at = self.figures.started_at
+        return call_muster(self.configuration, self.roster, started_at, self.store, self.membership)
 
     async def wait_until_applied(self) -> None:
         """Until every worker serves the newest table. Raises Declined (503) with who lags after `APPLY_SECONDS`."""

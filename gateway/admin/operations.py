@@ -16,6 +16,7 @@ from gateway.admin import (
     configuration,
     events,
     explanation,
+    fleet,
     impact,
     incidents,
     mismatches,
@@ -107,6 +108,7 @@ OPERATIONS: Final = (
         tag="gateway",
         gives=status.StatusView,
     ),
+    Operation(method="GET", path="/api/v1/fleet", answer=fleet.show_fleet, tag="gateway", gives=fleet.FleetView),
     Operation(
         method="GET",
         path="/api/v1/routes",

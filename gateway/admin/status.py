@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway import __version__
+from gateway.admin.fleet import FleetLine, StoreView, view_fleet_line, view_store
 
 if TYPE_CHECKING:
     from gateway.admin.control import Call, Control
@@ -49,17 +50,6 @@ class BackendView(msgspec.Struct, frozen=True):
     endpoints: list[EndpointView]
 
 
-class StoreView(msgspec.Struct, frozen=True):
-    """Where what must outlive the gateway is kept."""
-
-    kind: str
-    ok: bool
-    """Whether it took what was last written."""
-    file: str
-    reason: str | None
-    """Why it did not; null when it did."""
-
-
 class RolloutLine(msgspec.Struct, frozen=True):
     """A rollout in short."""
 
@@ -86,6 +76,10 @@ class StatusView(msgspec.Struct, frozen=True):
     rollouts: list[RolloutLine]
     comparer: ComparerView | None = None
     """Null while there is none: users are served without it, but nothing is compared."""
+    fleet: FleetLine | None = None
+    """Null for a gateway that is alone."""
+    degraded: str | None = None
+    """What is not as it should be, while the store can't be used; null while it can."""
 
 
 class MatchView(msgspec.Struct, frozen=True):
@@ -129,7 +123,7 @@ async def list_routes(call: Call) -> RouteList:
 
 def view_status(control: Control) -> StatusView:
     """The gateway now."""
-    roster, table, store = control.roster, control.rollouts.table, control.store
+    roster, table, muster = control.roster, control.rollouts.table, control.muster()
     seats = (seat for _, seat in sorted(roster.seats.items()))
     return StatusView(
         version=__version__,
@@ -138,9 +132,11 @@ def view_status(control: Control) -> StatusView:
         ready=not roster.lagging(),
         workers=[WorkerView(seat.pid, seat.revision, seat.connections, seat.in_flight) for seat in seats],
         backends=[] if table is None else view_backends(table, roster.health()),
-        store=StoreView(store.kind, store.is_ok, store.file, store.fault),
+        store=view_store(control.store, muster),
         rollouts=[view_line(state) for state in control.rollouts.states()],
         comparer=ComparerView(comparer.pid, comparer.revision) if (comparer := roster.comparer) else None,
+        fleet=view_fleet_line(muster),
+        degraded=muster.degraded,
     )
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
+from gateway.control.muster import call_muster
 from gateway.core.plans import Rule
 from gateway.core.verdicts import Verdict
 from gateway.core.watch import name_rule
-from gateway.telemetry.snapshot import RolloutLevel, RuleLevel, Snapshot
+from gateway.telemetry.snapshot import FleetLevel, RolloutLevel, RuleLevel, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from gateway.control.configuration import Configuration
     from gateway.control.figures import Figures
     from gateway.control.history import History
+    from gateway.control.membership import Membership
     from gateway.control.notices import Notices
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
     from gateway.control.standing import RolloutState
     from gateway.control.tracing import Exports
+    from gateway.store.interface import Store
 
 _NUMBERS: Final = {Verdict.BROKEN: -1, Verdict.UNKNOWN: 0, Verdict.OK: 1}
 
@@ -40,6 +43,10 @@ class Sources:
     history: History
     exports: Exports
     notices: Notices
+    store: Store | None = None
+    """None: the metrics say nothing of it, nor of the fleet."""
+    membership: Membership | None = None
+    """In the fleet; None for a gateway that is alone."""
 
 
 def take_snapshot(sources: Sources) -> Snapshot:
@@ -64,9 +71,18 @@ def take_snapshot(sources: Sources) -> Snapshot:
         endpoints=roster.health(),
         dropped=_count_losses(sources),
         journal_bytes=roster.journal_bytes(),
+        fleet=_view_fleet(sources),
         version=__version__,
         started_at=figures.started_at,
     )
+
+
+def _view_fleet(sources: Sources) -> FleetLevel | None:
+    if sources.store is None:
+        return None
+    started_at = sources.figures.started_at
+    muster = call_muster(sources.configuration, sources.roster, started_at, sources.store, sources.membership)
+    return FleetLevel(muster.states(), len(muster.revisions()), muster.role.value, not muster.fault)
 
 
 def _level(state: RolloutState) -> RolloutLevel:

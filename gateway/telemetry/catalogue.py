@@ -131,6 +131,23 @@ START_TIME: Final = Metric(
     "crossfade_start_time_seconds", "gauge", (), "When the gateway started and its counters with it, in Unix time."
 )
 
+FLEET_REPLICAS: Final = Metric(
+    "crossfade_fleet_replicas",
+    "gauge",
+    ("state",),
+    "Gateways of the fleet by state, as this one sees them; alone it is the only one.",
+)
+FLEET_REVISIONS: Final = Metric(
+    "crossfade_fleet_revisions",
+    "gauge",
+    (),
+    "Different configurations in force in the fleet's gateways, as this one sees them.",
+)
+FLEET_ROLE: Final = Metric(
+    "crossfade_fleet_role", "gauge", ("role",), "1 for what this gateway does in the fleet, 0 for the others."
+)
+STORE_UP: Final = Metric("crossfade_store_up", "gauge", (), "1 while the store can be used, 0 while it can't.")
+
 ACCESS_LOG_DROPPED: Final = Metric(
     "crossfade_access_log_dropped_total", "counter", (), "Lines of the access log lost because its reader was too slow."
 )
@@ -171,6 +188,7 @@ CATALOGUE: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "Configuration": (CONFIG_RELOADS, CONFIG_LAST_RELOAD, CONFIG_INFO),
     "Processes and backends": (CONNECTIONS, IN_FLIGHT, WORKERS, BACKEND_HEALTHY, BUILD_INFO, START_TIME),
+    "The fleet and its store": (FLEET_REPLICAS, FLEET_REVISIONS, FLEET_ROLE, STORE_UP),
     "The journal": (JOURNAL_BYTES, JOURNAL_LIMIT),
     "Losses": (ACCESS_LOG_DROPPED, LINK_DROPPED, SPANS_DROPPED, NOTICES_LOST, JOURNAL_DROPPED),
 }
@@ -193,7 +211,10 @@ LABELS: Final[dict[str, str]] = {
     "rollout": "the rollout's name",
     "rule": "the rule as the configuration has it, with what narrows it; a number behind it where several are alike",
     "state": "of a rollout `pending`, `running`, `waiting`, `paused`, `rolled_back` or `completed`; of a worker "
-    "`ready`, `lagging` (it serves an older configuration), `draining` or `missing`",
+    "`ready`, `lagging` (it serves an older configuration), `draining` or `missing`; of a fleet's gateway `ready`, "
+    "`not_ready` or `silent` (not heard of for more than 5 s; after a minute it is forgotten)",
+    "role": "`alone` (there is no fleet), `leader` (it judges and moves rollouts for all), `follower` or `degraded` "
+    "(it hears nothing of the store)",
     "result": "of a configuration `success` or `failure`; of a copy `match`, `mismatch`, `noise` (it differed in "
     "nothing but noise), `error` (a side failed) or `skipped`",
     "revision": "as `/api/v1/config` shows it",

@@ -24,11 +24,13 @@ from gateway.core import figures as core
 from gateway.core.figures import DURATION_BOUNDS, ERROR_KINDS, PathFigures
 from gateway.core.histogram import Buckets, count_up_to, merge
 from gateway.telemetry import catalogue, series
-from gateway.telemetry.snapshot import OPERATOR, Place, RuleLevel, Snapshot
+from gateway.telemetry.snapshot import OPERATOR, FleetLevel, Place, RuleLevel, Snapshot
 
 ROLLOUT_STATES: Final = ("pending", "running", "waiting", "paused", "rolled_back", "completed")
 WORKER_STATES: Final = ("ready", "lagging", "draining", "missing")
 RELOAD_RESULTS: Final = ("success", "failure")
+REPLICA_STATES: Final = ("ready", "not_ready", "silent")
+ROLES: Final = ("alone", "leader", "follower", "degraded")
 SIDES: Final = ("client", "backend")
 
 _BOUNDS: Final = (*map(str, DURATION_BOUNDS), "+Inf")
@@ -51,6 +53,7 @@ def list_families(snapshot: Snapshot) -> Iterator[Metric]:
     yield from _rollouts(snapshot)
     yield from _configuration(snapshot)
     yield from _processes(snapshot)
+    yield from _fleet(snapshot.fleet)
     yield from _journals(snapshot)
     yield from _losses(snapshot)
 
@@ -192,6 +195,16 @@ def _processes(snapshot: Snapshot) -> Iterator[Metric]:
     yield _fill(_gauge(catalogue.BACKEND_HEALTHY), health)
     yield _info(catalogue.BUILD_INFO, snapshot.version)
     yield _fill(_gauge(catalogue.START_TIME), [((), snapshot.started_at)])
+
+
+def _fleet(level: FleetLevel | None) -> Iterator[Metric]:
+    levels = () if level is None else (level,)
+    replicas = (sample for each in levels for sample in _named(REPLICA_STATES, each.replicas))
+    yield _fill(_gauge(catalogue.FLEET_REPLICAS), replicas)
+    yield _fill(_gauge(catalogue.FLEET_REVISIONS), (((), each.revisions) for each in levels))
+    roles = (((role,), each.role == role) for each in levels for role in ROLES)
+    yield _fill(_gauge(catalogue.FLEET_ROLE), roles)
+    yield _fill(_gauge(catalogue.STORE_UP), (((), each.is_store_up) for each in levels))
 
 
 def _journals(snapshot: Snapshot) -> Iterator[Metric]:

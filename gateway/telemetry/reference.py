@@ -65,6 +65,10 @@ sum by (rollout, rule) (increase(crossfade_rollbacks_total[10m])) > 0""",
 crossfade_config_last_reload_successful == 0""",
     "Alert: workers are missing, or behind with the configuration": """\
 sum(crossfade_workers{state=~"missing|lagging"}) > 0""",
+    "Alert: gateways of a fleet have different configurations in force": """\
+max by (job) (crossfade_fleet_revisions) > 1""",
+    "Alert: a gateway's store can't be used": """\
+crossfade_store_up == 0""",
 }
 """What people want to know, and how to ask."""
 

@@ -44,6 +44,18 @@ class RuleLevel(NamedTuple):
     is_guard: bool
 
 
+class FleetLevel(NamedTuple):
+    """The fleet, as this gateway sees it. Alone it is the only one."""
+
+    replicas: Mapping[str, int]
+    """By state: ``ready``, ``not_ready``, ``silent``."""
+    revisions: int
+    """Different configurations in force."""
+    role: str
+    """This gateway's."""
+    is_store_up: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """See the module.
@@ -76,6 +88,8 @@ class Snapshot:
     """What was lost, by what it was: ``access_log``, ``link``, ``spans``, ``notices``, ``journal``."""
     journal_bytes: Mapping[str, int] = field(default_factory=dict)
     """What journals hold, by route."""
+    fleet: FleetLevel | None = None
+    """None while nobody knows."""
     version: str
     started_at: float
     """Seconds since the epoch."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from jsonschema import Draft202012Validator
@@ -34,6 +34,9 @@ from gateway.runtime.sockets import open_single, show_address
 from gateway.store import open_store
 from tests.control.texts import GOOD, source
 
+if TYPE_CHECKING:
+    from gateway.control.membership import Membership
+
 NOW = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
 UPTIME_SECONDS = 100
 
@@ -41,8 +44,9 @@ UPTIME_SECONDS = 100
 class Desk:
     """An API, with a worker whose diligence is ours to decide, and a clock that stands still."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str], membership: Membership | None = None) -> None:
         self.file = GOOD
+        self.membership = membership
         self.now = NOW
         self.roster = Roster(1)
         self.applies = True
@@ -78,6 +82,7 @@ class Desk:
             reload=self.reload,
             snapshot=lambda: take_snapshot(self.sources),
             now=lambda: self.now,
+            membership=self.membership,
         )
 
     @property
@@ -92,6 +97,8 @@ class Desk:
             history=History(),
             exports=Exports(),
             notices=Notices(self.url),
+            store=self.store,
+            membership=self.membership,
         )
 
     async def reload(self) -> bool:
@@ -202,9 +209,11 @@ def find_operation(document: Any, method: str, path: str) -> Any:
 
 
 @asynccontextmanager
-async def desk(folder: Path, config: str | None = GOOD, **env: str) -> AsyncIterator[tuple[Desk, Client]]:
+async def desk(
+    folder: Path, config: str | None = GOOD, membership: Membership | None = None, **env: str
+) -> AsyncIterator[tuple[Desk, Client]]:
     """A desk with a configuration in force, and someone who asks; without ``config``, before the first."""
-    made = Desk(folder, env)
+    made = Desk(folder, env, membership)
     await made.rollouts.begin()
     if config is not None:
         await made.load(config)

@@ -14,6 +14,7 @@ GET /healthz
 GET /readyz
 GET /metrics
 GET /api/v1/status
+GET /api/v1/fleet
 GET /api/v1/routes
 GET /api/v1/stream
 GET /api/v1/overview

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from gateway.admin.configuration import ConfigView, ProblemView
+from gateway.admin.fleet import StoreView
 from gateway.admin.rollouts import RolloutList
-from gateway.admin.fleet import FleetLine, StoreView
 from gateway.admin.status import BackendView, EndpointView, StatusView, WorkerView
 from gateway.cli.status import (
     draw_backends,

@@ -16,7 +16,7 @@ from gateway.control.roster import Roster
 from gateway.control.tracing import Exports
 from gateway.core.figures import UNROUTED, Counted, PathFigures
 from gateway.store.sqlite import SqliteStore
-from gateway.telemetry.snapshot import RuleLevel
+from gateway.telemetry.snapshot import FleetLevel, RuleLevel
 from tests.control.rollbacks import JUDGEMENT, happened
 from tests.control.texts import GOOD, source
 
@@ -61,6 +61,7 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
             history=history,
             exports=Exports(),
             notices=Notices("http://127.0.0.1:9900"),
+            store=store,
         )
     )
 
@@ -77,6 +78,7 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
         {"new": {"http://a": False}},
         {"link": 4, "spans": 0, "notices": 0},
     )
+    assert snapshot.fleet == FleetLevel({"ready": 0, "not_ready": 1, "silent": 0}, 1, "alone", is_store_up=True)
     assert snapshot.started_at == 100.0
     await rollouts.close()
     await store.close()

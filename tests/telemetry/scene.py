@@ -9,7 +9,7 @@ from gateway.core.figures import Answer, Exemplar, PathFigures, Subject, duratio
 from gateway.core.histogram import bucket_of
 from gateway.core.shadowing import Compare, Journal, Shadow
 from gateway.core.types import Arm, KeyKind, KeySource, MissingKey, Mode
-from gateway.telemetry.snapshot import OPERATOR, RolloutLevel, RuleLevel, Snapshot
+from gateway.telemetry.snapshot import OPERATOR, FleetLevel, RolloutLevel, RuleLevel, Snapshot
 
 STARTED_AT = 1_770_000_000.0
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -164,4 +164,5 @@ def rich_snapshot() -> Snapshot:
         endpoints={"legacy": {"http://127.0.0.1:9001": True}, "new": {"http://[::1]:9002": False}},
         dropped={"access_log": 5, "link": 1},
         journal_bytes={"orders": 1234},
+        fleet=FleetLevel({"ready": 2, "silent": 1}, 2, "leader", is_store_up=True),
     )

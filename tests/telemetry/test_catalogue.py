@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.figures import COMPARED, ERROR_KINDS
 from gateway.telemetry.catalogue import CATALOGUE, LABELS, Metric
-from gateway.telemetry.families import RELOAD_RESULTS, ROLLOUT_STATES, SIDES, WORKER_STATES
+from gateway.telemetry.families import RELOAD_RESULTS, REPLICA_STATES, ROLES, ROLLOUT_STATES, SIDES, WORKER_STATES
 
 METRICS = [metric for metrics in CATALOGUE.values() for metric in metrics]
 
@@ -35,9 +35,10 @@ def test_every_label_is_explained_and_every_explanation_is_used() -> None:
     ("label", "values"),
     [
         ("kind", ERROR_KINDS),
-        ("state", (*ROLLOUT_STATES, *WORKER_STATES)),
+        ("state", (*ROLLOUT_STATES, *WORKER_STATES, *REPLICA_STATES)),
         ("result", (*RELOAD_RESULTS, *COMPARED, "error", "skipped")),
         ("side", SIDES),
+        ("role", ROLES),
     ],
 )
 def test_labels_of_a_fixed_set_name_each_value(label: str, values: tuple[str, ...]) -> None:

@@ -238,6 +238,21 @@ def test_what_the_processes_report_is_shown() -> None:
     assert value(taken, "crossfade_start_time_seconds") == 1_770_000_000
 
 
+def test_a_fleet_is_shown_by_its_replicas_and_this_one_s_role() -> None:
+    """Every state and every role has a series, so that none appears from nowhere."""
+    taken = rich_snapshot()
+
+    assert samples(taken, "crossfade_fleet_replicas") == {
+        (("state", "ready"),): 2,
+        (("state", "not_ready"),): 0,
+        (("state", "silent"),): 1,
+    }
+    roles = {"alone": 0, "leader": 1, "follower": 0, "degraded": 0}
+    assert samples(taken, "crossfade_fleet_role") == {(("role", role),): is_it for role, is_it in roles.items()}
+    assert value(taken, "crossfade_fleet_revisions") == 2
+    assert value(taken, "crossfade_store_up") == 1
+
+
 def test_routes_that_are_gone_keep_what_they_counted() -> None:
     """Counters do not vanish with the reload that drops their route, as long as they are in the totals."""
     taken = snapshot(table=table(), totals={subject("gone", "/", Arm.BASELINE): figures(SPLIT)})
