@@ -77,14 +77,14 @@ class RedisFleet:
             found.extend(Seen(name.decode(), presence, max(0, int(silent_ms)) / 1000) for presence in said)
         return sorted(found, key=lambda seen: seen.replica)
 
-    async def reports(self, after: str) -> tuple[list[Report], str]:
+    async def reports(self, after: str) -> tuple[Iterator[Report], str]:
         """What replicas handed in since ``after``, and what to ask with the next time; empty: from now on."""
         if not after:
-            return [], await self._find_end()
+            return iter(()), await self._find_end()
         found = [entry async for entry in self._read("XRANGE", "reports", f"({after}", _PAGE * _PAGES)]
         if not found:  # the server's clock, or the server, may be another one by now
-            return [], min(after, await self._find_end(), key=_number)
-        return list(self._decode((document for _, document in found), Report)), found[-1][0]
+            return iter(()), min(after, await self._find_end(), key=_number)
+        return self._decode((document for _, document in found), Report), found[-1][0]
 
     async def share(self, second: Second, verdicts: bytes, *, fence: int) -> None:
         """Leave what all counted for who leads next, and what the rules say for those who follow."""

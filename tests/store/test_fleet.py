@@ -147,8 +147,9 @@ async def test_each_report_is_read_once_and_whole(beat: Beat, fleet: FleetStore)
     await beat("b", reports[1])
     second, at = await fleet.reports(at)
 
-    assert (before, first, second) == ([], reports, [reports[1]])
-    assert await fleet.reports(at) == ([], at)
+    assert [list(each) for each in (before, first, second)] == [[], reports, [reports[1]]]
+    nothing, same = await fleet.reports(at)
+    assert (list(nothing), same) == ([], at)
 
 
 async def test_all_that_were_heard_of_are_known_until_they_leave(beat: Beat, fleet: FleetStore) -> None:
