@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Which arm a request takes, and why.",
     "diff": "What a configuration change does.",
     "status": "A running gateway at a glance.",
+    "fleet": "The gateways on one store, and who leads.",
     "paths": "Requests, errors and latencies per path and arm.",
     "mismatches": "What differs between the answers of both arms.",
     "start": "A plan begins with its first stage.",

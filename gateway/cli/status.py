@@ -10,6 +10,7 @@ from gateway.admin.configuration import ConfigView
 from gateway.admin.rollouts import RolloutList, RolloutView, RuleView
 from gateway.admin.status import StatusView
 from gateway.cli.admin import Admin, admin_options, read, show
+from gateway.cli.fleet import draw_line, draw_remarks
 from gateway.cli.grid import draw_table, show_percent, show_span
 from gateway.cli.set import path_of
 from gateway.control.readings import say_cause, say_value, unit_of
@@ -60,7 +61,11 @@ def draw_head(status: StatusView) -> None:
         click.echo(f"{store}, ok")
     else:
         reason = show(status.store.reason or "not used yet")
-        click.echo(f"{store}, can't be used ({reason}): nothing can be set until it can")
+        effect = "" if status.fleet else ": nothing can be set until it can"
+        click.echo(f"{store}, can't be used ({reason}){effect}")
+    if status.fleet is not None:
+        draw_line(status.fleet)
+        draw_remarks(status.fleet.revisions, status.degraded)
 
 
 def draw_refusal(config: ConfigView) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.admin.configuration import ConfigView, ProblemView
-from gateway.admin.fleet import StoreView
+from gateway.admin.fleet import FleetLine, StoreView
 from gateway.admin.rollouts import RolloutList
 from gateway.admin.status import BackendView, EndpointView, StatusView, WorkerView
 from gateway.cli.status import (
@@ -19,6 +19,7 @@ from gateway.cli.status import (
     draw_workers,
     list_waits,
 )
+from gateway.core.fleet import Role
 from tests.cli.views import FIXED, planned, rule
 
 STATUS = StatusView(
@@ -49,6 +50,20 @@ def test_a_store_that_cannot_be_used_is_said(capsys: pytest.CaptureFixture[str])
 
     assert "not ready" in (out := capsys.readouterr().out)
     assert "store sqlite, /var/crossfade.db, can't be used (unable to open database file): nothing can be set" in out
+
+
+def test_the_head_says_how_the_fleet_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who leads, that it is degraded, and that not all have the same configuration: a line each."""
+    line = FleetLine("one-a1", Role.DEGRADED, None, 1, ["abc", "def"])
+    store = StoreView("redis", False, "redis://store:6379", "no answer in time")
+    draw_head(msgspec.structs.replace(STATUS, fleet=line, store=store, degraded="nothing is heard of the store"))
+
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "store redis, redis://store:6379, can't be used (no answer in time)",
+        "fleet of 1 gateway, one-a1 is degraded",
+        "degraded: nothing is heard of the store",
+        "2 configurations are in force: abc, def; only the leader's file moves rollouts",
+    ]
 
 
 def test_each_endpoint_and_each_worker_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,87 @@
+"""`crossfade fleet`: the gateways on one store, and who of them leads."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.admin.fleet import FleetLine, FleetView, ReplicaView
+from gateway.cli.admin import Admin, admin_options, read, show
+from gateway.cli.grid import draw_table, show_span
+from gateway.control.muster import SILENT_SECONDS
+
+
+@click.command(name="fleet")
+@admin_options
+def command(admin: Admin, as_json: bool) -> None:
+    """Show who is in the fleet of a running gateway: versions, configurations, who leads, who lags."""
+    content = admin.get("/api/v1/fleet")
+    if as_json:
+        click.echo(content)
+        return
+    fleet = read(content, FleetView)
+    draw_head(fleet)
+    draw_remarks(fleet.revisions, fleet.degraded)
+    draw_replicas(fleet)
+
+
+def draw_head(fleet: FleetView) -> None:
+    """Who is asked, and who leads."""
+    store = f"store {show(fleet.store.kind)}, {show(fleet.store.file)}"
+    if fleet.role == "alone":
+        click.echo(f"{show(fleet.replica)} is alone, {store}")
+    else:
+        click.echo(f"{say_part(fleet.replica, fleet.role, fleet.leader)}, lease {fleet.fence:,}, {store}")
+
+
+def say_part(replica: str, role: str, leader: str | None) -> str:
+    """What a gateway does in its fleet, and for whom."""
+    if role == "follower":
+        return f"{show(replica)} follows {show(leader)}" if leader else f"{show(replica)} follows, nobody leads"
+    return f"{show(replica)} leads" if role == "leader" else f"{show(replica)} is {show(role)}"
+
+
+def draw_line(line: FleetLine) -> None:
+    """The fleet in a line, and whatever is not as it should be."""
+    there = f"{line.replicas:,} {'gateway' if line.replicas == 1 else 'gateways'}"
+    click.echo(f"fleet of {there}, {say_part(line.replica, line.role, line.leader)}")
+
+
+def draw_remarks(revisions: list[str], degraded: str | None) -> None:
+    """What is not as it should be: a line each, nothing when all is well."""
+    if degraded is not None:
+        click.echo(f"degraded: {show(degraded)}")
+    if len(revisions) > 1:
+        listed = ", ".join(map(show, revisions))
+        click.echo(f"{len(revisions):,} configurations are in force: {listed}; only the leader's file moves rollouts")
+
+
+def draw_replicas(fleet: FleetView) -> None:
+    """A row for each."""
+    click.echo()
+    draw_table(
+        ("replica", "role", "ready", "workers>", "version", "revision", "started", "behind>", "silent", "admin"),
+        (list_cells(each) for each in fleet.replicas),
+    )
+
+
+def list_cells(replica: ReplicaView) -> tuple[object, ...]:
+    """Of one."""
+    return (
+        replica.replica,
+        replica.role,
+        "yes" if replica.ready else "no",
+        replica.workers,
+        replica.version,
+        replica.revision or None,
+        replica.started_at,
+        replica.behind,
+        say_silence(replica.silent_s),
+        replica.admin,
+    )
+
+
+def say_silence(seconds: float | None) -> str | None:
+    """For how long nobody has heard of it; None for what is not known."""
+    if seconds is None:
+        return None
+    return f"for {show_span(seconds)}" if seconds > SILENT_SECONDS else "no"

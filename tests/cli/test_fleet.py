@@ -1,0 +1,86 @@
+"""The fleet on a terminal; against running gateways in the end-to-end tests."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.admin.fleet import FleetView, ReplicaView, StoreView
+from gateway.cli.fleet import draw_head, draw_remarks, draw_replicas, list_cells, say_part, say_silence
+from gateway.core.fleet import Role
+
+REPLICA = ReplicaView(
+    replica="one-a1",
+    host="one",
+    admin="one.internal:9900",
+    version="0.1.0",
+    revision="abc",
+    role=Role.FOLLOWER,
+    ready=True,
+    workers=2,
+    started_at="2026-01-01T12:00:00.000Z",
+    silent_s=0.4,
+    behind=0,
+)
+FLEET = FleetView(
+    replica="one-a1",
+    role=Role.FOLLOWER,
+    leader="two-b2",
+    fence=4,
+    degraded=None,
+    store=StoreView("redis", True, "redis://store:6379", None),
+    revisions=["abc"],
+    replicas=[REPLICA],
+)
+
+
+def test_the_head_says_who_is_asked_and_who_leads(capsys: pytest.CaptureFixture[str]) -> None:
+    """And where they meet."""
+    draw_head(FLEET)
+
+    assert capsys.readouterr().out == "one-a1 follows two-b2, lease 4, store redis, redis://store:6379\n"
+
+
+def test_a_gateway_that_is_alone_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no lease."""
+    draw_head(msgspec.structs.replace(FLEET, role=Role.ALONE, leader=None, fence=0))
+
+    assert capsys.readouterr().out == "one-a1 is alone, store redis, redis://store:6379\n"
+
+
+def test_each_part_is_said_in_its_words() -> None:
+    """That nobody leads is a fault, so it is said, too."""
+    assert [
+        say_part("a", role, leader) for role, leader in (("leader", "a"), ("follower", None), ("degraded", "b"))
+    ] == [
+        "a leads",
+        "a follows, nobody leads",
+        "a is degraded",
+    ]
+
+
+def test_what_is_well_is_not_remarked(capsys: pytest.CaptureFixture[str]) -> None:
+    """One configuration everywhere and a store that answers: silence."""
+    draw_remarks(["abc"], None)
+    assert capsys.readouterr().out == ""
+
+    draw_remarks(["abc", "def"], "nothing is heard of the store")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_each_replica_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever lags behind, or was not heard of for long, is told from the rest."""
+    silent = msgspec.structs.replace(REPLICA, replica="two-b2", silent_s=75.0, behind=3, ready=False, revision="")
+    draw_replicas(msgspec.structs.replace(FLEET, replicas=[REPLICA, silent]))
+
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows == [
+        "one-a1 follower yes 2 0.1.0 abc 2026-01-01T12:00:00.000Z 0 no one.internal:9900",
+        "two-b2 follower no 2 0.1.0 – 2026-01-01T12:00:00.000Z 3 for 1 min 15 s one.internal:9900",
+    ]
+
+
+def test_silence_that_nobody_knows_of_is_not_called_none() -> None:
+    """A degraded gateway hears of nobody."""
+    assert [say_silence(seconds) for seconds in (None, 5.0, 5.1)] == [None, "no", "for 5 s"]
+    assert list_cells(msgspec.structs.replace(REPLICA, silent_s=None))[8] is None
