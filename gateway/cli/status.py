@@ -61,7 +61,7 @@ def draw_head(status: StatusView) -> None:
         click.echo(f"{store}, ok")
     else:
         reason = show(status.store.reason or "not used yet")
-        effect = "" if status.fleet else ": nothing can be set until it can"
+        effect = "" if status.fleet else ": nothing but a rollback can be done until it can"
         click.echo(f"{store}, can't be used ({reason}){effect}")
     if status.fleet is not None:
         draw_line(status.fleet)

@@ -59,7 +59,7 @@ class Muster:
             why = f" ({self.fault})" if self.fault else ""
             return f"nothing is heard of the store{why}: plans stand still, guards go by what this gateway alone sees"
         if self.role is Role.ALONE and self.fault:
-            return f"the store can't be used ({self.fault}): nothing can be set until it can"
+            return f"the store can't be used ({self.fault}): nothing but a rollback can be done until it can"
         return None
 
     def states(self) -> dict[str, int]:

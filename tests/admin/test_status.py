@@ -106,4 +106,7 @@ async def test_a_store_that_can_not_be_used_is_said(tmp_path: Path) -> None:
 
         assert (store["kind"], store["ok"], store["file"]) == ("sqlite", False, str(tmp_path / "crossfade.db"))
         assert store["reason"] == "Is a directory"
-        assert status["degraded"] == "the store can't be used (Is a directory): nothing can be set until it can"
+        assert (
+            status["degraded"]
+            == "the store can't be used (Is a directory): nothing but a rollback can be done until it can"
+        )

@@ -49,7 +49,8 @@ def test_a_store_that_cannot_be_used_is_said(capsys: pytest.CaptureFixture[str])
     draw_head(StatusView("0.1.0", "abc", 1.0, False, [], [], store, []))
 
     assert "not ready" in (out := capsys.readouterr().out)
-    assert "store sqlite, /var/crossfade.db, can't be used (unable to open database file): nothing can be set" in out
+    said = "can't be used (unable to open database file): nothing but a rollback can be done until it can"
+    assert f"store sqlite, /var/crossfade.db, {said}\n" in out
 
 
 def test_the_head_says_how_the_fleet_stands(capsys: pytest.CaptureFixture[str]) -> None:

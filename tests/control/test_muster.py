@@ -63,7 +63,10 @@ async def test_who_is_alone_says_that_its_store_can_not_be_used(desk: Desk, tmp_
     with pytest.raises(StoreUnavailable):
         await desk.store.open()
 
-    assert desk.call().degraded == "the store can't be used (Is a directory): nothing can be set until it can"
+    assert (
+        desk.call().degraded
+        == "the store can't be used (Is a directory): nothing but a rollback can be done until it can"
+    )
 
 
 async def test_a_replica_sees_the_others_and_itself_as_it_is_now(desk: Desk) -> None:
