@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.core.plans import Guard, Rule
-from gateway.core.windows import DAY, Cell, Windows
+from gateway.core.windows import DAY, Cells, Windows
 
 if TYPE_CHECKING:
     from gateway.core.figures import Subject
@@ -47,8 +47,17 @@ def recall(windows: Windows, newcomers: Sequence[Newcomer], at: float, second: f
     steps = windows.steps(at - back, at)
     for begins, cells in zip(steps.times, steps.cells, strict=True):
         ends = second - max(0.0, at - begins - steps.step_seconds)
+        by_route = _group(cells)
         for newcomer in newcomers:
-            _take(newcomer, (begins, ends), steps.step_seconds, cells)
+            _take(newcomer, (begins, ends), steps.step_seconds, by_route)
+
+
+def _group(cells: Cells) -> dict[str, Cells]:
+    """By route: to look through all of them for each newcomer would take seconds."""
+    by_route: dict[str, Cells] = {}
+    for subject, cell in cells.items():
+        by_route.setdefault(subject.route, {})[subject] = cell
+    return by_route
 
 
 def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back: float) -> None:
@@ -63,7 +72,7 @@ def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back:
         watch.take(second - back, windows.sum(since, at - back - 1, newcomer.is_mine))
 
 
-def _take(newcomer: Newcomer, step: tuple[float, float], step_seconds: float, cells: Mapping[Subject, Cell]) -> None:
+def _take(newcomer: Newcomer, step: tuple[float, float], step_seconds: float, by_route: Mapping[str, Cells]) -> None:
     """One step, which begins by the windows' clock and ends by the watch's."""
     progress, (begins, ends) = newcomer.progress, step
     if begins < int(progress.watched_since):
@@ -71,7 +80,7 @@ def _take(newcomer: Newcomer, step: tuple[float, float], step_seconds: float, ce
     # A first stage begins with the watch itself: begun a moment later, its evidence would miss the rules' first start.
     if begins >= newcomer.stage_since > max(begins - step_seconds, progress.watched_since):
         newcomer.watch.begin_stage(ends)
-    mine = {subject: cell for subject, cell in cells.items() if newcomer.is_mine(subject)}
+    mine = {subject: cell for route in newcomer.routes for subject, cell in by_route.get(route, {}).items()}
     newcomer.watch.take(ends, mine)
 
 

@@ -40,7 +40,7 @@ from gateway.core.pairs import Pair
 from gateway.core.plans import Gate, Guard, Rule, Stage
 from gateway.core.types import Arm, Rollout
 from gateway.core.verdicts import Judgement, Reason, Verdict
-from gateway.core.windows import Cell
+from gateway.core.windows import Cell, add_up
 
 Group = tuple[str | None, str | None]
 """Route and path that a rule looks at; None: all."""
@@ -124,9 +124,12 @@ class Watch:
         Requests of other routes, and those whose arm ``X-Crossfade-Arm`` chose, are left out.
         """
         since = second - self._began
+        parts: dict[tuple[Pair, bool], list[Cell]] = {}
         for subject, cell in cells.items():
             for pair in self._pairs_of(subject):
-                pair.take(since, cell, is_candidate=subject.arm == Arm.CANDIDATE)
+                parts.setdefault((pair, subject.arm == Arm.CANDIDATE), []).append(cell)
+        for (pair, is_candidate), each in parts.items():  # once for all paths: a trail adds it to many sums
+            pair.take(since, add_up(each), is_candidate=is_candidate)
         self._wait(waiting or {})
 
     def _wait(self, waiting: Waiting) -> None:

@@ -17,7 +17,7 @@ one loop goes on with `Windows.take`: finished slots never change, and the secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,6 +110,16 @@ class Cell(msgspec.Struct, array_like=True):
         self.kept_away -= other.kept_away
         self.compared -= other.compared
         self.mismatches -= other.mismatches
+
+
+def add_up(cells: Sequence[Cell]) -> Cell:
+    """What several, at least one, come to together; only to be read, as it may be one of them."""
+    if len(cells) == 1:
+        return cells[0]
+    total = cells[0].copy()
+    for cell in cells[1:]:
+        total.add(cell)
+    return total
 
 
 Cells = dict[Subject, Cell]
@@ -242,16 +252,20 @@ class Windows:
 
     def take(self, at: float, counted: Iterable[Counted]) -> None:
         """Add what was counted until ``at``."""
+        self.add(at, ((each.subject, Cell.of(each.figures)) for each in counted))
+
+    def add(self, at: float, cells: Iterable[tuple[Subject, Cell]]) -> None:
+        """The same of what others have counted; the cells become part of it."""
         second = int(at)
         if second > self._now[0]:
             self._turn(second)
         running = self._now[1]
-        for each in counted:
-            cell = running.get(each.subject)
-            if cell is None:
-                running[self._subjects.intern(each.subject)] = Cell.of(each.figures)
+        for subject, cell in cells:
+            found = running.get(subject)
+            if found is None:
+                running[self._subjects.intern(subject)] = cell
             else:
-                cell.add(Cell.of(each.figures))
+                found.add(cell)
 
     def _turn(self, second: int) -> None:
         """Finish the second under way, and the slots of the other tiers that end with it or before ``second``."""
