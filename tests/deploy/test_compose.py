@@ -103,6 +103,19 @@ def test_the_configuration_s_folder_is_mounted_not_the_file(services):
     assert folders == {COMPOSE / "crossfade"}
 
 
+def test_each_gateway_s_cache_is_on_a_volume_of_its_own(services, config):
+    """It outlives the container, and neither writes over the other's."""
+    folder = str(Path(config.config.store_cache).parent)
+    volumes = [
+        volume.split(":")[0]
+        for name in ("gateway-1", "gateway-2")
+        for volume in services[name]["volumes"]
+        if volume.split(":")[1] == folder
+    ]
+
+    assert volumes == ["gateway-1", "gateway-2"]
+
+
 def test_every_file_that_is_mounted_is_there(services):
     """Docker would make an empty folder in the place of what is missing."""
     sources = {source.resolve() for source, _ in _binds(services)}

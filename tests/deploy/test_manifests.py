@@ -119,6 +119,19 @@ def test_the_configuration_is_one_that_check_accepts(folder):
     assert loaded.warnings == []
 
 
+@pytest.mark.parametrize("folder", ["base", "overlays/production"])
+def test_the_cache_is_where_the_gateway_may_write(folder):
+    """What it knows of rollouts outlives the container: nothing else of its file system can be written to."""
+    pod = _one(folder, "Deployment")["spec"]["template"]["spec"]
+    text = _one(folder, "ConfigMap")["data"]["gateway.yaml"]
+    cache = Path(load_text(text, "gateway.yaml", env=ENV, base_dir=KUBERNETES).config.store_cache)
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if cache.is_relative_to(each["mountPath"])]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+
+    assert "emptyDir" in volume
+    assert not mount.get("readOnly")
+
+
 def test_every_variable_of_the_configuration_is_given_by_the_deployment():
     """`${NAME}` without a default is in the container's environment, from the secret."""
     wanted = re.findall(r"\$\{([A-Z_]+)\}", _one("base", "ConfigMap")["data"]["gateway.yaml"])
