@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from gateway.admin.control import Call, Control
     from gateway.control.standing import RolloutState
-    from gateway.core.lifecycle import Transition
     from gateway.core.windows import Cell
     from gateway.store.records import Event
 
@@ -160,7 +159,7 @@ class Overviews:
                 await self._renew(loop_time)
         return self._look
 
-    def _follow(self, _name: str, _transition: Transition) -> None:
+    def _follow(self, _name: str, _kind: str) -> None:
         self._looked_at = float("-inf")
 
     async def _renew(self, loop_time: float) -> None:

@@ -30,12 +30,22 @@ log = structlog.get_logger()
 
 
 class Archive:
-    """See the module. ``now`` gives the time of day, in seconds since the epoch."""
+    """See the module. ``now`` gives the time of day, in seconds since the epoch; ``may_write`` says whose record it is.
 
-    def __init__(self, mismatches: Mismatches, store: Store, now: Callable[[], float]) -> None:
+    In a fleet it is the leader's: each gateway compares, and begins with what the one that led had found.
+    """
+
+    def __init__(
+        self,
+        mismatches: Mismatches,
+        store: Store,
+        now: Callable[[], float],
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._mismatches = mismatches
         self._store = store
         self._now = now
+        self._may_write = may_write
         self._forgotten_at = 0.0
         self._is_read = False
         self._is_well = True
@@ -61,7 +71,7 @@ class Archive:
     async def close(self) -> None:
         """Write all that has changed, as far as that is possible."""
         await self.keep()
-        while self._is_well and self._mismatches.is_changed:
+        while self._is_well and self._may_write() and self._mismatches.is_changed:
             await self._try(self._write)
 
     async def _read(self) -> None:
@@ -71,6 +81,8 @@ class Archive:
 
     async def _write(self) -> None:
         await self._read()  # nothing is written over what was never read
+        if not self._may_write():
+            return
         changed = self._mismatches.take_changed(MOST_PATHS)
         if not changed:
             return

@@ -5,6 +5,10 @@ the lifecycle's, storing it and putting it in force is `Rollouts`'. Time is a mo
 while the gateway runs neither skips a hold nor hangs one; a second that took longer counts as what it took.
 
 A new controller finds what was counted before it in the windows and goes on with that; evidence begins anew with it.
+
+In a fleet the leader goes by what all gateways have counted, in watches beside those of its own. Those who follow judge
+nothing and have their own watches ready: while the store is away each goes by these, and does only what keeps users
+from harm.
 """
 
 from __future__ import annotations
@@ -21,9 +25,9 @@ import structlog
 from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
 from gateway.control.recall import Newcomer, recall
-from gateway.control.rollouts import is_urgent
 from gateway.control.telling import blockage_of, notification_of
 from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct
+from gateway.core.fleet import Role
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
@@ -35,11 +39,13 @@ if TYPE_CHECKING:
     from gateway.control.figures import Figures
     from gateway.control.findings import Finding
     from gateway.control.gates import ExternalGates
+    from gateway.control.membership import Membership
     from gateway.control.rollouts import Rollouts
     from gateway.core.figures import Subject
     from gateway.core.histogram import Buckets
     from gateway.core.plans import Guard, Query, Webhook
     from gateway.core.types import Rollout
+    from gateway.core.windows import Windows
 
 TICK_SECONDS: Final = 1.0
 
@@ -73,12 +79,15 @@ class RuleState:
 class _Seat:
     """What the conductor keeps of one rollout."""
 
-    __slots__ = ("acting", "blocked", "outcome", "rollout", "routes", "told", "watch")
+    __slots__ = ("acting", "blocked", "fleet", "outcome", "own", "rollout", "routes", "told")
 
     def __init__(self, rollout: Rollout, routes: frozenset[str]) -> None:
         self.rollout = rollout
         self.routes = routes
-        self.watch = Watch(rollout, routes)
+        self.own = Watch(rollout, routes)
+        """Of this gateway's requests."""
+        self.fleet: Watch | None = None
+        """Of all gateways', for who leads them."""
         self.outcome: Outcome | None = None
         self.told: dict[str, float] = {}
         """The rules that people were told of, and when each was broken last."""
@@ -86,6 +95,11 @@ class _Seat:
         """The same of the gates that hold up the stage."""
         self.acting: dict[bool, asyncio.Task[None]] = {}
         """What is under way, by whether it is a rescue."""
+
+    @property
+    def watch(self) -> Watch:
+        """The one to go by."""
+        return self.own if self.fleet is None else self.fleet
 
 
 class Clocks(NamedTuple):
@@ -99,32 +113,42 @@ class Clocks(NamedTuple):
     """The time of day."""
 
 
-class Conductor:
-    """See the module.
+class Sight(NamedTuple):
+    """What a conductor sees of this gateway."""
 
-    ``waiting`` gives how long the requests under way have waited, ``worst`` what differs most on some routes (and on
-    one path, if it is given).
-    """
+    figures: Figures
+    serial: Callable[[], int]
+    """Of the newest table."""
+    waiting: Callable[[], Mapping[Subject, Buckets]] = dict
+    """How long the requests under way have waited."""
+    find_worst: Callable[[frozenset[str], str | None], Sequence[Finding]] = lambda _routes, _path: ()
+    """What differs most on some routes (and on one path, if it is given)."""
+
+
+class Conductor:
+    """See the module. ``membership`` is the gateway's in a fleet."""
 
     def __init__(
         self,
-        figures: Figures,
+        sight: Sight,
         rollouts: Rollouts,
         gates: ExternalGates,
-        waiting: Callable[[], Mapping[Subject, Buckets]],
         clocks: Clocks,
-        worst: Callable[[frozenset[str], str | None], Sequence[Finding]] = lambda _routes, _path: (),
+        membership: Membership | None = None,
     ) -> None:
-        self._worst = worst
-        self._figures = figures
+        self._sight = sight
         self._rollouts = rollouts
         self._gates = gates
-        self._waiting = waiting
         self._clocks = clocks
+        self._membership = membership
+        self._fence: int | None = None
+        """The lease under which fleet watches were begun; None while there are none."""
         self._seats: dict[str, _Seat] = {}
         self._last = clocks.monotonic()
         rollouts.followers.append(self._follow)
         rollouts.unmet = self._list_unmet
+        if membership is not None:
+            membership.leading.list_verdicts = lambda: {name: self.rules(name) for name in self._seats}
 
     async def run(self) -> None:
         """Once a second, for ever."""
@@ -138,24 +162,47 @@ class Conductor:
         """Take in what was counted, judge, and act."""
         second = self._clocks.monotonic()
         passed, self._last = second - self._last, second
+        role = self._membership.role if self._membership is not None else Role.ALONE
         plans = self._rollouts.plans()
         self._take(second)
         self._arrange(plans, second)
-        now = self._clocks.now().timestamp()
-        changed = {}
-        for name, rollout in plans.items():
-            seat, before = self._seats[name], self._rollouts.progress(name)
-            outcome = conduct(seat.watch, rollout, before, Moment(second, passed, now), self._ask_for(name))
-            seat.outcome = outcome
-            if outcome.progress is not before:
-                changed[name] = outcome.progress
-        self._rollouts.pass_time(changed)
+        self._gather(role, second)
+        if role in {Role.ALONE, Role.LEADER}:
+            self._conduct(plans, second, passed)
+        else:
+            self._stand_by(plans, second, is_degraded=role is Role.DEGRADED)
         for name, seat in self._seats.items():
             self._begin(name, seat)
         await self._let_act()
 
+    def _conduct(self, plans: Mapping[str, Rollout], second: float, passed: float) -> None:
+        """Judge, and let time pass."""
+        changed = {}
+        for name, rollout in plans.items():
+            outcome = self._judge(name, rollout, second, passed)
+            if outcome.progress is not self._rollouts.progress(name):
+                changed[name] = outcome.progress
+        self._rollouts.pass_time(changed)
+
+    def _stand_by(self, plans: Mapping[str, Rollout], second: float, *, is_degraded: bool) -> None:
+        """Judge only while nobody else does, and then let nothing happen but what keeps users from harm."""
+        for name, rollout in plans.items():
+            seat = self._seats[name]
+            seat.outcome = None
+            if is_degraded:
+                outcome = self._judge(name, rollout, second, 0.0)
+                is_rescue = outcome.transition is not None and outcome.transition.is_urgent
+                seat.outcome = outcome if is_rescue else outcome._replace(transition=None)
+
+    def _judge(self, name: str, rollout: Rollout, second: float, passed: float) -> Outcome:
+        seat, moment = self._seats[name], Moment(second, passed, self._clocks.now().timestamp())
+        seat.outcome = conduct(seat.watch, rollout, self._rollouts.progress(name), moment, self._ask_for(name))
+        return seat.outcome
+
     def rules(self, name: str) -> list[RuleState]:
         """What each rule of a rollout said last, gates first."""
+        if self._membership is not None and self._membership.role is Role.FOLLOWER:
+            return self._membership.rules(name)
         seat = self._seats.get(name)
         if seat is None or seat.outcome is None:
             return []
@@ -181,17 +228,43 @@ class Conductor:
             else:
                 fresh[name] = _Seat(rollout, routes)
         self._seats = {name: fresh.get(name) or self._seats[name] for name in plans}
+        self._recall(self._sight.figures.windows, {name: seat.own for name, seat in fresh.items()}, second)
+
+    def _recall(self, windows: Windows, watches: Mapping[str, Watch], second: float) -> None:
+        """Let watches that have seen nothing yet begin with what was counted before."""
         newcomers = [
-            Newcomer(seat.watch, seat.rollout, seat.routes, self._rollouts.progress(name))
-            for name, seat in fresh.items()
+            Newcomer(watch, self._seats[name].rollout, self._seats[name].routes, self._rollouts.progress(name))
+            for name, watch in watches.items()
         ]
         if newcomers:
-            recall(self._figures.windows, newcomers, self._clocks.counting(), second)
+            recall(windows, newcomers, self._clocks.counting(), second)
 
     def _take(self, second: float) -> None:
-        counted, waiting = _by_route(self._figures.drain()), _by_route(self._waiting())
-        for seat in self._seats.values():
-            seat.watch.take(second, _of(seat.routes, counted), _of(seat.routes, waiting))
+        """This gateway's own counts; in a fleet they are for the others, too."""
+        counted, waiting = _by_route(self._sight.figures.drain()), _by_route(self._sight.waiting())
+        for name, seat in self._seats.items():
+            cells, ages = _of(seat.routes, counted), _of(seat.routes, waiting)
+            seat.own.take(second, cells, ages)
+            if self._membership is not None:
+                self._membership.outbox.put(name, cells, ages)
+
+    def _gather(self, role: Role, second: float) -> None:
+        """What the whole fleet counted, for who leads it."""
+        if self._membership is None or role is not Role.LEADER:
+            self._fence = None
+            for seat in self._seats.values():
+                seat.fleet = None
+            return
+        leading = self._membership.leading
+        fresh = {name for name, seat in self._seats.items() if seat.fleet is None or self._fence != leading.fence}
+        for name, seat in self._seats.items():
+            cells, waiting = leading.figures.drain(name), leading.figures.waiting(name)
+            if name in fresh:
+                seat.fleet = Watch(seat.rollout, seat.routes)
+            else:
+                seat.watch.take(second, cells, waiting)
+        self._fence = leading.fence
+        self._recall(leading.figures.windows, {name: self._seats[name].watch for name in fresh}, second)
 
     # Acting.
 
@@ -209,7 +282,7 @@ class Conductor:
         outcome = seat.outcome
         if outcome is None:
             return
-        is_rescue = outcome.transition is not None and is_urgent(outcome.transition)
+        is_rescue = outcome.transition is not None and outcome.transition.is_urgent
         if is_rescue not in seat.acting and (outcome.transition is not None or self._has_news(seat, outcome)):
             seat.acting[is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome))
 
@@ -258,23 +331,30 @@ class Conductor:
             seat.told[rule] = clock()
         for rule, judgement in list_untold(seat.blocked, blocked_by(seat.rollout, outcome), clock()).items():
             routes = frozenset({judgement.route}) if judgement.route is not None else seat.routes
-            worst = self._worst(routes, judgement.path)
+            worst = self._sight.find_worst(routes, judgement.path)
             await self._rollouts.tell(name, blockage_of(judgement, progress(name), worst))
             seat.blocked[rule] = clock()
 
-    def _follow(self, name: str, transition: Transition) -> None:
+    def _follow(self, name: str, kind: str) -> None:
         """Something is in force, whoever did it: windows and evidence begin where they must."""
         seat = self._seats.get(name)
-        if seat is None:
+        if seat is None or kind not in RESTARTING | STAGING:
             return
         second = self._clocks.monotonic()
-        if transition.kind in RESTARTING | STAGING:
-            seat.blocked.clear()
-        if transition.kind in RESTARTING:
-            seat.watch.restart(second)
+        seat.blocked.clear()
+        self._take(second)  # what was reported before the move is of before it, and counts go on with a stage
+        self._sight.figures.begin(seat.routes, self._sight.serial())
+        if self._membership is not None:
+            self._membership.outbox.forget(name)
+            self._membership.leading.figures.begin(name, self._rollouts.progress(name).version)
+        for watch in (seat.own, seat.fleet) if seat.fleet is not None else (seat.own,):
+            if kind in RESTARTING:
+                watch.restart(second)
+            else:
+                watch.begin_stage(second)
+        if kind in RESTARTING:
             self._gates.restart(name)
-        elif transition.kind in STAGING:
-            seat.watch.begin_stage(second)
+        else:
             self._gates.forget(name)
 
 

@@ -192,5 +192,6 @@ def fixed_differences(started_with: Config, newer: Config) -> list[str]:
         "server.workers": (started_with.server.workers, newer.server.workers),
         "admin.listen": (started_with.admin.listen, newer.admin.listen),
         "store": (started_with.store, newer.store),
+        "store_cache": (started_with.store_cache, newer.store_cache),
     }
     return [field for field, (before, after) in pairs.items() if before != after]

@@ -2,13 +2,13 @@
 
 An ordinary transition waits until it is stored, and is refused when somebody else has moved the rollout meanwhile. What
 keeps users from harm is in force already when it comes here, and the store has a moment for it: after that it is owed,
-and written, in order, before anything else is, over whatever is there.
+and written, in order, before anything else is. By then somebody else may have moved the rollout. A rollback is written
+over that, unless it was one, too; anything else gives way.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import structlog
 
-from gateway.core.lifecycle import Progress
-from gateway.errors import StoreConflict, StoreUnavailable
+from gateway.core.lifecycle import Progress, State
+from gateway.errors import Fenced, StoreConflict, StoreUnavailable
 from gateway.store.records import Event, Incident, NewEvent
 
 if TYPE_CHECKING:
@@ -36,17 +36,21 @@ class Deposit(NamedTuple):
     progress: Progress
     event: NewEvent
     incident: Incident | None = None
+    fence: int | None = None
+    """Under which lease it was decided; None where it needs none, or needs none any more."""
 
 
 class Deposits:
     """See the module.
 
-    ``renumber`` hears the version under which the store has what is in force, where that is not its own.
+    ``renumber`` hears the version under which the store has what is in force, where that is not its own; ``refused``
+    of a rollout that is in force as the store will not have it.
     """
 
-    def __init__(self, store: Store, renumber: Callable[[str, int], None]) -> None:
+    def __init__(self, store: Store, renumber: Callable[[str, int], None], refused: Callable[[str], None]) -> None:
         self._store = store
         self._renumber = renumber
+        self._refused = refused
         self._owed: list[Deposit] = []
         self._soon: Counter[str] = Counter()
         """How much of each rollout is in force and being written."""
@@ -58,44 +62,68 @@ class Deposits:
         return frozenset(each.rollout for each in self._owed) | frozenset(+self._soon)
 
     async def put(self, deposit: Deposit) -> Event:
-        """Store it after all that is owed. Raises `StoreUnavailable` and `StoreConflict`."""
+        """Store it after all that is owed. Raises `StoreUnavailable`, `StoreConflict` and `Fenced`."""
         async with self._one_at_a_time:
             await self._settle()
-            return await self._store.commit(*deposit)
+            return await self._commit(deposit)
 
-    async def put_soon(self, deposit: Deposit) -> Event:
-        """Give the store a moment. What it can't take in by then is owed to it, and its event has no number yet."""
+    async def put_soon(self, deposit: Deposit) -> Event | None:
+        """Give the store a moment. What it can't take in by then is owed to it, and its event has no number yet.
+
+        None for what it will not have.
+        """
         writing = asyncio.ensure_future(self._put_or_owe(deposit))
         done, _ = await asyncio.wait({writing}, timeout=PATIENCE_SECONDS)
-        event = writing.result() if done else None
-        if event is not None:
-            return event
+        if done and not isinstance(stored := writing.result(), StoreUnavailable):
+            return stored
         log.error("store_late", rollout=deposit.rollout, kind=deposit.event.kind, effect="in force, but not stored yet")
         return Event(id=0, **{name: getattr(deposit.event, name) for name in deposit.event.__struct_fields__})
 
-    async def _put_or_owe(self, deposit: Deposit) -> Event | None:
+    async def _put_or_owe(self, deposit: Deposit) -> Event | StoreUnavailable | None:
+        """The event, None for what was refused, or why it is owed."""
         self._soon[deposit.rollout] += 1
         try:
             async with self._one_at_a_time:
                 try:
                     await self._settle()
                     return await self._insist(deposit)
-                except StoreUnavailable:
-                    self._owed.append(deposit)  # before anybody else's turn, so that what is owed stays in order
-                    return None
+                except StoreUnavailable as error:
+                    # Before anybody else's turn, so that what is owed stays in order; and whoever leads by the time
+                    # that the store is back, this was decided in time.
+                    self._owed.append(deposit._replace(fence=None))
+                    return error
         finally:
             self._soon[deposit.rollout] -= 1
 
-    async def _insist(self, deposit: Deposit) -> Event:
-        """Store it over whatever is there: it is in force."""
+    async def _insist(self, deposit: Deposit) -> Event | None:
+        """Store what is in force, as far as it may be written over what is there; None for what was refused."""
         while True:
             try:
-                return await self._store.commit(*deposit)
+                return await self._commit(deposit)
+            except Fenced as error:
+                log.warning("move_refused", rollout=deposit.rollout, reason=str(error))
+                self._refused(deposit.rollout)
+                return None
             except StoreConflict as conflict:
+                if not await self._is_above(deposit):
+                    log.warning("move_overtaken", rollout=deposit.rollout, version=conflict.newest)
+                    self._refused(deposit.rollout)
+                    return None
                 log.warning("store_outran", rollout=deposit.rollout, version=conflict.newest, effect="written over")
                 version = conflict.newest + 1
                 deposit = deposit._replace(progress=msgspec.structs.replace(deposit.progress, version=version))
                 self._renumber(deposit.rollout, version)
+
+    async def _is_above(self, deposit: Deposit) -> bool:
+        """Whether it is a rollback, and what is stored is none."""
+        if deposit.progress.state is not State.ROLLED_BACK:
+            return False
+        stored = (await self._store.progresses()).get(deposit.rollout)
+        return stored is None or stored.state is not State.ROLLED_BACK
+
+    async def _commit(self, deposit: Deposit) -> Event:
+        rollout, progress, event, incident, fence = deposit
+        return await self._store.commit(rollout, progress, event, incident, fence=fence)
 
     async def pay(self) -> None:
         """Store what is owed, in order. Raises `StoreUnavailable`."""
@@ -107,7 +135,9 @@ class Deposits:
             await self._insist(self._owed[0])
             del self._owed[0]
 
-    async def keep(self, progresses: Mapping[str, Progress]) -> None:
+    async def keep(self, progresses: Mapping[str, Progress], fence: int | None = None) -> None:
         """Write how far rollouts are for which only time has passed: losing that now and then costs little."""
-        with contextlib.suppress(StoreUnavailable):
-            await self._store.keep(progresses)
+        try:
+            await self._store.keep(progresses, fence=fence)
+        except (StoreUnavailable, Fenced) as error:
+            log.debug("progress_not_kept", reason=str(error))

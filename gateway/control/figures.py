@@ -13,13 +13,12 @@ totals and windows like all else, but the one who watches is not told: it would 
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from gateway.control.admission import Admission
 from gateway.core.figures import Counted, PathFigures, Subject
-from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
 from gateway.core.windows import Cell, Windows
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Figures:
         self._begun: dict[str, int] = {}
         """Of routes that began anew the serial of the table by which they did."""
         self._runs: dict[int, int] = {}
-        self._paths: dict[str, dict[str, None]] = {}
+        self._admission = Admission()
         self._routes: frozenset[str] = frozenset()
 
     def last_of(self, run: int) -> int:
@@ -79,7 +78,7 @@ class Figures:
         self._runs[batch.run] = batch.sequence  # the newest run last
         while len(self._runs) > _RUNS_REMEMBERED:
             del self._runs[next(iter(self._runs))]
-        counted = [Counted(self._admit(each.subject), each.figures) for each in batch.counted]
+        counted = [Counted(self._admission.admit(each.subject), each.figures) for each in batch.counted]
         self.windows.take(batch.at, counted)
         fresh = self._fresh.setdefault(batch.serial, {})
         for each in counted:
@@ -116,40 +115,19 @@ class Figures:
         kept = routes | self._routes | {""}
         self.totals = {subject: total for subject, total in self.totals.items() if subject.route in kept}
         self._begun = {route: serial for route, serial in self._begun.items() if route in kept}
-        self._paths = self._seen_paths()
-        for route in table.routes:
-            paths = dict.fromkeys((*route.paths, *self._paths.get(route.name, ())))
-            self._paths[route.name] = dict.fromkeys(islice(paths, max(TEMPLATES_PER_ROUTE, len(route.paths))))
+        self._admission.adopt(table, self.totals)
         self._routes = routes
         self._fold()
-
-    def _seen_paths(self) -> dict[str, dict[str, None]]:
-        """Of each route the paths that have totals, in the order in which they came."""
-        seen: dict[str, dict[str, None]] = {}
-        for subject in self.totals:
-            if subject.path != OTHER:
-                seen.setdefault(subject.route, {})[subject.path] = None
-        return seen
 
     def _fold(self) -> None:
         """Make the totals of paths that have no place any more a part of ``{other}``: no request is forgotten."""
         former, self.totals = self.totals, {}
         for subject, total in former.items():
-            place = self._admit(subject)
+            place = self._admission.admit(subject)
             if place in self.totals:
                 self.totals[place].add(total)
             else:
                 self.totals[place] = total
-
-    def _admit(self, subject: Subject) -> Subject:
-        """The subject, or ``{other}`` in its place when its route has paths enough."""
-        paths = self._paths.setdefault(subject.route, {})
-        if subject.path in paths or subject.path == OTHER:
-            return subject
-        if len(paths) >= TEMPLATES_PER_ROUTE:
-            return subject._replace(path=OTHER)
-        paths[subject.path] = None
-        return subject
 
     # From a controller to its successor.
 
@@ -166,7 +144,7 @@ class Figures:
         figures._runs = record.runs
         figures.windows = Windows.thaw(record.windows)
         figures.totals = {each.subject: each.figures for each in record.totals}  # they were admitted before
-        figures._paths = figures._seen_paths()
+        figures._admission.begin(figures.totals)
         return figures
 
 

@@ -35,6 +35,8 @@ class History:
     def __init__(self) -> None:
         self.rollbacks: Counter[tuple[str, str]] = Counter()
         """Since the gateway started, by rollout and rule; of an operator's the rule is `OPERATOR`."""
+        self._newest = 0
+        """The largest id of an event that was seen."""
         self._events: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=PER_ROLLOUT))
 
     async def restore(self, store: Store, started_at: float) -> None:
@@ -57,12 +59,24 @@ class History:
         if event.kind == "rollback" and event.rollout is not None:
             self.rollbacks[event.rollout, event.actor.name if event.actor.type == "rule" else OPERATOR] += 1
 
+    async def catch_up(self, store: Store, newest: int) -> None:
+        """Read what other gateways of a fleet did, up to the event ``newest``; theirs to count. Never raises."""
+        try:
+            while self._newest < newest and (found := await store.events(self._newest, _PAGE)):
+                for event in found:
+                    self._keep(event)
+        except StoreUnavailable as error:
+            log.debug("events_unread", reason=str(error))
+        self._newest = max(self._newest, newest)  # one of them may have been forgotten
+
     def events(self, rollout: str) -> list[Event]:
         """The last of a rollout, the oldest first."""
         return list(self._events[rollout]) if rollout in self._events else []
 
     def _keep(self, event: Event) -> None:
-        if event.rollout is not None:
+        is_old = 0 < event.id <= self._newest and any(event.id == each.id for each in self.events(event.rollout or ""))
+        self._newest = max(self._newest, event.id)
+        if event.rollout is not None and not is_old:
             self._events[event.rollout].append(event)
 
     async def _count_rollbacks(self, store: Store, started_at: float) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.core.failures import FailedRequest
     from gateway.core.lifecycle import Transition
     from gateway.core.types import Rollout, Route
+    from gateway.core.windows import Windows
     from gateway.store.records import Event
 
 LEAST_WINDOW_SECONDS: Final = 300.0
@@ -69,6 +70,8 @@ class Incidents:
         now: Callable[[], float],
         steady: Callable[[], float],
     ) -> None:
+        self.windows: Callable[[], Windows] = lambda: figures.windows
+        """Where rules find what they go by."""
         self._figures = figures
         self._samples = samples
         self._mismatches = mismatches
@@ -94,7 +97,7 @@ class Incidents:
         now = self._steady()
         since = int(now - seconds)  # with the whole second: what broke in a rollout's first one is what it is about
         lasted = max(1.0, now - max(since, self._figures.started_at))
-        windows = self._figures.windows
+        windows = self.windows()
 
         def add_up() -> tuple[list[PathView], list[Difference]]:
             cells = windows.sum(since, now, lambda subject: subject.route in names and not subject.is_forced)

@@ -13,7 +13,7 @@ sees alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from math import inf
 from typing import Final, NamedTuple
@@ -188,17 +188,51 @@ def choose(mine: Progress | None, stored: Progress | None) -> Choice:
     return Choice.OVERRULE if is_mine_safer else Choice.TAKE
 
 
+class Comparison(NamedTuple):
+    """What a replica knows of rollouts, held against what the store has."""
+
+    newer: dict[str, Progress]
+    """In the store."""
+    same: dict[str, Progress]
+    """As the store has it: of these at most time has passed."""
+    forgotten: dict[str, Progress]
+    """By the store: as it is to be written again."""
+    untold: set[str]
+    """What has begun here and was never moved, and the store has not heard of."""
+
+
+def compare(mine: Mapping[str, Progress], stored: Mapping[str, Progress], refused: Collection[str] = ()) -> Comparison:
+    """What to make of the rollouts that the store has, and those that are in force here.
+
+    Of those that were ``refused`` the store's standing counts, whatever is in force.
+    """
+    found = Comparison({}, {}, {}, set())
+    for name in {**stored, **mine}:
+        own, its = mine.get(name), stored.get(name)
+        choice = Choice.TAKE if its is not None and name in refused else choose(own, its)
+        if its is not None and choice in {Choice.TAKE, Choice.KEEP}:
+            (found.newer if choice is Choice.TAKE else found.same)[name] = its
+        elif own is not None and (its is not None or own.version):
+            version = own.version + (choice is Choice.OVERRULE)
+            found.forgotten[name] = msgspec.structs.replace(own, version=version)
+        else:
+            found.untold.add(name)
+    return found
+
+
 def _stand(progress: Progress) -> tuple[object, ...]:
     """What does not change while time passes."""
     where = (progress.state, progress.stage, progress.percent, progress.to_shadow)
     return (*where, progress.stage_percent, progress.stage_cohorts)
 
 
-def name_move(before: Progress, after: Progress) -> str:
+def name_move(before: Progress | None, after: Progress) -> str:
     """The kind of event by which another replica may have come from ``before`` to ``after``.
 
     As far as it says where windows and evidence begin anew.
     """
+    if before is None:
+        return "start"
     if after.state is State.ROLLED_BACK and before.state is not State.ROLLED_BACK:
         return "rollback"
     if after.watched_since != before.watched_since:

@@ -85,3 +85,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     judgement: Judgement | None = None
     """What the rule said."""
     inputs: dict[str, object] = {}
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it keeps users from harm, and so waits for nobody."""
+        return self.kind == "rollback" or (self.actor == "rule" and self.kind != "notify")

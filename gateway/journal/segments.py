@@ -38,12 +38,13 @@ class Segment(NamedTuple):
     """When it was written to last, in seconds since the epoch."""
 
 
-def journal_of(store: str) -> Path:
-    """Where the journal is, by the configuration's ``store``: beside the store's file.
+def journal_of(store: str, cache: str | None = None) -> Path:
+    """Where the journal is, by the configuration's ``store`` and ``store_cache``: beside the file that either names.
 
-    Of a store on other machines it is where that of a file would be by default: in the working directory.
+    Of a store on other machines, without a cache, it is where that of a file would be by default: in the working
+    directory.
     """
-    return Path((file_of(store) or "./crossfade.db") + ".journal")
+    return Path((file_of(store) or cache or "./crossfade.db") + ".journal")
 
 
 def marks_of(journal: Path, rollout: str) -> Path:

@@ -11,21 +11,27 @@ import contextlib
 import signal
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 import uvloop
 
 from gateway.admin import api
 from gateway.control.archive import Archive
-from gateway.control.conductor import Clocks, Conductor
+from gateway.control.board import ALONE, Mandate
+from gateway.control.cache import Cache
+from gateway.control.conductor import Clocks, Conductor, Sight
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
 from gateway.control.crowds import Crowds
 from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
 from gateway.control.history import History
 from gateway.control.incidents import Incidents
+from gateway.control.membership import Membership
 from gateway.control.mismatches import Mismatches
+from gateway.control.muster import present
 from gateway.control.notices import Notices, Target
 from gateway.control.overview import Sources, take_snapshot
 from gateway.control.reconciling import Reconciling
@@ -34,19 +40,21 @@ from gateway.control.roster import Roster
 from gateway.control.samples import Samples
 from gateway.control.tracing import Exports
 from gateway.control.watcher import Watcher
+from gateway.core.fleet import Presence, Role
 from gateway.errors import ConfigError, Problem
 from gateway.journal.segments import journal_of
 from gateway.runtime.hub import Hub
 from gateway.runtime.keepsake import Kept
 from gateway.runtime.process import release_signals
 from gateway.runtime.recorder import Recorder
-from gateway.store import open_store
+from gateway.store import open_fleet, open_store
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Coroutine
 
     from gateway.core.types import Table
+    from gateway.core.windows import Windows
     from gateway.runtime.inheritance import Inheritance
     from gateway.telemetry.snapshot import Snapshot
 
@@ -88,9 +96,12 @@ class Controller:
         )
         self._mismatches.on_clear = self._hub.tell_known
         self._store = open_store(inheritance.source.started_with.store)
-        self._archive = Archive(self._mismatches, self._store, inheritance.clock.now)
-        self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name)
-        journal = journal_of(inheritance.source.started_with.store)
+        self._membership = self._join()
+        self._archive = Archive(
+            self._mismatches, self._store, inheritance.clock.now, lambda: self._find_mandate().conducts
+        )
+        self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name, self._find_mandate)
+        journal = journal_of(inheritance.source.started_with.store, inheritance.source.started_with.store_cache)
         self._reconciling = Reconciling(journal, self._rollouts, self._store.record, self._figures_now)
         self._gates = ExternalGates(time.monotonic, time.time)
         self._history = History()
@@ -108,12 +119,13 @@ class Controller:
         content = await asyncio.to_thread(self._read)
         await self._archive.restore()
         await self._hub.serve(self._inheritance.link)
-        await self._rollouts.begin()
+        await self._begin_rollouts()
         await self._history.restore(self._store, self._recorder.figures.started_at)
         admin = await api.serve(self._control(), self._inheritance.admin)
         await self._begin(content)
         log.info("controller_started")
         await self._live(
+            *([self._membership.run(self._rollouts)] if self._membership is not None else []),
             self._conductor.run(),
             self._archive.run(),
             self._follow(Watcher(self._path, content or b"")),
@@ -125,22 +137,64 @@ class Controller:
         await self._exports.close()
         await self._rollouts.close()
         await self._archive.close()
+        if self._membership is not None:
+            await self._membership.close()
         await self._gates.close()
         await self._notices.close()
         await self._store.close()
         return 0
 
+    def _join(self) -> Membership | None:
+        """Its part in the fleet, where the store is one that others use, too."""
+        config = self._inheritance.source.started_with
+        meeting = open_fleet(config.store)
+        if meeting is None:
+            return None
+        membership = Membership(
+            self._inheritance.replica,
+            meeting,
+            self._present,
+            cache=Cache(Path(config.store_cache)) if config.store_cache is not None else None,
+            monotonic=time.monotonic,
+            counting=self._inheritance.clock.now,
+        )
+        membership.hear_events = lambda newest: self._history.catch_up(self._store, newest)
+        return membership
+
+    def _present(self) -> Presence:
+        figures = self._recorder.figures
+        own = present(self._configuration, self._roster, figures.started_at)
+        assert self._membership is not None  # noqa: S101 - it asks
+        return msgspec.structs.replace(own, admin=_url_of(self._inheritance.admin), moves=self._membership.moves)
+
+    def _find_mandate(self) -> Mandate:
+        return ALONE if self._membership is None else self._membership.mandate()
+
+    async def _begin_rollouts(self) -> None:
+        if self._membership is None:
+            await self._rollouts.begin()
+        else:
+            await self._membership.begin(self._rollouts)
+
     def _watch(self) -> Conductor:
         """What watches the rollouts, and hears of what comes of it."""
         figures, clock = self._recorder.figures, self._inheritance.clock
         incidents = Incidents(figures, self._samples, self._mismatches, self._history, time.time, clock.now)
+        incidents.windows = self._find_windows
         self._rollouts.record = incidents.record
         self._rollouts.listeners += [
             lambda event, _: self._history.hear(event),
             lambda event, transition: self._notices.offer(event, transition.judgement if transition else None),
         ]
         clocks = Clocks(time.monotonic, clock.now, _now)
-        return Conductor(figures, self._rollouts, self._gates, self._roster.waiting, clocks, self._find_worst)
+        sight = Sight(figures, lambda: self._roster.newest, self._roster.waiting, self._find_worst)
+        return Conductor(sight, self._rollouts, self._gates, clocks, self._membership)
+
+    def _find_windows(self) -> Windows:
+        """What rules go by now: the fleet's figures where this gateway leads it."""
+        membership = self._membership
+        is_leader = membership is not None and membership.role is Role.LEADER
+        return membership.leading.figures.windows if membership and is_leader else self._recorder.figures.windows
 
     def _find_worst(self, routes: frozenset[str], path: str | None) -> list[Finding]:
         paths = self._mismatches.paths(routes)
@@ -160,6 +214,7 @@ class Controller:
             reload=self.reload,
             snapshot=self._take_snapshot,
             now=self._figures_now,
+            membership=self._membership,
         )
 
     def _figures_now(self) -> datetime:
@@ -234,6 +289,8 @@ class Controller:
         self._hub.publish(table)
         self._recorder.figures.adopt(table)
         self._crowds.adopt(table.rollouts)
+        if self._membership is not None:
+            self._membership.leading.figures.adopt(table)
         self._mismatches.adopt(table, self._inheritance.clock.now())
         self._exports.adopt(table.tracing)
 

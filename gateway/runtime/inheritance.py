@@ -49,6 +49,8 @@ class Inheritance:
     """Of the figures."""
     order: Order
     """Of the workers' copies."""
+    replica: str
+    """By which the gateways of a fleet know this one, as long as its master lives."""
 
     def keep_slot(self, slot: int) -> None:
         """In worker ``slot``: close everything that is another process's."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import secrets
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -75,7 +77,13 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
         Turns(),
         clock,
         Order(slots),
+        _name_replica(),
     )
+
+
+def _name_replica() -> str:
+    """Readable, and no other's: several gateways of one machine have one host name."""
+    return f"{socket.gethostname()}-{secrets.token_hex(3)}"
 
 
 def _open_door(entry: Listener, slots: int, base_dir: Path) -> Door:

@@ -58,7 +58,7 @@ class Worker:
 
     def __init__(self, inheritance: Inheritance, slot: int) -> None:
         self._pairs = PairSender(inheritance.pairs.getsockname(), self._lose_pairs)
-        journal = journal_of(inheritance.source.started_with.store)
+        journal = journal_of(inheritance.source.started_with.store, inheritance.source.started_with.store_cache)
         self._journal = JournalWriter(journal, slot, asyncio.get_running_loop())
         self._plane = DataPlane(
             [Listener(door.sockets[slot], door.tls) for door in inheritance.doors],

@@ -67,7 +67,7 @@ def find_faults(
         range(len(config.routes)) if positions is None else positions,
         left_out,
     )
-    checks = (_check_route_names, _check_references, _check_path_keys, _check_addresses, _check_plans)
+    checks = (_check_route_names, _check_references, _check_path_keys, _check_addresses, _check_cache, _check_plans)
     return [fault for check in checks for fault in check(ground)]
 
 
@@ -151,6 +151,11 @@ def _check_addresses(ground: _Ground) -> Iterator[Fault]:
     admin = ground.config.admin.listen
     if admin.port and admin in {listener.address for listener in ground.config.server.listen}:
         yield Fault(("server", "listen"), f"{admin} is the address of `admin.listen`, too; use another port")
+
+
+def _check_cache(ground: _Ground) -> Iterator[Fault]:
+    if ground.config.store_cache is not None and file_of(ground.config.store) is not None:
+        yield Fault(("store_cache",), "is for a store on other machines, not for a `sqlite:` file; remove it")
 
 
 def find_risks(config: Config) -> list[Fault]:

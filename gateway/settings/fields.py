@@ -201,3 +201,5 @@ def _locate(value: str, info: ValidationInfo) -> str:
 
 File = Annotated[str, text(_filled), AfterValidator(_locate), Kind("file", {"type": "string", "minLength": 1})]
 """A file, relative to the configuration; absolute once it is loaded."""
+Own = Annotated[str, text(_filled), Kind("file", {"type": "string", "minLength": 1})]
+"""A file that the gateway makes, relative to the directory that it is started in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.control.conductor import Clocks, Conductor
+from gateway.control.conductor import Clocks, Conductor, Sight
 from gateway.control.figures import Batch, Figures
 from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
@@ -49,7 +49,8 @@ class Gateway:
         self.rollouts.listeners.append(self.hear)
         clocks = Clocks(lambda: self.second, lambda: self.wall, self.now)
         gates = ExternalGates(lambda: self.second, lambda: self.wall)
-        self.conductor = Conductor(self.figures, self.rollouts, gates, dict, clocks, self.find_worst)
+        sight = Sight(self.figures, lambda: len(self.published), find_worst=self.find_worst)
+        self.conductor = Conductor(sight, self.rollouts, gates, clocks)
 
     def find_worst(self, routes: frozenset[str], path: str | None) -> list[Finding]:
         """What differs most on these routes, or on one path of them."""
@@ -102,7 +103,7 @@ class Gateway:
             )
             for arm, failed in (("candidate", errors), ("baseline", 0))
         )
-        self.figures.record(Batch(1, self.sequence, self.wall, counted))
+        self.figures.record(Batch(1, self.sequence, self.wall, counted, len(self.published)))
 
     @property
     def share(self) -> float:

@@ -12,7 +12,7 @@ from gateway.control.standing import RolloutState
 from gateway.core.lifecycle import Action, Progress, Transition, step
 from gateway.core.plans import Do
 from gateway.core.types import KeyKind, KeySource, Match, Rollout, Route, Table
-from gateway.errors import StoreUnavailable
+from gateway.errors import Fenced, StoreUnavailable
 from gateway.store.records import Actor, Event, Incident, NewEvent
 from gateway.store.sqlite import SqliteStore
 from tests.core.asking import rollout
@@ -43,15 +43,25 @@ class Disk(SqliteStore):
         self.turns = asyncio.Event()
         self.turns.set()
         self.fails = False
+        self.fence = 0
+        """Of the newest lease, as a store of several gateways has it."""
 
     async def commit(
-        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None
+        self,
+        rollout: str,
+        progress: Progress,
+        event: NewEvent,
+        incident: Incident | None = None,
+        *,
+        fence: int | None = None,
     ) -> Event:
         """As the store's, when the disk does."""
         await self.turns.wait()
         if self.fails:
             raise StoreUnavailable("the disk is full")
-        return await super().commit(rollout, progress, event, incident)
+        if fence is not None and fence < self.fence:
+            raise Fenced(f"lease {self.fence} was seen by the store; this one is older")
+        return await super().commit(rollout, progress, event, incident, fence=fence)
 
 
 class Shop:

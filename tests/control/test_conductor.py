@@ -166,7 +166,7 @@ async def test_a_rollback_does_not_wait_for_a_store_that_is_away(tmp_path: Path)
     folder.mkdir()
     await gateway.rollouts.retry()
     assert (await gateway.store.progresses())["shop"].state is State.ROLLED_BACK
-    assert [event.kind for event in await gateway.store.events()] == ["rollback"]
+    assert [event.kind for event in await gateway.store.events(rollout="shop")] == ["rollback"]
     await gateway.end()
 
 

@@ -31,11 +31,17 @@ class StuckStore(SqliteStore):
         self.moves.set()
 
     async def commit(
-        self, rollout: str, progress: Progress, event: NewEvent, incident: Incident | None = None
+        self,
+        rollout: str,
+        progress: Progress,
+        event: NewEvent,
+        incident: Incident | None = None,
+        *,
+        fence: int | None = None,
     ) -> Event:
         """As soon as it moves."""
         await self.moves.wait()
-        return await super().commit(rollout, progress, event, incident)
+        return await super().commit(rollout, progress, event, incident, fence=fence)
 
 
 async def test_a_rollback_overtakes_what_waits_for_a_disk_that_stands_still(folder: Path) -> None:

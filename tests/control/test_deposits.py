@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from gateway.control import deposits
 from gateway.control.deposits import Deposit, Deposits
 from gateway.core.progress import Progress, State
-from gateway.errors import StoreConflict, StoreUnavailable
+from gateway.errors import Fenced, StoreConflict, StoreUnavailable
 from tests.control.shops import Disk
 from tests.store.records import event
 
@@ -34,9 +34,14 @@ def deposit(number: int) -> Deposit:
     )
 
 
+def rollback(number: int) -> Deposit:
+    """The same, as one that takes everybody back."""
+    return deposit(number)._replace(progress=Progress(state=State.ROLLED_BACK, version=number))
+
+
 def keep(disk: Disk) -> Deposits:
-    """Where what is in force is never renumbered."""
-    return Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"))
+    """Where what is in force is never renumbered, nor refused."""
+    return Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"), pytest.fail)
 
 
 async def numbers(disk: Disk) -> list[object]:
@@ -113,14 +118,52 @@ async def test_an_ordinary_move_from_what_is_no_more_is_refused(disk: Disk) -> N
     assert await numbers(disk) == [2]
 
 
-async def test_what_is_in_force_is_stored_over_whatever_is_there(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rollback_is_stored_over_whatever_is_there(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is known by the number after that from then on."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
     renumbered = []
-    kept = Deposits(disk, lambda name, version: renumbered.append((name, version)))
+    kept = Deposits(disk, lambda name, version: renumbered.append((name, version)), pytest.fail)
     await kept.put(deposit(7))
-    await kept.put_soon(deposit(1))
+    await kept.put_soon(rollback(1))
 
     assert await numbers(disk) == [7, 1]
     assert renumbered == [("shop", 8)]
-    assert ((await disk.progresses())["shop"].stage, (await disk.progresses())["shop"].version) == (1, 8)
+    stored = (await disk.progresses())["shop"]
+    assert (stored.state, stored.version) == (State.ROLLED_BACK, 8)
+
+
+@pytest.mark.parametrize("late", ["another rollback", "a step back"])
+async def test_what_has_been_overtaken_gives_way(disk: Disk, late: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback to one that somebody else was quicker with, anything else to whatever is there."""
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
+    refused: list[str] = []
+    kept = Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"), refused.append)
+    await kept.put(rollback(7))
+
+    assert await kept.put_soon(rollback(1) if late == "another rollback" else deposit(1)) is None
+    assert (await numbers(disk), refused, kept.owed) == ([7], ["shop"], frozenset())
+
+
+async def test_who_leads_no_more_is_refused(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in force is not to be then."""
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
+    disk.fence = 5
+    refused: list[str] = []
+    kept = Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"), refused.append)
+
+    assert await kept.put_soon(rollback(1)._replace(fence=4)) is None
+    with pytest.raises(Fenced):
+        await kept.put(deposit(1)._replace(fence=4))
+    assert (await numbers(disk), refused) == ([], ["shop"])
+
+
+async def test_what_is_owed_is_nobodys_lease(disk: Disk) -> None:
+    """It was decided in time; whoever leads when the disk is back."""
+    kept = keep(disk)
+    disk.fails = True
+    await kept.put_soon(rollback(1)._replace(fence=4))
+
+    disk.fails, disk.fence = False, 5
+    await kept.pay()
+
+    assert await numbers(disk) == [1]

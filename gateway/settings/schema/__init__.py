@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from gateway.settings.fields import Kind, Many, Name, Section
+from gateway.settings.fields import Kind, Many, Name, Own, Section
 from gateway.settings.quantities import show
 from gateway.settings.scalars import settle
 from gateway.settings.schema.backends import Backend
@@ -56,6 +56,10 @@ class Config(Section):
     """Where the state of rollouts, events and incidents are kept: `sqlite:FILE`, or Redis or Valkey as
     `redis://host:6379/0`, `rediss://…`, `redis+sentinel://host:26379,host:26379/service` or
     `redis+cluster://host:6379,host:6379`. Needs a restart."""
+    store_cache: Own | None = None
+    """A file in which a gateway of a fleet remembers how rollouts stand, should it start while Redis is away. It should
+    outlive the process, and is no other gateway's. Journals are kept beside it. Not for a `sqlite:` store. Needs a
+    restart."""
     telemetry: Telemetry = Telemetry()
     """Which requests are traced, and where their spans go."""
     notify: Many[Notify] = ()

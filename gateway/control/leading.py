@@ -1,0 +1,73 @@
+"""What a fleet's leader does beside what every replica does: it adds up all reports, and leaves the sums and verdicts.
+
+Its successor begins with the sums; those who follow show the verdicts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from gateway.control.conductor import RuleState
+from gateway.control.fleet_figures import FleetFigures
+from gateway.core.fleet import SHOWN_SECONDS
+
+if TYPE_CHECKING:
+    from gateway.control.rollouts import Rollouts
+    from gateway.store.fleet import FleetStore
+
+AT_A_TIME: Final = 10
+"""Reports are added up between which nobody else has a turn."""
+
+log = structlog.get_logger()
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(dict[str, list[RuleState]]).decode
+
+
+class Leading:
+    """See the module. ``counting`` is the clock of the windows."""
+
+    def __init__(self, meeting: FleetStore, counting: Callable[[], float]) -> None:
+        self.fence: int | None = None
+        """The number of the lease under which this gateway leads, or led last."""
+        self.figures = FleetFigures()
+        self.verdicts: Mapping[str, Sequence[RuleState]] = {}
+        """What the leader said last, where that is another."""
+        self.list_verdicts: Callable[[], dict[str, list[RuleState]]] = dict
+        """What the rules of each rollout say, where it is this one."""
+        self._meeting = meeting
+        self._counting = counting
+        self._cursor = ""
+
+    async def begin(self, fence: int, rollouts: Rollouts) -> None:
+        """Take over what the leader before has left. Raises `StoreUnavailable`."""
+        figures = FleetFigures()
+        figures.restore(await self._meeting.seconds(SHOWN_SECONDS), self._counting())
+        _, self._cursor = await self._meeting.reports("")
+        for name, progress in rollouts.begun().items():
+            figures.begin(name, progress.version)
+        self.figures, self.fence = figures, fence
+
+    async def go_on(self) -> None:
+        """Add up what replicas have handed in. Raises `StoreUnavailable`, and `Fenced` for who leads no more."""
+        reports, self._cursor = await self._meeting.reports(self._cursor)
+        for number, report in enumerate(reports, start=1):
+            self.figures.take(report, self._counting())
+            if number % AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        assert self.fence is not None  # noqa: S101 - it has begun
+        await self._meeting.share(self.figures.share(), _encode(self.list_verdicts()), fence=self.fence)
+
+    async def read_verdicts(self) -> None:
+        """See what the leader says. Raises `StoreUnavailable`."""
+        found = await self._meeting.verdicts()
+        try:
+            self.verdicts = _decode(found) if found else {}
+        except msgspec.DecodeError as error:
+            log.debug("verdicts_unreadable", reason=str(error))  # a leader of another version
+            self.verdicts = {}

@@ -1,0 +1,271 @@
+"""This gateway's part in a fleet: it reports each second, follows what others have moved, and leads if that is its lot.
+
+Everything here may lag, fail and be tried again; users' requests know nothing of it. While the store is away, rollouts
+stay as they are known here. What a leader does beside is in `gateway.control.leading`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gateway.control.board import FOLLOWING, Mandate
+from gateway.control.fleet_figures import Outbox
+from gateway.control.leading import Leading
+from gateway.core.fleet import (
+    BEAT_SECONDS,
+    LEASE_SECONDS,
+    SETTLE_SECONDS,
+    Presence,
+    Pulse,
+    Role,
+    Seen,
+    Tenure,
+)
+from gateway.errors import Fenced, StoreUnavailable
+
+if TYPE_CHECKING:
+    from gateway.control.cache import Cache
+    from gateway.control.conductor import RuleState
+    from gateway.control.rollouts import Rollouts
+    from gateway.store.fleet import FleetStore
+
+START_SECONDS: Final = 10.0
+"""How long a gateway that remembers nothing waits for the store before it begins, with everybody on the baseline."""
+LOOK_AROUND_BEATS: Final = 5
+"""How often it looks who else is there, and what the leader's rules say, while nobody asks."""
+CURIOUS_SECONDS: Final = 30.0
+"""For so long after somebody asked, it looks with each beat."""
+GATHER_SECONDS: Final = 0.02
+"""What is heard of within so short a time is looked up once."""
+
+log = structlog.get_logger()
+
+
+class Membership:
+    """See the module.
+
+    ``replica`` names this gateway, ``present`` says how it stands now, ``monotonic`` and ``counting`` are the clocks of
+    leases and of windows, ``sleep`` is for tests.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a gateway brings along
+        self,
+        replica: str,
+        meeting: FleetStore,
+        present: Callable[[], Presence],
+        *,
+        cache: Cache | None,
+        monotonic: Callable[[], float],
+        counting: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.replica = replica
+        self.outbox = Outbox()
+        self.leading = Leading(meeting, counting)
+        self.moves = -1
+        """Up to where this gateway has followed what the store counts; -1 before the first."""
+        self.fault = ""
+        """Why the store can't be used; empty when it can."""
+        self.away_since: float | None = None
+        """When that began, by the monotonic clock."""
+        self.hear_events: Callable[[int], Awaitable[None]] | None = None
+        """Called with the newest event's id when it is another than before."""
+        self._meeting = meeting
+        self._present = present
+        self._cache = cache
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._tenure = Tenure(replica)
+        self._settled_at: float | None = None
+        self._event = 0
+        self._seen: list[Seen] = []
+        self._beats = 0
+        self._asked_at = float("-inf")
+        self._told = asyncio.Event()
+
+    # How it stands.
+
+    @property
+    def role(self) -> Role:
+        """What this gateway does now. It leads from when it knows what the leader before it knew."""
+        second = self._monotonic()
+        role = self._tenure.role(second)
+        is_in_charge = self.leading.fence is not None and self.leading.fence == self._tenure.fence(second)
+        return Role.FOLLOWER if role is Role.LEADER and not is_in_charge else role
+
+    @property
+    def leader(self) -> str:
+        """The replica that leads, as far as is known; empty for none."""
+        return self._tenure.leader
+
+    @property
+    def fence(self) -> int:
+        """The highest number of a lease that was heard of."""
+        return self._tenure.known_fence
+
+    @property
+    def seen(self) -> Sequence[Seen]:
+        """Who is there, as it was known a moment ago."""
+        self._asked_at = self._monotonic()
+        return self._seen
+
+    def mandate(self) -> Mandate:
+        """Whether this gateway moves rollouts now."""
+        return Mandate(conducts=True, fence=self.leading.fence) if self.role is Role.LEADER else FOLLOWING
+
+    def rules(self, rollout: str) -> list[RuleState]:
+        """What the leader said last that the rules of a rollout say."""
+        self._asked_at = self._monotonic()
+        return list(self.leading.verdicts.get(rollout, ()))
+
+    # Its life.
+
+    async def begin(self, rollouts: Rollouts) -> None:
+        """Join the fleet, or begin with what is remembered, or with everybody on the baseline."""
+        remembered = await self._cache.read() if self._cache is not None else {}
+        rollouts.assume(remembered)
+        until = self._monotonic() + (0.0 if remembered else START_SECONDS)
+        await self.beat(rollouts)
+        while not self._is_ready() and (self.moves >= 0 or self._monotonic() < until):
+            if self.moves < 0:
+                log.warning("waiting_for_store", reason=self.fault, seconds=round(until - self._monotonic(), 1))
+            await self._sleep(BEAT_SECONDS / 2)
+            await self.beat(rollouts)
+        if self.moves < 0:
+            effect = "rollouts stand as they are remembered" if remembered else "everybody is served by baselines"
+            log.error("store_unavailable", reason=self.fault, effect=effect)
+
+    def _is_ready(self) -> bool:
+        """Whether it is known how rollouts stand; the leader of an empty store lets others speak first."""
+        return self.moves >= 0 and (self.leader != self.replica or self.role is not Role.FOLLOWER)
+
+    async def run(self, rollouts: Rollouts) -> None:
+        """Take part, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._report(rollouts))
+            tasks.create_task(self._listen())
+            tasks.create_task(self._follow(rollouts))
+
+    async def close(self) -> None:
+        """Leave: another may lead at once."""
+        try:
+            async with asyncio.timeout(BEAT_SECONDS):
+                await self._meeting.leave(self.replica)
+        except (StoreUnavailable, TimeoutError) as error:
+            log.info("left_without_a_word", reason=str(error))
+        await self._meeting.close()
+
+    async def _report(self, rollouts: Rollouts) -> None:
+        due = self._monotonic()
+        while True:
+            due = max(due + BEAT_SECONDS, self._monotonic())
+            await self._sleep(due - self._monotonic())
+            await self.beat(rollouts)
+
+    async def _listen(self) -> None:
+        """Hear of moves as they happen; whatever is missed is seen with the next beat."""
+        while True:
+            try:
+                await self._meeting.listen(self._told.set)
+            except StoreUnavailable as error:
+                log.debug("moves_unheard", reason=str(error))
+            await self._sleep(BEAT_SECONDS)
+
+    async def _follow(self, rollouts: Rollouts) -> None:
+        while True:
+            await self._told.wait()
+            await self._sleep(GATHER_SECONDS)
+            self._told.clear()
+            try:
+                await rollouts.catch_up()
+            except StoreUnavailable as error:
+                log.debug("moves_unread", reason=str(error))  # the next beat tries again
+
+    # Once a second.
+
+    async def beat(self, rollouts: Rollouts) -> None:
+        """Report, hear who leads, follow, and lead if it is this one."""
+        asked_at, was = self._monotonic(), self.role
+        try:
+            pulse = await self._ask(rollouts)
+            self._tenure.hear(pulse, asked_at)
+            await self._take_in(rollouts, pulse)
+            if pulse.leader == self.replica:
+                await self._lead(rollouts, pulse)
+            await self._look_around()
+        except Fenced as error:
+            log.warning("lease_lost", reason=str(error))
+            self._tenure.resign()
+        except StoreUnavailable as error:
+            self._miss(str(error))
+        else:
+            self._recover()
+        self._note(was)
+        if self._cache is not None:
+            await self._cache.keep(rollouts.begun())
+
+    async def _ask(self, rollouts: Rollouts) -> Pulse:
+        versions = {name: progress.version for name, progress in rollouts.begun().items()}
+        return await self._meeting.report(
+            self.replica,
+            self._present(),
+            self.outbox.empty(self.replica, versions),
+            lease_seconds=LEASE_SECONDS,
+            known_fence=self._tenure.known_fence,
+        )
+
+    async def _take_in(self, rollouts: Rollouts, pulse: Pulse) -> None:
+        """What has moved since the last beat, and what happened."""
+        if self.fault:
+            await rollouts.pay()
+        if pulse.moves != self.moves or rollouts.is_behind:
+            await rollouts.catch_up()
+            self.moves = pulse.moves
+        if pulse.event != self._event and self.hear_events is not None:
+            await self.hear_events(pulse.event)
+        self._event = pulse.event
+
+    async def _lead(self, rollouts: Rollouts, pulse: Pulse) -> None:
+        if self.leading.fence == pulse.fence:
+            await self.leading.go_on()
+        elif self._has_settled(pulse):
+            await self.leading.begin(pulse.fence, rollouts)
+            rollouts.take_over()
+
+    def _has_settled(self, pulse: Pulse) -> bool:
+        """Whether those who know more than an empty store have had the time to say so."""
+        now = self._monotonic()
+        if self._settled_at is None:
+            self._settled_at = now + (SETTLE_SECONDS if pulse.is_empty else 0.0)
+        return now >= self._settled_at
+
+    async def _look_around(self) -> None:
+        is_curious = self._monotonic() - self._asked_at < CURIOUS_SECONDS
+        if is_curious or self._beats % LOOK_AROUND_BEATS == 0:
+            self._seen = await self._meeting.replicas()
+            if self.role is not Role.LEADER:
+                await self.leading.read_verdicts()
+        self._beats += 1
+
+    def _miss(self, fault: str) -> None:
+        self._tenure.miss(self._monotonic())
+        self.fault = fault
+        if self.away_since is None:
+            self.away_since = self._monotonic()
+
+    def _recover(self) -> None:
+        if self.away_since is not None and self.moves >= 0:
+            log.info("store_back", seconds=round(self._monotonic() - self.away_since, 1))
+        self.fault, self.away_since = "", None
+
+    def _note(self, was: Role) -> None:
+        """Say so when this gateway does something else than before."""
+        role = self.role
+        if role is not was and role is Role.DEGRADED:
+            log.error("store_away", reason=self.fault, effect="rollouts stand as they are known here; guards go on")
+        elif role is not was:
+            log.info("role_changed", role=str(role), before=str(was), leader=self.leader, fence=self.fence)
