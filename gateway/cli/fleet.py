@@ -42,6 +42,9 @@ def say_part(replica: str, role: str, leader: str | None) -> str:
 
 def draw_line(line: FleetLine) -> None:
     """The fleet in a line, and whatever is not as it should be."""
+    if line.role == "degraded":
+        click.echo(f"fleet: {show(line.replica)} is degraded, and hears nothing of the others")
+        return
     there = f"{line.replicas:,} {'gateway' if line.replicas == 1 else 'gateways'}"
     click.echo(f"fleet of {there}, {say_part(line.replica, line.role, line.leader)}")
 

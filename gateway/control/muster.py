@@ -95,7 +95,7 @@ def call_muster(
         fence=membership.fence,
         moves=membership.moves,
         seen=tuple(_see_all(membership, present(configuration, roster, started_at))),
-        fault=membership.fault,
+        fault=_find_reason(membership.fault, store),
     )
 
 
@@ -110,6 +110,11 @@ def present(configuration: Configuration, roster: Roster, started_at: float) -> 
         ready=not roster.lagging(),
         started_at=started_at,
     )
+
+
+def _find_reason(fault: str, store: Store) -> str:
+    """Why the store can't be used, without its address: whoever shows this shows that beside it."""
+    return fault.removeprefix(f"the store {store.file} can't be used: ").rstrip(".")
 
 
 def _find_leader(membership: Membership) -> str:

@@ -61,7 +61,7 @@ def test_the_head_says_how_the_fleet_stands(capsys: pytest.CaptureFixture[str]) 
 
     assert capsys.readouterr().out.splitlines()[1:] == [
         "store redis, redis://store:6379, can't be used (no answer in time)",
-        "fleet of 1 gateway, one-a1 is degraded",
+        "fleet: one-a1 is degraded, and hears nothing of the others",
         "degraded: nothing is heard of the store",
         "2 configurations are in force: abc, def; only the leader's file moves rollouts",
     ]

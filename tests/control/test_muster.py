@@ -106,7 +106,8 @@ async def test_different_revisions_are_counted_once_each(desk: Desk) -> None:
 
 async def test_a_degraded_replica_hears_of_nobody(desk: Desk) -> None:
     """It says so, with the reason; the others are shown as they were, and count as silent."""
-    muster = desk.call(membership(role=Role.DEGRADED, fault="no answer in time"))
+    fault = f"the store {desk.store.file} can't be used: no answer in time."
+    muster = desk.call(membership(role=Role.DEGRADED, fault=fault))
 
     assert muster.states() == {"ready": 1, "not_ready": 0, "silent": 2}
     assert [each.replica for each in muster.seen] == [ME, HER, HIM]

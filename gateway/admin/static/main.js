@@ -14,6 +14,7 @@ const NAV = [
   ["events", "Events", link("events")],
   ["configuration", "Configuration", link("configuration")],
 ];
+const FLEET = ["fleet", "Fleet", link("fleet")];
 
 function App() {
   const route = useRoute();
@@ -22,6 +23,7 @@ function App() {
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} section=${route?.section} />
     <${Lost} />
+    <${Degraded} />
     <main id="main" tabindex="-1">${route ? html`<${Shown} route=${route} key=${location.hash.split("?")[0]} />` : html`<${Nowhere} />`}</main>
     <${Footer} />
     ${needsToken && html`<${SignIn} />`}`;
@@ -99,11 +101,13 @@ function Nowhere() {
 
 function Header({ section }) {
   const nav = useRef(null);
-  useEffect(() => showCurrent(nav.current), [section]);
+  const isInFleet = useLive((known) => Boolean(known.status?.fleet));
+  const ways = isInFleet || section === "fleet" ? [...NAV, FLEET] : NAV;
+  useEffect(() => showCurrent(nav.current), [section, isInFleet]);
   return html`<header class="top"><div class="top-inner">
     <a class="brand" href=${link()} aria-label="Crossfade, overview"><${Mark} /><span>Crossfade</span></a>
     <nav ref=${nav} class="nav" aria-label="Views">
-      ${NAV.map(([name, text, href]) => html`<a key=${name} href=${href} aria-current=${name === section ? "page" : undefined}>${text}</a>`)}
+      ${ways.map(([name, text, href]) => html`<a key=${name} href=${href} aria-current=${name === section ? "page" : undefined}>${text}</a>`)}
     </nav>
     <div class="top-end"><${Connection} /><${Theme} /></div>
   </div></header>`;
@@ -145,6 +149,13 @@ function Lost() {
     <span>${seconds ? `Next try in ${seconds} s.` : "Trying now."}</span>
     <button type="button" class="button small" onClick=${reconnect}>Try now</button>
   </div></div>`;
+}
+
+/** What is not as it should be with the store. The place is there before the words, so that they are read out. */
+function Degraded() {
+  const sentence = useLive((known) => known.status?.degraded ?? null);
+  return html`<div role="status">${sentence && html`<div class="lost is-degraded"><p class="lost-inner">
+    <span><strong>Degraded:</strong> ${sentence}.</span></p></div>`}</div>`;
 }
 
 const THEMES = ["auto", "light", "dark"];

@@ -10,6 +10,7 @@ export const ROUTES = [
   { pattern: "incidents/{id}", view: "incident", title: "Incident", section: "incidents" },
   { pattern: "events", view: "events", title: "Events", section: "events" },
   { pattern: "configuration", view: "configuration", title: "Configuration", section: "configuration" },
+  { pattern: "fleet", view: "fleet", title: "Fleet", section: "fleet" },
 ];
 
 /**

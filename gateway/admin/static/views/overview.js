@@ -1,5 +1,6 @@
 /** All rollouts at a glance: a row for each. */
 
+import { sayFleet, toneOfRole } from "../lib/fleet.js";
 import { ms, number, perSecond, percent, plural, rate } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { html, useMemo, useState } from "../lib/preact.js";
@@ -141,8 +142,14 @@ function Gateway() {
     <${Badge} tone=${status.ready ? "ok" : "attention"}>${plural(status.workers.length, "worker")} ${status.ready ? "ready" : "not all ready"}<//>
     <${Badge} tone=${ill.length ? "broken" : "ok"}>${ill.length ? `${ill.length} of ${plural(endpoints.length, "endpoint")} unhealthy` : `${plural(endpoints.length, "endpoint")} in use`}<//>
     ${!status.store.ok && html`<${Badge} tone="broken">the store can't be used<//>`}
+    ${status.fleet && html`<${Fleet} fleet=${status.fleet} />`}
     ${ill.map((each) => html`<span class="sub" key=${each.url}>${each.backend}: ${each.url}</span>`)}
   </div>`;
+}
+
+function Fleet({ fleet }) {
+  return html`<${Badge} tone=${toneOfRole(fleet.role)}><a href=${link("fleet")}>${sayFleet(fleet)}</a><//>
+    ${fleet.revisions.length > 1 && html`<${Badge} tone="attention">${fleet.revisions.length} configurations in force<//>`}`;
 }
 
 function NoRollouts() {

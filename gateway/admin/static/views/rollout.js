@@ -1,5 +1,6 @@
 /** One rollout: how it stands, what it waits for, what its rules say, how both arms do; and what can be done with it. */
 
+import { sayFigures } from "../lib/fleet.js";
 import { percent, plural } from "../lib/format.js";
 import { useFetched, useLive } from "../lib/live.js";
 import { html, useEffect, useMemo, useState } from "../lib/preact.js";
@@ -39,6 +40,7 @@ export function View({ params: { name } }) {
     <${Standing} rollout=${rollout} />
     ${rollout.stages.length > 0 && html`<${Card} title="Stages" id="stages"><${Stages} rollout=${rollout} /><//>`}
     <${Card} title="Gates and guards" id="rules" className="flush" aside=${html`<${ArmsKey} />`}><${Rules} rollout=${rollout} /><//>
+    <${WhoseFigures} />
     <${Measured} rollout=${rollout} events=${events} />
     <${Card} title="What happened" id="events" aside=${events.length > 0 && html`<${InLog} name=${name} count=${events.length} />`}><${Timeline} events=${events} name=${name} /><//>
     <div role="status">${said && html`<p class="said">${said}</p>`}</div>`;
@@ -107,6 +109,12 @@ function InLog({ name, count }) {
 
 function ArmsKey() {
   return html`<span class="legend">upper figure <${Arm} name="candidate" />, lower <${Arm} name="baseline" /></span>`;
+}
+
+/** In a fleet rules and charts do not show the same requests. */
+function WhoseFigures() {
+  const text = useLive((known) => sayFigures(known.status?.fleet ?? null));
+  return text && html`<p class="legend">${text}</p>`;
 }
 
 /** Figures over a window, of one route or of all that share the rollout. */

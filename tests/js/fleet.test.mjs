@@ -1,0 +1,32 @@
+/** What a page says of the fleet. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { isSilent, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
+
+test("a gateway's part is said in words, and that nobody leads", () => {
+  assert.equal(sayPart({ role: "leader", leader: "a" }), "this one leads");
+  assert.equal(sayPart({ role: "follower", leader: "b" }), "b leads, this one follows");
+  assert.equal(sayPart({ role: "follower", leader: null }), "nobody leads");
+  assert.equal(sayPart({ role: "degraded", leader: null }), "this one is degraded");
+});
+
+test("the fleet is said in a few words, but not by one that hears of nobody", () => {
+  assert.equal(sayFleet({ role: "leader", leader: "a", replicas: 3 }), "3 gateways, this one leads");
+  assert.equal(sayFleet({ role: "degraded", leader: null, replicas: 1 }), "this gateway is degraded");
+});
+
+test("only in a fleet is it said whose figures are shown", () => {
+  assert.equal(sayFigures(null), "");
+  assert.match(sayFigures({ role: "follower", replicas: 3 }), /whole fleet \(3 gateways\)/);
+  assert.match(sayFigures({ role: "degraded", replicas: 1 }), /its own requests only/);
+});
+
+test("silence is worth a word after five seconds, and where it is known", () => {
+  assert.deepEqual([null, 0.4, 5, 5.1].map((seconds) => isSilent({ silent_s: seconds })), [false, false, false, true]);
+});
+
+test("a role that this page does not know has a tone, too", () => {
+  assert.deepEqual(["leader", "follower", "degraded", "observer"].map(toneOfRole), ["going", "ok", "broken", "idle"]);
+});
