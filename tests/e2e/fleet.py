@@ -245,10 +245,10 @@ def ask_arms(gateway: Gateway, rollout: str, users: Sequence[str], connections: 
 
 @contextmanager
 def loads(
-    fleet: Fleet, rollout: str, clients: int = 2, pause_seconds: float = LOAD_PAUSE_SECONDS
+    gateways: Sequence[Gateway], rollout: str, clients: int = 2, pause_seconds: float = LOAD_PAUSE_SECONDS
 ) -> Iterator[list[Load]]:
-    """Users who never stop asking each of the gateways that answer."""
-    made = [Load(gateway.port, f"/{rollout}/1", clients, pause_seconds) for gateway in fleet.awake]
+    """Users who never stop asking each of these."""
+    made = [Load(gateway.port, f"/{rollout}/1", clients, pause_seconds) for gateway in gateways]
     with ExitStack() as stack:
         yield [stack.enter_context(load) for load in made]
 
