@@ -15,13 +15,11 @@ from gateway.core.fleet import (
     LEASE_MARGIN_SECONDS,
     LEASE_SECONDS,
     Choice,
-    Presence,
     Pulse,
     Role,
     Tenure,
     choose,
     compare,
-    count_revisions,
     name_move,
 )
 from gateway.core.progress import Progress, State
@@ -259,13 +257,3 @@ def test_a_rollback_is_one_once() -> None:
     """What is rolled back already and is seen again has not been; what nobody knew has begun."""
     assert name_move(rolled_back(1), rolled_back(2)) == "pause"
     assert name_move(None, rolled_back(2)) == "start"
-
-
-def test_revisions_are_counted_once_each() -> None:
-    """While a configuration is rolled out there are two of them."""
-    presences = {
-        name: Presence(host=name, admin="", version="", revision=revision, workers=1, ready=True, started_at=0.0)
-        for name, revision in (("a", "r1"), ("b", "r2"), ("c", "r1"))
-    }
-
-    assert (count_revisions(presences), count_revisions({})) == (2, 0)
