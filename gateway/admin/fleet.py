@@ -88,6 +88,8 @@ async def show_fleet(call: Call) -> FleetView:
 
     For a gateway that is alone the role is `alone`, and it is the only replica.
     """
+    if call.control.membership is not None:
+        await call.control.membership.look()
     return view_fleet(call.control.muster(), call.control.store)
 
 

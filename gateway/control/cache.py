@@ -1,13 +1,13 @@
-"""What a gateway remembers of its rollouts should it start while the store is away: a small file of its own.
+"""What a gateway of a fleet remembers of its rollouts, should it or its controller start while the store is away.
 
-It is written whole, beside the one before, and put in its place (rename(2)): a crash leaves one of both.
+In memory that outlives the controller, and, where the configuration names one, in a small file that outlives the
+gateway. The file is written whole, beside the one before, and put in its place (rename(2)): a crash leaves one of both.
 """
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
@@ -16,20 +16,44 @@ from gateway.core.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 log = structlog.get_logger()
 
 
-class Cache:
-    """See the module."""
+class Memory(Protocol):
+    """Keeps one value as long as the gateway lives."""
 
-    def __init__(self, path: Path) -> None:
+    def put(self, kept: dict[str, Progress]) -> None:
+        """Keep this and nothing else."""
+
+    def newest(self) -> dict[str, Progress] | None:
+        """What was put last; None before the first."""
+
+
+class Cache:
+    """See the module. ``path`` is None where there is no file."""
+
+    def __init__(self, memory: Memory, path: Path | None) -> None:
+        self._memory = memory
         self._path = path
-        self._versions: dict[str, int] = {}
-        """What is written there."""
+        self._kept: dict[str, int] = {}
+        """The versions that are in memory."""
+        self._written: dict[str, int] = {}
+        """Those that are in the file."""
+        self._is_well = True
+        self._one_at_a_time = asyncio.Lock()
 
     async def read(self) -> dict[str, Progress]:
-        """What was remembered; nothing, where there is nothing that can be read."""
+        """What is remembered; nothing, where there is nothing that can be read."""
+        kept = self._memory.newest()
+        remembered = kept if kept is not None else await self._read_file()
+        self._kept = _list_versions(remembered)
+        return remembered
+
+    async def _read_file(self) -> dict[str, Progress]:
+        if self._path is None:
+            return {}
         try:
             content = await asyncio.to_thread(self._path.read_bytes)
             remembered = msgspec.json.decode(content, type=dict[str, Progress])
@@ -38,24 +62,34 @@ class Cache:
         except (OSError, msgspec.DecodeError) as error:
             log.warning("store_cache_unreadable", file=str(self._path), reason=str(error))
             return {}
-        self._versions = _list_versions(remembered)
+        self._written = _list_versions(remembered)
         return remembered
 
     async def keep(self, progresses: Mapping[str, Progress]) -> None:
-        """Remember how far rollouts are, where any has moved. What can't be written is tried again with the next."""
+        """Remember how far rollouts are, where any has moved. What can't be written is tried again the next time."""
         versions = _list_versions(progresses)
-        if versions == self._versions:
-            return
-        try:
-            await asyncio.to_thread(self._write, msgspec.json.encode(progresses))
-        except OSError as error:
-            log.warning("store_cache_not_written", file=str(self._path), reason=str(error))
-        self._versions = versions
+        if versions != self._kept:
+            self._memory.put(dict(progresses))
+            self._kept = versions
+        async with self._one_at_a_time:
+            if self._path is not None and versions != self._written:
+                await self._write(self._path, versions, msgspec.json.encode(progresses))
 
-    def _write(self, content: bytes) -> None:
-        beside = self._path.with_name(self._path.name + ".new")
-        beside.write_bytes(content)
-        beside.replace(self._path)
+    async def _write(self, path: Path, versions: dict[str, int], content: bytes) -> None:
+        try:
+            await asyncio.to_thread(_replace, path, content)
+        except OSError as error:
+            if self._is_well:
+                log.warning("store_cache_not_written", file=str(path), reason=str(error))
+            self._is_well = False
+        else:
+            self._is_well, self._written = True, versions
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(path.name + ".new")
+    beside.write_bytes(content)
+    beside.replace(path)
 
 
 def _list_versions(progresses: Mapping[str, Progress]) -> dict[str, int]:

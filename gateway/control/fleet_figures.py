@@ -7,17 +7,21 @@ would be taken for what the move led to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 from gateway.control.admission import Admission
-from gateway.core.fleet import Portion, Report, Second
+from gateway.core.fleet import SUM_SECONDS, Portion, Report, Sum
 from gateway.core.histogram import Buckets, merge
 from gateway.core.windows import Cell, Windows
 
 if TYPE_CHECKING:
     from gateway.core.figures import Subject
     from gateway.core.types import Table
+
+WAITING_SECONDS: Final = 3.0
+"""What a replica said to wait counts for so long, if it says nothing more."""
 
 Cells = dict["Subject", Cell]
 
@@ -51,15 +55,24 @@ class Outbox:
 
 
 class FleetFigures:
-    """See the module."""
+    """See the module.
+
+    Of a large fleet that is a hundred thousand cells a second. So a cell that is handed in is added once, to what was
+    gathered since the last call of `settle`; only those sums go on to all who want them.
+    """
 
     def __init__(self) -> None:
         self.windows = Windows()
         self._admission = Admission()
+        self._gathered: dict[str, Cells] = {}
+        """By rollout."""
+        self._waiting: dict[str, dict[str, Portion]] = {}
+        """What waits where something was handed in since the last call of `settle`, by replica and rollout."""
         self._fresh: dict[str, Cells] = {}
+        self._said: dict[str, tuple[float, dict[str, Portion]]] = {}
+        """What each replica said last that waits, and when that settled."""
         self._unshared: Cells = {}
-        self._waiting: dict[str, dict[str, Sequence[tuple[Subject, Buckets]]]] = {}
-        """By rollout and replica, as it was said last."""
+        self._shared_at = -inf
         self._begun: dict[str, int] = {}
         """The versions by which rollouts have begun anew."""
 
@@ -67,44 +80,67 @@ class FleetFigures:
         """Serve by ``table`` from now on: the paths that it names have places."""
         self._admission.adopt(table, ())
 
-    def restore(self, seconds: Sequence[tuple[float, Second]], now: float) -> None:
-        """Begin with what the leader before has left, each with its age in seconds; ``now`` is the windows' time."""
-        for age, second in seconds:
-            self.windows.add(now - age, [(self._admission.admit(subject), cell) for subject, cell in second.cells])
+    def restore(self, at: float, counted: Sum) -> None:
+        """Begin with what the leader before has left of the time up to ``at``, the oldest first."""
+        self.windows.add(at, [(self._admission.admit(subject), cell) for subject, cell in counted.cells])
 
-    def take(self, report: Report, now: float) -> None:
-        """Add what a replica has handed in at ``now``."""
+    def take(self, report: Report) -> None:
+        """Gather what a replica has handed in; its cells become part of that."""
         for rollout, portion in report.portions.items():
-            if portion.version < self._begun.get(rollout, 0):
-                continue
-            cells = [(self._admission.admit(subject), cell) for subject, cell in portion.cells]
-            _merge(self._fresh.setdefault(rollout, {}), cells)
-            _merge(self._unshared, cells)
-            self._waiting.setdefault(rollout, {})[report.replica] = portion.waiting
-            self.windows.add(now, cells)
+            if not self._is_late(rollout, portion):
+                self._gather(self._gathered.setdefault(rollout, {}), portion.cells)
+        self._waiting[report.replica] = {name: each for name, each in report.portions.items() if each.waiting}
+
+    def _gather(self, into: Cells, cells: Iterable[tuple[Subject, Cell]]) -> None:
+        for subject, cell in cells:
+            found = into.get(subject) or into.get(place := self._admission.admit(subject))
+            if found is None:
+                into[place] = cell
+            else:
+                found.add(cell)
+
+    def settle(self, now: float) -> Sum | None:
+        """Let what was gathered be drained and looked back on. Every few seconds, the sum for whoever leads next."""
+        gathered, self._gathered = self._gathered, {}
+        for rollout, cells in gathered.items():
+            _merge(self._fresh.setdefault(rollout, {}), cells.items())
+            _merge(self._unshared, cells.items())
+            self.windows.add(now, cells.items())
+        self._settle_waiting(now)
+        if now - self._shared_at < SUM_SECONDS:
+            return None
+        self._shared_at, (counted, self._unshared) = now, (self._unshared, {})
+        return Sum(list(counted.items()))
+
+    def _settle_waiting(self, now: float) -> None:
+        """Whoever is silent for a while is gone, or has nothing that waits."""
+        self._said |= {replica: (now, waiting) for replica, waiting in self._waiting.items()}
+        self._said = {replica: said for replica, said in self._said.items() if now - said[0] <= WAITING_SECONDS}
+        self._waiting = {}
 
     def begin(self, rollout: str, version: int) -> None:
         """A rollout begins anew with ``version``."""
         self._begun[rollout] = version
+        self._gathered.pop(rollout, None)
         self._fresh.pop(rollout, None)
-        self._waiting.pop(rollout, None)
 
     def drain(self, rollout: str) -> Cells:
-        """What was counted of a rollout's requests since the last call."""
+        """What was counted of a rollout's requests and has settled since the last call."""
         return self._fresh.pop(rollout, {})
 
     def waiting(self, rollout: str) -> dict[Subject, Buckets]:
         """How long a rollout's requests wait for their backend's header, as all said last."""
         total: dict[Subject, Buckets] = {}
-        for said in self._waiting.get(rollout, {}).values():
-            for subject, ages in said:
-                merge(total.setdefault(subject, {}), ages)
+        for _, portions in self._said.values():
+            portion = portions.get(rollout)
+            if portion is not None and not self._is_late(rollout, portion):
+                for subject, ages in portion.waiting:
+                    merge(total.setdefault(subject, {}), ages)
         return total
 
-    def share(self) -> Second:
-        """What was counted since the last call, for whoever leads next."""
-        unshared, self._unshared = self._unshared, {}
-        return Second(list(unshared.items()))
+    def _is_late(self, rollout: str, portion: Portion) -> bool:
+        """Whether it tells of requests from before the rollout began anew."""
+        return portion.version < self._begun.get(rollout, 0)
 
 
 def _merge(into: Cells, cells: Iterable[tuple[Subject, Cell]]) -> None:

@@ -6,6 +6,7 @@ Its successor begins with the sums; those who follow show the verdicts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,6 @@ import structlog
 
 from gateway.control.conductor import RuleState
 from gateway.control.fleet_figures import FleetFigures
-from gateway.core.fleet import SHOWN_SECONDS
 
 if TYPE_CHECKING:
     from gateway.control.rollouts import Rollouts
@@ -46,8 +46,11 @@ class Leading:
 
     async def begin(self, fence: int, rollouts: Rollouts) -> None:
         """Take over what the leader before has left. Raises `StoreUnavailable`."""
-        figures = FleetFigures()
-        figures.restore(await self._meeting.seconds(SHOWN_SECONDS), self._counting())
+        figures, now = FleetFigures(), self._counting()
+        async with contextlib.aclosing(self._meeting.sums()) as sums:
+            async for age, counted in sums:
+                figures.restore(now - age, counted)
+                await asyncio.sleep(0)
         _, self._cursor = await self._meeting.reports("")
         for name, progress in rollouts.begun().items():
             figures.begin(name, progress.version)
@@ -57,11 +60,12 @@ class Leading:
         """Add up what replicas have handed in. Raises `StoreUnavailable`, and `Fenced` for who leads no more."""
         reports, self._cursor = await self._meeting.reports(self._cursor)
         for number, report in enumerate(reports, start=1):
-            self.figures.take(report, self._counting())
+            self.figures.take(report)
             if number % AT_A_TIME == 0:
                 await asyncio.sleep(0)
         assert self.fence is not None  # noqa: S101 - it has begun
-        await self._meeting.share(self.figures.share(), _encode(self.list_verdicts()), fence=self.fence)
+        counted = self.figures.settle(self._counting())
+        await self._meeting.share(_encode(self.list_verdicts()), counted, fence=self.fence)
 
     async def read_verdicts(self) -> None:
         """See what the leader says. Raises `StoreUnavailable`."""

@@ -7,6 +7,7 @@ stay as they are known here. What a leader does beside is in `gateway.control.le
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -48,8 +49,8 @@ log = structlog.get_logger()
 class Membership:
     """See the module.
 
-    ``replica`` names this gateway, ``present`` says how it stands now, ``monotonic`` and ``counting`` are the clocks of
-    leases and of windows, ``sleep`` is for tests.
+    ``replica`` names this gateway, ``present`` says how it stands now, ``cache`` remembers how rollouts do;
+    ``monotonic`` and ``counting`` are the clocks of leases and of windows, ``sleep`` is for tests.
     """
 
     def __init__(  # noqa: PLR0913 - what a gateway brings along
@@ -58,7 +59,7 @@ class Membership:
         meeting: FleetStore,
         present: Callable[[], Presence],
         *,
-        cache: Cache | None,
+        cache: Cache,
         monotonic: Callable[[], float],
         counting: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -72,6 +73,8 @@ class Membership:
         """Why the store can't be used; empty when it can."""
         self.away_since: float | None = None
         """When that began, by the monotonic clock."""
+        self.seen: Sequence[Seen] = ()
+        """Who is there, as it was known a moment ago."""
         self.hear_events: Callable[[int], Awaitable[None]] | None = None
         """Called with the newest event's id when it is another than before."""
         self._meeting = meeting
@@ -82,9 +85,8 @@ class Membership:
         self._tenure = Tenure(replica)
         self._settled_at: float | None = None
         self._event = 0
-        self._seen: list[Seen] = []
         self._beats = 0
-        self._asked_at = float("-inf")
+        self._asked_at = self._read_at = float("-inf")
         self._told = asyncio.Event()
 
     # How it stands.
@@ -107,26 +109,20 @@ class Membership:
         """The highest number of a lease that was heard of."""
         return self._tenure.known_fence
 
-    @property
-    def seen(self) -> Sequence[Seen]:
-        """Who is there, as it was known a moment ago."""
-        self._asked_at = self._monotonic()
-        return self._seen
-
     def mandate(self) -> Mandate:
         """Whether this gateway moves rollouts now."""
         return Mandate(conducts=True, fence=self.leading.fence) if self.role is Role.LEADER else FOLLOWING
 
     def rules(self, rollout: str) -> list[RuleState]:
         """What the leader said last that the rules of a rollout say."""
-        self._asked_at = self._monotonic()
+        self._read_at = self._monotonic()
         return list(self.leading.verdicts.get(rollout, ()))
 
     # Its life.
 
     async def begin(self, rollouts: Rollouts) -> None:
         """Join the fleet, or begin with what is remembered, or with everybody on the baseline."""
-        remembered = await self._cache.read() if self._cache is not None else {}
+        remembered = await self._cache.read()
         rollouts.assume(remembered)
         until = self._monotonic() + (0.0 if remembered else START_SECONDS)
         await self.beat(rollouts)
@@ -150,8 +146,9 @@ class Membership:
             tasks.create_task(self._listen())
             tasks.create_task(self._follow(rollouts))
 
-    async def close(self) -> None:
+    async def close(self, rollouts: Rollouts) -> None:
         """Leave: another may lead at once."""
+        await self._cache.keep(rollouts.begun())
         try:
             async with asyncio.timeout(BEAT_SECONDS):
                 await self._meeting.leave(self.replica)
@@ -184,6 +181,7 @@ class Membership:
                 await rollouts.catch_up()
             except StoreUnavailable as error:
                 log.debug("moves_unread", reason=str(error))  # the next beat tries again
+            await self._cache.keep(rollouts.begun())
 
     # Once a second.
 
@@ -205,8 +203,7 @@ class Membership:
         else:
             self._recover()
         self._note(was)
-        if self._cache is not None:
-            await self._cache.keep(rollouts.begun())
+        await self._cache.keep(rollouts.begun())
 
     async def _ask(self, rollouts: Rollouts) -> Pulse:
         versions = {name: progress.version for name, progress in rollouts.begun().items()}
@@ -222,7 +219,8 @@ class Membership:
         """What has moved since the last beat, and what happened."""
         if self.fault:
             await rollouts.pay()
-        if pulse.moves != self.moves or rollouts.is_behind:
+        is_due = self._beats % LOOK_AROUND_BEATS == 0  # time that passes in a plan is no move
+        if pulse.moves != self.moves or rollouts.is_behind or is_due:
             await rollouts.catch_up()
             self.moves = pulse.moves
         if pulse.event != self._event and self.hear_events is not None:
@@ -243,12 +241,18 @@ class Membership:
             self._settled_at = now + (SETTLE_SECONDS if pulse.is_empty else 0.0)
         return now >= self._settled_at
 
+    async def look(self) -> None:
+        """See who is there now; and for a while with each beat, as somebody wants to know."""
+        self._asked_at = self._monotonic()
+        with contextlib.suppress(StoreUnavailable):
+            self.seen = await self._meeting.replicas()
+
     async def _look_around(self) -> None:
-        is_curious = self._monotonic() - self._asked_at < CURIOUS_SECONDS
-        if is_curious or self._beats % LOOK_AROUND_BEATS == 0:
-            self._seen = await self._meeting.replicas()
-            if self.role is not Role.LEADER:
-                await self.leading.read_verdicts()
+        is_due, now = self._beats % LOOK_AROUND_BEATS == 0, self._monotonic()
+        if is_due or now - self._asked_at < CURIOUS_SECONDS:
+            self.seen = await self._meeting.replicas()
+        if self.role is not Role.LEADER and (is_due or now - self._read_at < CURIOUS_SECONDS):
+            await self.leading.read_verdicts()
         self._beats += 1
 
     def _miss(self, fault: str) -> None:

@@ -43,8 +43,7 @@ class Sources:
     history: History
     exports: Exports
     notices: Notices
-    store: Store | None = None
-    """None: the metrics say nothing of it, nor of the fleet."""
+    store: Store
     membership: Membership | None = None
     """In the fleet; None for a gateway that is alone."""
 
@@ -77,9 +76,7 @@ def take_snapshot(sources: Sources) -> Snapshot:
     )
 
 
-def _view_fleet(sources: Sources) -> FleetLevel | None:
-    if sources.store is None:
-        return None
+def _view_fleet(sources: Sources) -> FleetLevel:
     started_at = sources.figures.started_at
     muster = call_muster(sources.configuration, sources.roster, started_at, sources.store, sources.membership)
     return FleetLevel(muster.states(), len(muster.revisions()), muster.role.value, not muster.fault)

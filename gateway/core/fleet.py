@@ -37,8 +37,10 @@ PRESENCE_SECONDS: Final = 60.0
 """A replica that was silent for so long is forgotten."""
 SETTLE_SECONDS: Final = 2.5
 """How long the first leader of an empty store waits: if it was wiped, the others say meanwhile what they know."""
-SHOWN_SECONDS: Final = 600
-"""So many merged seconds a leader leaves to its successor."""
+SUM_SECONDS: Final = 5.0
+"""A leader leaves what all have counted as sums of so long: a successor misses so much at the most."""
+LEFT_SECONDS: Final = 600.0
+"""How far back those sums go that it leaves."""
 
 
 class Role(StrEnum):
@@ -87,8 +89,8 @@ class Report(msgspec.Struct, array_like=True):
     """By rollout; those that nobody asked for are left out."""
 
 
-class Second(msgspec.Struct, array_like=True):
-    """What all replicas together counted, for whoever leads next."""
+class Sum(msgspec.Struct, array_like=True):
+    """What all replicas together counted in a few seconds, for whoever leads next."""
 
     cells: list[tuple[Subject, Cell]]
 
@@ -239,8 +241,3 @@ def name_move(before: Progress | None, after: Progress) -> str:
         return "resume"
     is_same_share = (after.share_since, after.stage_since) == (before.share_since, before.stage_since)
     return "pause" if is_same_share else "stage"
-
-
-def count_revisions(seen: Mapping[str, Presence]) -> int:
-    """How many different configurations are in force."""
-    return len({presence.revision for presence in seen.values()})

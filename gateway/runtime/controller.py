@@ -138,7 +138,7 @@ class Controller:
         await self._rollouts.close()
         await self._archive.close()
         if self._membership is not None:
-            await self._membership.close()
+            await self._membership.close(self._rollouts)
         await self._gates.close()
         await self._notices.close()
         await self._store.close()
@@ -154,7 +154,7 @@ class Controller:
             self._inheritance.replica,
             meeting,
             self._present,
-            cache=Cache(Path(config.store_cache)) if config.store_cache is not None else None,
+            cache=Cache(self._inheritance.memory, Path(config.store_cache) if config.store_cache else None),
             monotonic=time.monotonic,
             counting=self._inheritance.clock.now,
         )
@@ -232,6 +232,8 @@ class Controller:
                 history=self._history,
                 exports=self._exports,
                 notices=self._notices,
+                store=self._store,
+                membership=self._membership,
             )
         )
 

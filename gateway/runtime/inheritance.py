@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.control.configuration import Source
+    from gateway.core.progress import Progress
     from gateway.proxy.listener import TlsFiles
     from gateway.proxy.order import Order
     from gateway.runtime.clock import SteadyClock
-    from gateway.runtime.keepsake import Keepsake
+    from gateway.runtime.keepsake import Keepsake, Kept
     from gateway.runtime.ledger import Ledger
     from gateway.telemetry.turns import Turns
 
@@ -42,7 +43,9 @@ class Inheritance:
     """Where the controller waits for workers and comparer."""
     pairs: socket.socket
     """Where the comparer waits for workers."""
-    keepsake: Keepsake
+    keepsake: Keepsake[Kept]
+    memory: Keepsake[dict[str, Progress]]
+    """How rollouts stood, for a controller that starts while the store is away."""
     ledger: Ledger
     log_turns: Turns
     clock: SteadyClock
@@ -56,8 +59,7 @@ class Inheritance:
         """In worker ``slot``: close everything that is another process's."""
         close_all(member for door in self.doors for index, member in enumerate(door.sockets) if index != slot)
         close_all([self.admin])
-        self.keepsake.close()
-        self.ledger.close()
+        self._forget()
 
     def keep_control(self) -> None:
         """In the controller: close everything that is the workers' and the comparer's."""
@@ -68,8 +70,11 @@ class Inheritance:
         """In the comparer: close everything but where its pairs come in and the link's name."""
         self.close_doors()
         close_all([self.admin])
-        self.keepsake.close()
-        self.ledger.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        for memory in (self.keepsake, self.memory, self.ledger):
+            memory.close()
 
     def close_doors(self) -> None:
         """Close the listening sockets of the data plane, as far as this process holds them."""
@@ -79,8 +84,7 @@ class Inheritance:
         """Close all of it."""
         self.close_doors()
         close_all([self.admin, self.link, self.pairs])
-        self.keepsake.close()
-        self.ledger.close()
+        self._forget()
 
 
 def close_all(sockets: Iterable[socket.socket]) -> None:

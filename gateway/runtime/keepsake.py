@@ -1,11 +1,12 @@
-"""The last good configuration, kept where a controller's death can't take it: in memory that the master holds.
+"""What a controller's death can't take: in memory that the master holds.
 
-A controller that is killed and started again reads the file first. If the file was broken meanwhile, the gateway must
-not lose its configuration, so each accepted one is kept here too.
+A controller that is killed and started again reads the configuration's file first. If that was broken meanwhile, the
+gateway must not lose its configuration, so each accepted one is kept here too; as is how rollouts stand, in a fleet
+whose store may be away just then.
 
 A kill can come in the middle of writing. There are therefore two anonymous files (memfd_create(2)) that take turns:
 the newer record is never touched while the next is written into the other. A record carries its number and a checksum,
-so a half-written one is seen for what it is, and the one before counts. Memory is bounded by two configurations.
+so a half-written one is seen for what it is, and the one before counts. Memory is bounded by two of them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import contextlib
 import os
 import struct
 import zlib
+from typing import Generic, TypeVar
 
 import msgspec
+
+Thing = TypeVar("Thing")
 
 _HEAD = struct.Struct("!QII")  # number, length of the payload, checksum of number and payload
 
@@ -33,13 +37,17 @@ class Kept(msgspec.Struct, frozen=True):
     """What the admin API asked for; not always the text's own."""
 
 
-class Keepsake:
-    """Two memory files, inherited by every child; only one process writes at a time (the controller)."""
+class Keepsake(Generic[Thing]):
+    """Two memory files, inherited by every child; only one process writes at a time (the controller).
 
-    def __init__(self) -> None:
+    ``kind`` is what is kept there.
+    """
+
+    def __init__(self, kind: type[Thing]) -> None:
+        self._kind = kind
         self._files = [os.memfd_create(f"crossfade-keepsake-{letter}") for letter in "ab"]
 
-    def put(self, kept: Kept) -> None:
+    def put(self, kept: Thing) -> None:
         """Make ``kept`` the newest record. A process that is killed in here leaves the former one in place."""
         numbers = [number for number, _ in map(_read, self._files)]
         number = max(numbers) + 1
@@ -48,10 +56,10 @@ class Keepsake:
         os.ftruncate(older, 0)
         _write(older, _HEAD.pack(number, len(payload), _checksum(number, payload)) + payload)
 
-    def newest(self) -> Kept | None:
+    def newest(self) -> Thing | None:
         """What was put last; None before the first."""
         number, payload = max(map(_read, self._files))
-        return msgspec.msgpack.decode(payload, type=Kept) if number else None
+        return msgspec.msgpack.decode(payload, type=self._kind) if number else None
 
     def close(self) -> None:
         """Let go of the memory. It is freed when the last process has."""

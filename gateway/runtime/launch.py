@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gateway.control.configuration import Source
+from gateway.core.progress import Progress
 from gateway.proxy.listener import TlsFiles
 from gateway.proxy.order import Order
 from gateway.runtime.clock import SteadyClock
@@ -73,6 +74,7 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
         open_link(),
         open_link(),
         _keep(source, loaded),
+        Keepsake(dict[str, Progress]),
         Ledger(clock.now()),
         Turns(),
         clock,
@@ -94,10 +96,10 @@ def _locate(tls: ListenerTls, base_dir: Path) -> TlsFiles:
     return TlsFiles(cert=str(base_dir / tls.cert), key=str(base_dir / tls.key))
 
 
-def _keep(source: Source, loaded: Loaded) -> Keepsake:
+def _keep(source: Source, loaded: Loaded) -> Keepsake[Kept]:
     """The first good configuration, so that a controller has one from the very start."""
     table = compile_table(loaded.config, loaded.revision, source.switches, source.path.parent)
-    keepsake = Keepsake()
+    keepsake = Keepsake(Kept)
     drain_seconds, token = table.server.timeouts.drain, loaded.config.admin.token
     keepsake.put(Kept(loaded.text, str(source.path), time.time(), drain_seconds, token))
     return keepsake

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol
 
-from gateway.core.fleet import Presence, Pulse, Report, Second, Seen
+from gateway.core.fleet import Presence, Pulse, Report, Seen, Sum
 
 
 class FleetStore(Protocol):
@@ -43,14 +43,14 @@ class FleetStore(Protocol):
         once they would be a feast for the garbage collector.
         """
 
-    async def share(self, second: Second, verdicts: bytes, *, fence: int) -> None:
-        """Leave what all counted for who leads next, and what the rules say for those who follow.
+    async def share(self, verdicts: bytes, counted: Sum | None, *, fence: int) -> None:
+        """Say what the rules say for those who follow, and leave what all have counted for who leads next.
 
         Raises `Fenced` for who leads no more.
         """
 
-    async def seconds(self, count: int) -> list[tuple[float, Second]]:
-        """The last ``count`` of those that leaders left, the oldest first, each with its age in seconds."""
+    def sums(self) -> AsyncGenerator[tuple[float, Sum]]:
+        """What leaders have left of the last ten minutes, the oldest first, each with its age in seconds."""
 
     async def verdicts(self) -> bytes:
         """What the leader said last that rules say; empty when that is more than a few seconds ago."""

@@ -10,13 +10,14 @@ they are replaced one by one, so what can't be read is left out, and told once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import structlog
 
-from gateway.core.fleet import PRESENCE_SECONDS, SHOWN_SECONDS, Presence, Pulse, Report, Second, Seen
+from gateway.core.fleet import LEFT_SECONDS, PRESENCE_SECONDS, SUM_SECONDS, Presence, Pulse, Report, Seen, Sum
 from gateway.store.calls import Calls, pair
 from gateway.store.listening import listen
 
@@ -28,11 +29,20 @@ REPORTS_KEPT: Final = 2_000
 """A hundred replicas for twice that time; with more, the oldest go sooner."""
 VERDICTS_KEPT_SECONDS: Final = 10.0
 _PAGE: Final = 100
-"""So many reports, or seconds, are read at once: each is up to 100 KB."""
+"""So many reports, or sums, are read at once: each is up to 200 KB."""
 _PAGES: Final = 10
 """So many pages of reports at the most; who is further behind goes on with the next call."""
 
+_SUMS_KEPT: Final = int(2 * LEFT_SECONDS / SUM_SECONDS)
+"""Twice as many as come in that time."""
+_LEVEL: Final = 1
+"""Of compression: a third of the bytes, in a few milliseconds."""
+
 _Meaning = TypeVar("_Meaning")
+
+_read_presence: Final = msgspec.json.Decoder(Presence).decode
+_read_report: Final = msgspec.msgpack.Decoder(Report).decode
+_read_sum: Final = msgspec.msgpack.Decoder(Sum).decode
 
 log = structlog.get_logger()
 
@@ -43,7 +53,7 @@ class RedisFleet:
     def __init__(self, url: RedisUrl) -> None:
         self._calls = Calls(url)
         self._server = self._calls.server
-        self._strange: set[type] = set()
+        self._strange: set[str] = set()
         """What could not be read, and was told."""
 
     async def report(
@@ -73,7 +83,7 @@ class RedisFleet:
         presences = dict(pair(told))
         found: list[Seen] = []
         for name, silent_ms in pair(silent):
-            said = self._decode([presences.get(name, b"")], Presence, msgspec.json.decode)
+            said = self._decode([presences.get(name, b"")], _read_presence, "presence")
             found.extend(Seen(name.decode(), presence, max(0, int(silent_ms)) / 1000) for presence in said)
         return sorted(found, key=lambda seen: seen.replica)
 
@@ -84,21 +94,21 @@ class RedisFleet:
         found = [entry async for entry in self._read("XRANGE", "reports", f"({after}", _PAGE * _PAGES)]
         if not found:  # the server's clock, or the server, may be another one by now
             return iter(()), min(after, await self._find_end(), key=_number)
-        return self._decode((document for _, document in found), Report), found[-1][0]
+        return self._decode((document for _, document in found), _read_report, "report"), found[-1][0]
 
-    async def share(self, second: Second, verdicts: bytes, *, fence: int) -> None:
-        """Leave what all counted for who leads next, and what the rules say for those who follow."""
-        bounds = (SHOWN_SECONDS, _to_ms(SHOWN_SECONDS), _to_ms(VERDICTS_KEPT_SECONDS))
-        await self._calls.run("share", fence, msgspec.msgpack.encode(second), verdicts, *bounds)
+    async def share(self, verdicts: bytes, counted: Sum | None, *, fence: int) -> None:
+        """Say what the rules say for those who follow, and leave what all have counted for who leads next."""
+        packed = b"" if counted is None else zlib.compress(msgspec.msgpack.encode(counted), _LEVEL)
+        bounds = (_SUMS_KEPT, _to_ms(LEFT_SECONDS), _to_ms(VERDICTS_KEPT_SECONDS))
+        await self._calls.run("share", fence, packed, verdicts, *bounds)
 
-    async def seconds(self, count: int) -> list[tuple[float, Second]]:
-        """The last ``count`` of those that leaders left, the oldest first, each with its age in seconds."""
+    async def sums(self) -> AsyncGenerator[tuple[float, Sum]]:
+        """What leaders have left of the last ten minutes, the oldest first, each with its age in seconds."""
         now = int(await self._calls.run("clock"))
-        found: list[tuple[float, Second]] = []
-        async for name, document in self._read("XREVRANGE", "seconds", "+", count):
+        async for name, packed in self._read("XRANGE", "sums", "-", _SUMS_KEPT):
             age = max(0, now - _number(name)[0]) / 1000
-            found.extend((age, second) for second in self._decode([document], Second))
-        return found[::-1]
+            for counted in self._decode([packed], _unpack, "sum"):
+                yield age, counted
 
     async def verdicts(self) -> bytes:
         """What the leader said last that rules say; empty when that is more than a few seconds ago."""
@@ -133,18 +143,20 @@ class RedisFleet:
                 return
             start, limit = f"({page[-1][0].decode()}", limit - size
 
-    def _decode(
-        self, documents: Iterable[bytes], kind: type[_Meaning], decode: Callable[..., _Meaning] = msgspec.msgpack.decode
-    ) -> Iterator[_Meaning]:
+    def _decode(self, documents: Iterable[bytes], decode: Callable[[bytes], _Meaning], what: str) -> Iterator[_Meaning]:
         """Those that can be read; see the module."""
         for document in documents:
             try:
-                yield decode(document, type=kind)
-            except msgspec.DecodeError as error:
-                if kind not in self._strange:
-                    self._strange.add(kind)
+                yield decode(document)
+            except (msgspec.DecodeError, zlib.error) as error:
+                if what not in self._strange:
+                    self._strange.add(what)
                     effect = "left out: is another version of Crossfade in this fleet?"
-                    log.warning("fleet_not_understood", what=kind.__name__.lower(), reason=str(error), effect=effect)
+                    log.warning("fleet_not_understood", what=what, reason=str(error), effect=effect)
+
+
+def _unpack(packed: bytes) -> Sum:
+    return _read_sum(zlib.decompress(packed))
 
 
 def _to_ms(seconds: float) -> int:

@@ -50,7 +50,7 @@ KEYS: Final = (
     "replicas-seen",
     "lease",
     "reports",
-    "seconds",
+    "sums",
     "verdicts",
 )
 """In the order in which `prelude.lua` names them. Beside them there is ``events:NAME`` for each rollout."""

@@ -47,6 +47,9 @@ class Known:
         ]
     )
 
+    async def look(self) -> None:
+        """What there is to see was given."""
+
 
 def membership(**fields: Any) -> Membership:
     """Of one that follows ``HIM``; what differs is given."""

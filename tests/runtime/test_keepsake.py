@@ -15,7 +15,7 @@ from gateway.runtime.keepsake import Keepsake, Kept
 @pytest.fixture
 def keepsake() -> Iterator[Keepsake]:
     """An empty one."""
-    keepsake = Keepsake()
+    keepsake = Keepsake(Kept)
     yield keepsake
     keepsake.close()
 
@@ -52,7 +52,7 @@ def test_a_child_that_is_killed_after_writing_leaves_it_behind(keepsake: Keepsak
 @given(cut=st.integers(min_value=0, max_value=60), text=st.text(max_size=30))
 def test_a_record_torn_anywhere_leaves_the_one_before(cut: int, text: str) -> None:
     """A process killed in the middle of writing loses its own record only."""
-    keepsake = Keepsake()
+    keepsake = Keepsake(Kept)
     keepsake.put(kept("before"))
     keepsake.put(kept("torn" + text))
     torn = keepsake._files[1]
@@ -67,7 +67,7 @@ def test_a_record_torn_anywhere_leaves_the_one_before(cut: int, text: str) -> No
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_a_record_with_one_wrong_byte_is_not_believed(place: int, change: int) -> None:
     """The checksum covers number, length and content."""
-    keepsake = Keepsake()
+    keepsake = Keepsake(Kept)
     keepsake.put(kept("before"))
     keepsake.put(kept("damaged"))
     damaged = keepsake._files[1]

@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 
 from gateway.core.figures import Answer, PathFigures, Subject
-from gateway.core.fleet import LEASE_SECONDS, Portion, Pulse, Report, Second
+from gateway.core.fleet import LEASE_SECONDS, Portion, Pulse, Report, Sum
 from gateway.core.windows import Cell
 from gateway.errors import Fenced
 from gateway.store import FleetStore, Store, open_fleet, open_store
@@ -120,7 +120,7 @@ async def test_who_leads_no_more_can_neither_move_nor_share(beat: Beat, fleet: F
     await fleet.leave("a")
     new = (await beat("b")).fence
     for call in (
-        store.commit("checkout", progress(version=1), event(), fence=old), fleet.share(Second([]), b"", fence=old),
+        store.commit("checkout", progress(version=1), event(), fence=old), fleet.share(b"", Sum([]), fence=old),
         store.keep({"checkout": progress(version=1)}, fence=old),
     ):  # fmt: skip
         with pytest.raises(Fenced):
@@ -129,7 +129,7 @@ async def test_who_leads_no_more_can_neither_move_nor_share(beat: Beat, fleet: F
     await store.commit("checkout", progress(version=2), event())
 
     assert (await store.progresses())["checkout"].version == 2
-    assert await fleet.seconds(10) == []
+    assert [counted async for counted in fleet.sums()] == []
 
 
 async def test_each_report_is_read_once_and_whole(beat: Beat, fleet: FleetStore) -> None:
@@ -175,15 +175,15 @@ async def test_who_leaves_gives_its_lease_back_and_nobody_elses(beat: Beat, flee
 
 
 async def test_a_successor_finds_what_all_counted(beat: Beat, fleet: FleetStore) -> None:
-    """The last seconds, the oldest first, with their ages; and what the rules say."""
-    assert (await fleet.seconds(10), await fleet.verdicts()) == ([], b"")
+    """All that leaders left, the oldest first, with its ages; and what the rules said last."""
+    assert ([each async for each in fleet.sums()], await fleet.verdicts()) == ([], b"")
     fence = (await beat("a")).fence
     for number in range(5):
-        await fleet.share(Second(counted(number)), b"verdict %d" % number, fence=fence)
-    found = await fleet.seconds(3)
+        await fleet.share(b"verdict %d" % number, Sum(counted(number)) if number % 2 == 0 else None, fence=fence)
+    found = [each async for each in fleet.sums()]
     ages = [age for age, _ in found]
 
-    assert [second for _, second in found] == [Second(counted(number)) for number in (2, 3, 4)]
+    assert [each for _, each in found] == [Sum(counted(number)) for number in (0, 2, 4)]
     assert ages == sorted(ages, reverse=True)
     assert 0 <= ages[-1] <= ages[0] < 60
     assert await fleet.verdicts() == b"verdict 4"

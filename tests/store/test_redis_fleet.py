@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.core.fleet import LEASE_SECONDS, PRESENCE_SECONDS, SHOWN_SECONDS, Pulse, Report, Second
+from gateway.core.fleet import LEASE_SECONDS, LEFT_SECONDS, PRESENCE_SECONDS, Pulse, Report, Sum
 from gateway.errors import StoreUnavailable
 from gateway.store import open_fleet, open_store, redis_fleet
 from gateway.store.redis_fleet import RedisFleet
@@ -50,6 +50,11 @@ async def read(fleet: RedisFleet, after: str) -> list[Report]:
     return list((await fleet.reports(after))[0])
 
 
+async def add_up(fleet: RedisFleet) -> list[Sum]:
+    """What leaders have left."""
+    return [counted async for _, counted in fleet.sums()]
+
+
 def key_of(fleet: RedisFleet, name: str) -> str:
     """With the prefix."""
     return fleet._server.key(name)
@@ -74,10 +79,10 @@ async def test_a_store_that_was_wiped_says_so(redis: RedisServer, fleet: RedisFl
 async def test_all_that_is_kept_ends_by_itself(redis: RedisServer, fleet: RedisFleet) -> None:
     """Some time after the last replica has gone."""
     pulse = await beat(fleet, "a", Report("a", {}))
-    await fleet.share(Second([]), b"verdicts", fence=pulse.fence)
+    await fleet.share(b"verdicts", Sum([]), fence=pulse.fence)
     bounds = {
         "replicas": PRESENCE_SECONDS, "replicas-seen": PRESENCE_SECONDS, "lease": LEASE_SECONDS,
-        "reports": redis_fleet.REPORTS_KEPT_SECONDS, "seconds": SHOWN_SECONDS,
+        "reports": redis_fleet.REPORTS_KEPT_SECONDS, "sums": LEFT_SECONDS,
         "verdicts": redis_fleet.VERDICTS_KEPT_SECONDS,
     }  # fmt: skip
     left = {name: redis.ask("PTTL", key_of(fleet, name)) for name in bounds}
@@ -91,17 +96,17 @@ async def test_what_can_grow_has_a_bound(
 ) -> None:
     """By number, and by age."""
     monkeypatch.setattr(redis_fleet, "REPORTS_KEPT", 3)
-    monkeypatch.setattr(redis_fleet, "SHOWN_SECONDS", 2)
-    for name in ("reports", "seconds"):
+    monkeypatch.setattr(redis_fleet, "_SUMS_KEPT", 2)
+    for name in ("reports", "sums"):
         redis.ask("XADD", key_of(fleet, name), LONG_AGO, "report", "old")
     pulse = await beat(fleet, "a", Report("a", {}))
-    await fleet.share(Second([]), b"", fence=pulse.fence)
-    assert [redis.ask("XLEN", key_of(fleet, name)) for name in ("reports", "seconds")] == [1, 1]
+    await fleet.share(b"", Sum([]), fence=pulse.fence)
+    assert [redis.ask("XLEN", key_of(fleet, name)) for name in ("reports", "sums")] == [1, 1]
 
     for _ in range(4):
         await beat(fleet, "a", Report("a", {}))
-        await fleet.share(Second([]), b"", fence=pulse.fence)
-    assert [redis.ask("XLEN", key_of(fleet, name)) for name in ("reports", "seconds")] == [3, 2]
+        await fleet.share(b"", Sum([]), fence=pulse.fence)
+    assert [redis.ask("XLEN", key_of(fleet, name)) for name in ("reports", "sums")] == [3, 2]
 
 
 async def test_who_was_silent_for_long_is_forgotten(redis: RedisServer, fleet: RedisFleet) -> None:
@@ -118,40 +123,40 @@ async def test_what_another_version_says_is_left_out_and_told_once(redis: RedisS
     """While a fleet is replaced one by one, both sorts are on one store."""
     pulse = await beat(fleet, "a")
     _, at = await fleet.reports("")
-    await fleet.share(Second([]), b"", fence=pulse.fence)
+    await fleet.share(b"", Sum([]), fence=pulse.fence)
     for _ in range(2):
         redis.ask("XADD", key_of(fleet, "reports"), "*", "report", b"\xc1")
-        redis.ask("XADD", key_of(fleet, "seconds"), "*", "second", b"\x93")
+        redis.ask("XADD", key_of(fleet, "sums"), "*", "sum", b"no zlib")
     redis.ask("HSET", key_of(fleet, "replicas"), "strange", "{}")
     redis.ask("ZADD", key_of(fleet, "replicas-seen"), FAR_AHEAD.partition("-")[0], "strange")
     await beat(fleet, "a", Report("a", {}))
     with capture_logs() as logs:
         found = [await read(fleet, at) for _ in range(2)]
-        assert len(await fleet.seconds(10)) == 1
+        assert len(await add_up(fleet)) == 1
         assert [seen.replica for seen in await fleet.replicas()] == ["a"]
 
     assert found == [[Report("a", {})]] * 2
     assert [(line["event"], line["what"]) for line in logs] == [
-        ("fleet_not_understood", what) for what in ("report", "second", "presence")
+        ("fleet_not_understood", what) for what in ("report", "sum", "presence")
     ]
 
 
 async def test_who_is_far_behind_reads_on_with_the_next_call(
     fleet: RedisFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each answer has a bound, however much there is; seconds come in pages, too."""
+    """Each answer has a bound, however much there is; sums come in pages, too."""
     monkeypatch.setattr(redis_fleet, "_PAGE", 2)
     monkeypatch.setattr(redis_fleet, "_PAGES", 2)
     fence, at, found = (await beat(fleet, "a")).fence, "0-0", []
     for number in range(7):
         await beat(fleet, "a", Report(f"r{number}", {}))
-        await fleet.share(Second([]), b"", fence=fence)
+        await fleet.share(b"", Sum([]), fence=fence)
     for _ in range(3):
         reports, at = await fleet.reports(at)
         found.append([report.replica for report in reports])
 
     assert found == [["r0", "r1", "r2", "r3"], ["r4", "r5", "r6"], []]
-    assert [len(await fleet.seconds(count)) for count in (1, 4, 5, 99)] == [1, 4, 5, 7]
+    assert len(await add_up(fleet)) == 7
 
 
 async def test_a_clock_that_was_set_back_loses_no_reports_for_long(fleet: RedisFleet) -> None:
@@ -163,8 +168,7 @@ async def test_a_clock_that_was_set_back_loses_no_reports_for_long(fleet: RedisF
     assert (list(none), await read(fleet, at)) == ([], [Report("b", {})])
 
 
-@pytest.mark.parametrize("is_connected", [True, False])
-@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
+@pytest.mark.parametrize(("kind", "is_connected"), [("redis", True), ("redis", False), ("redis+cluster", True)])
 async def test_a_call_that_was_given_up_leaves_no_answer_for_the_next(
     kind: str, is_connected: bool, url_of: Callable[[str], str], request: pytest.FixtureRequest
 ) -> None:
@@ -246,9 +250,9 @@ async def test_an_acl_as_the_page_has_it_is_enough(
     await heard.wait()
     await store.keep_mismatches([path_record()])
     pulse = await beat(fleet, "a", Report("a", {}))
-    await fleet.share(Second([]), b"v", fence=pulse.fence)
+    await fleet.share(b"v", Sum([]), fence=pulse.fence)
 
-    assert (len(await read(fleet, "0-0")), len(await fleet.seconds(9)), await fleet.verdicts()) == (1, 1, b"v")
+    assert (len(await read(fleet, "0-0")), len(await add_up(fleet)), await fleet.verdicts()) == (1, 1, b"v")
     assert (len(await fleet.replicas()), len(await store.mismatches())) == (1, 1)
     await fleet.leave("a")
     await store.clear()

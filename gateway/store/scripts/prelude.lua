@@ -9,7 +9,7 @@ local about, progress, versions, events, newest = KEYS[1], KEYS[2], KEYS[3], KEY
 local incidents, incident_ids, incident_rollouts = KEYS[6], KEYS[7], KEYS[8]
 local mismatches, mismatches_seen, last = KEYS[9], KEYS[10], KEYS[11]
 local replicas, replicas_seen, lease, reports = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local seconds, verdicts = KEYS[16], KEYS[17]
+local sums, verdicts = KEYS[16], KEYS[17]
 local prefix = ARGV[1]
 
 local function whole(number)
