@@ -36,6 +36,10 @@ class Wires:
         """Of the far ends."""
         return [f"{NETWORK}.{self._third}.{4 * number + 2}" for number in self._numbers]
 
+    def urls(self, server: RedisServer) -> list[str]:
+        """Of a server at the far ends, one for each wire."""
+        return [f"redis://{address}:{server.port}" for address in self.addresses]
+
     def lay(self) -> None:
         """Raises CalledProcessError where that is not permitted."""
         _ip("netns", "add", self.name)
