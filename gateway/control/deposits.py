@@ -9,11 +9,11 @@ over that, unless it was one, too; anything else gives way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
 import structlog
 
 from gateway.core.lifecycle import Progress, State
@@ -43,13 +43,15 @@ class Deposit(NamedTuple):
 class Deposits:
     """See the module.
 
-    ``renumber`` hears the version under which the store has what is in force, where that is not its own; ``refused``
-    of a rollout that is in force as the store will not have it.
+    ``rebase`` makes of a deposit one that follows on what somebody else has stored meanwhile; ``refused`` hears of a
+    rollout that is in force as the store will not have it.
     """
 
-    def __init__(self, store: Store, renumber: Callable[[str, int], None], refused: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, rebase: Callable[[Deposit, Progress], Deposit], refused: Callable[[str], None]
+    ) -> None:
         self._store = store
-        self._renumber = renumber
+        self._rebase = rebase
         self._refused = refused
         self._owed: list[Deposit] = []
         self._soon: Counter[str] = Counter()
@@ -60,6 +62,15 @@ class Deposits:
     def owed(self) -> frozenset[str]:
         """The rollouts of which the store knows less than what is in force."""
         return frozenset(each.rollout for each in self._owed) | frozenset(+self._soon)
+
+    @contextlib.contextmanager
+    def announced(self, rollout: str) -> Iterator[None]:
+        """While it is made up what the store is to hear of a rollout whose move is in force already."""
+        self._soon[rollout] += 1
+        try:
+            yield
+        finally:
+            self._soon[rollout] -= 1
 
     async def put(self, deposit: Deposit) -> Event:
         """Store it after all that is owed. Raises `StoreUnavailable`, `StoreConflict` and `Fenced`."""
@@ -81,8 +92,7 @@ class Deposits:
 
     async def _put_or_owe(self, deposit: Deposit) -> Event | StoreUnavailable | None:
         """The event, None for what was refused, or why it is owed."""
-        self._soon[deposit.rollout] += 1
-        try:
+        with self.announced(deposit.rollout):
             async with self._one_at_a_time:
                 try:
                     await self._settle()
@@ -92,8 +102,6 @@ class Deposits:
                     # that the store is back, this was decided in time.
                     self._owed.append(deposit._replace(fence=None))
                     return error
-        finally:
-            self._soon[deposit.rollout] -= 1
 
     async def _insist(self, deposit: Deposit) -> Event | None:
         """Store what is in force, as far as it may be written over what is there; None for what was refused."""
@@ -101,25 +109,18 @@ class Deposits:
             try:
                 return await self._commit(deposit)
             except Fenced as error:
-                log.warning("move_refused", rollout=deposit.rollout, reason=str(error))
+                log.warning("move_refused", **_name(deposit), reason=str(error))
                 self._refused(deposit.rollout)
                 return None
             except StoreConflict as conflict:
-                if not await self._is_above(deposit):
-                    log.warning("move_overtaken", rollout=deposit.rollout, version=conflict.newest)
+                stored = (await self._store.progresses()).get(deposit.rollout)
+                if stored is not None and not _is_above(deposit.progress, stored):
+                    log.warning("move_overtaken", **_name(deposit), version=conflict.newest)
                     self._refused(deposit.rollout)
                     return None
-                log.warning("store_outran", rollout=deposit.rollout, version=conflict.newest, effect="written over")
-                version = conflict.newest + 1
-                deposit = deposit._replace(progress=msgspec.structs.replace(deposit.progress, version=version))
-                self._renumber(deposit.rollout, version)
-
-    async def _is_above(self, deposit: Deposit) -> bool:
-        """Whether it is a rollback, and what is stored is none."""
-        if deposit.progress.state is not State.ROLLED_BACK:
-            return False
-        stored = (await self._store.progresses()).get(deposit.rollout)
-        return stored is None or stored.state is not State.ROLLED_BACK
+                if stored is not None:  # else it has been forgotten meanwhile
+                    log.warning("store_outran", **_name(deposit), version=stored.version, effect="written over")
+                    deposit = self._rebase(deposit, stored)
 
     async def _commit(self, deposit: Deposit) -> Event:
         rollout, progress, event, incident, fence = deposit
@@ -141,3 +142,12 @@ class Deposits:
             await self._store.keep(progresses, fence=fence)
         except (StoreUnavailable, Fenced) as error:
             log.debug("progress_not_kept", reason=str(error))
+
+
+def _is_above(progress: Progress, stored: Progress) -> bool:
+    """Whether it is a rollback, and what is stored is none."""
+    return progress.state is State.ROLLED_BACK and stored.state is not State.ROLLED_BACK
+
+
+def _name(deposit: Deposit) -> dict[str, str]:
+    return {"rollout": deposit.rollout, "kind": deposit.event.kind}

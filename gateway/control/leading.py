@@ -47,6 +47,8 @@ class Leading:
     async def begin(self, fence: int, rollouts: Rollouts) -> None:
         """Take over what the leader before has left. Raises `StoreUnavailable`."""
         figures, now = FleetFigures(), self._counting()
+        if rollouts.table is not None:
+            figures.adopt(rollouts.table)
         async with contextlib.aclosing(self._meeting.sums()) as sums:
             async for age, counted in sums:
                 figures.restore(now - age, counted)

@@ -83,6 +83,8 @@ class Membership:
         self._monotonic = monotonic
         self._sleep = sleep
         self._tenure = Tenure(replica)
+        self._noted = Role.DEGRADED
+        """What people were told last that it does: at first it hears of nobody."""
         self._settled_at: float | None = None
         self._event = 0
         self._beats = 0
@@ -187,7 +189,7 @@ class Membership:
 
     async def beat(self, rollouts: Rollouts) -> None:
         """Report, hear who leads, follow, and lead if it is this one."""
-        asked_at, was = self._monotonic(), self.role
+        asked_at = self._monotonic()
         try:
             pulse = await self._ask(rollouts)
             self._tenure.hear(pulse, asked_at)
@@ -202,7 +204,7 @@ class Membership:
             self._miss(str(error))
         else:
             self._recover()
-        self._note(was)
+        self._note()
         await self._cache.keep(rollouts.begun())
 
     async def _ask(self, rollouts: Rollouts) -> Pulse:
@@ -266,9 +268,10 @@ class Membership:
             log.info("store_back", seconds=round(self._monotonic() - self.away_since, 1))
         self.fault, self.away_since = "", None
 
-    def _note(self, was: Role) -> None:
-        """Say so when this gateway does something else than before."""
-        role = self.role
+    def _note(self) -> None:
+        """Say so when this gateway does something else than it was said to do."""
+        was, role = self._noted, self.role
+        self._noted = role
         if role is not was and role is Role.DEGRADED:
             log.error("store_away", reason=self.fault, effect="rollouts stand as they are known here; guards go on")
         elif role is not was:

@@ -6,7 +6,7 @@ rests on, everything since its stage began, comes as one sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,15 +41,23 @@ class Newcomer:
 
 def recall(windows: Windows, newcomers: Sequence[Newcomer], at: float, second: float) -> None:
     """Let the watches take in what was counted until ``at``, which is ``second`` on their clock."""
+    for _ in recall_by_steps(windows, newcomers, at, second):
+        pass
+
+
+def recall_by_steps(windows: Windows, newcomers: Sequence[Newcomer], at: float, second: float) -> Iterator[None]:
+    """The same little by little, for who has something else to do: of a large fleet all of it takes seconds."""
     back = max((look_back(newcomer.rollout) for newcomer in newcomers), default=0.0)
     for newcomer in newcomers:
         _begin(windows, newcomer, at, second, back)
-    steps = windows.steps(at - back, at)
-    for begins, cells in zip(steps.times, steps.cells, strict=True):
-        ends = second - max(0.0, at - begins - steps.step_seconds)
-        by_route = _group(cells)
+        yield
+    step_seconds, times = windows.cut(at - back, at)
+    for begins in times:  # never all of them at once: that would be a million cells
+        ends = second - max(0.0, at - begins - step_seconds)
+        by_route = _group(windows.sum(begins, begins + step_seconds - 1))
         for newcomer in newcomers:
-            _take(newcomer, (begins, ends), steps.step_seconds, by_route)
+            _take(newcomer, (begins, ends), step_seconds, by_route)
+        yield
 
 
 def _group(cells: Cells) -> dict[str, Cells]:

@@ -22,7 +22,7 @@ import structlog
 from gateway.control.board import ALONE, Board, Mandate
 from gateway.control.deposits import Deposit, Deposits
 from gateway.control.standing import RolloutState, foresee
-from gateway.control.telling import tell_file
+from gateway.control.telling import standing_of, tell_file
 from gateway.core.fleet import compare, name_move
 from gateway.core.lifecycle import Action, Progress, Transition, catch_up
 from gateway.core.types import Rollout, Route, Table
@@ -85,7 +85,7 @@ class Rollouts(Board):
         self._refused: set[str] = set()
         """Rollouts that are in force as the store will not have them."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deposits = Deposits(store, self._renumber, self._refused.add)
+        self._deposits = Deposits(store, self._rebase, self._refused.add)
         self._passed: set[str] = set()
         """Those whose progress the store is to get: time has passed, or nobody has told it of them."""
         self._kept_at = 0.0
@@ -152,7 +152,7 @@ class Rollouts(Board):
         """Go by what is newest; what the store has forgotten. ``moves`` is from before it was asked."""
         begun, now = self.begun(), self._now().timestamp()
         settled = {name for name in {*stored, *begun} if self._is_settled(name, moves)}
-        found = compare(_only(begun, settled), _only(stored, settled), self._refused)
+        found = compare(settled, begun, stored, self._refused)
         self._refused -= settled
         self._passed |= found.untold
         same = {} if self._mandate().conducts else {name: catch_up(each, now) for name, each in found.same.items()}
@@ -181,8 +181,13 @@ class Rollouts(Board):
         if self._mandate().conducts and self._is_known:
             self.take_over()
 
-    def _renumber(self, name: str, version: int) -> None:
+    def _rebase(self, deposit: Deposit, stored: Progress) -> Deposit:
+        """What is in force as it is to be stored after what somebody else did meanwhile."""
+        name, version = deposit.rollout, stored.version + 1
         self._progresses[name] = msgspec.structs.replace(self._progresses[name], version=version)
+        progress = msgspec.structs.replace(deposit.progress, version=version)
+        before = standing_of(self._rollouts[name], stored) if name in self._rollouts else deposit.event.before
+        return deposit._replace(progress=progress, event=msgspec.structs.replace(deposit.event, before=before))
 
     async def close(self) -> None:
         """Wait for what is being recorded, and write what passed and what is owed."""
@@ -274,7 +279,9 @@ class Rollouts(Board):
                 reason=reason,
                 inputs={"percent": percent} if percent is not None else {"force": True} if force else {},
             )
-            await self._carry_out(name, transition)
+            if await self._carry_out(name, transition) is None and action is Action.ROLLBACK:
+                await self.catch_up()
+                raise StoreConflict(name, self._progresses[name].version)  # somebody else was quicker with the same
             return self.state(name)
 
     async def commit(self, name: str, transition: Transition, fence: int | None = None) -> Event | None:
@@ -326,7 +333,8 @@ class Rollouts(Board):
         if transition.is_urgent:
             transition = self._overtake(name, transition)
             self._move(name, transition)
-            stored = await self._deposits.put_soon(await self._compose(name, transition, fence))
+            with self._deposits.announced(name):
+                stored = await self._deposits.put_soon(await self._compose(name, transition, fence))
         else:
             stored = await self._store_first(name, await self._compose(name, transition, fence))
             if stored is not None:
@@ -384,10 +392,6 @@ class Rollouts(Board):
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _only(progresses: Mapping[str, Progress], names: set[str]) -> dict[str, Progress]:
-    return {name: progress for name, progress in progresses.items() if name in names}
 
 
 async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:

@@ -29,8 +29,8 @@ def tell_transition(rollout: Rollout, transition: Transition, at: datetime, revi
         rollout=rollout.name,
         kind=transition.kind,
         actor=Actor(transition.actor, transition.name),
-        before=_standing(rollout, transition.before),
-        after=_standing(rollout, transition.after),
+        before=standing_of(rollout, transition.before),
+        after=standing_of(rollout, transition.after),
         reason=say_reason(transition),
         inputs=_inputs(transition),
         revision=revision,
@@ -120,7 +120,8 @@ def _show(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _standing(rollout: Rollout, progress: Progress) -> Standing:
+def standing_of(rollout: Rollout, progress: Progress) -> Standing:
+    """Where a rollout stands, as events have it."""
     return Standing(str(progress.state), lifecycle.share_of(rollout, progress))
 
 

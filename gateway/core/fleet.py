@@ -13,7 +13,7 @@ sees alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from math import inf
 from typing import Final, NamedTuple
@@ -203,13 +203,15 @@ class Comparison(NamedTuple):
     """What has begun here and was never moved, and the store has not heard of."""
 
 
-def compare(mine: Mapping[str, Progress], stored: Mapping[str, Progress], refused: Collection[str] = ()) -> Comparison:
-    """What to make of the rollouts that the store has, and those that are in force here.
+def compare(
+    names: Iterable[str], mine: Mapping[str, Progress], stored: Mapping[str, Progress], refused: Collection[str] = ()
+) -> Comparison:
+    """What to make of rollouts of these names, of which some are in force here and some in the store.
 
     Of those that were ``refused`` the store's standing counts, whatever is in force.
     """
     found = Comparison({}, {}, {}, set())
-    for name in {**stored, **mine}:
+    for name in names:
         own, its = mine.get(name), stored.get(name)
         choice = Choice.TAKE if its is not None and name in refused else choose(own, its)
         if its is not None and choice in {Choice.TAKE, Choice.KEEP}:

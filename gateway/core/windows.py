@@ -323,10 +323,14 @@ class Windows:
 
         The steps are longer where slots as short were given up: a slot never counts in two steps.
         """
+        width, times = self.cut(since, until)
+        return Steps(width, times, [self.sum(at, at + width - 1, wanted) for at in times])
+
+    def cut(self, since: float, until: float) -> tuple[int, list[float]]:
+        """The same steps without what is in them: how many seconds each is long, and where it begins."""
         start = max(int(since), self._now[0] - DAY)
         width = self._step_width(start, until - since)
-        times = range(start // width * width, int(until) + 1, width)
-        return Steps(width, [float(at) for at in times], [self.sum(at, at + width - 1, wanted) for at in times])
+        return width, [float(at) for at in range(start // width * width, int(until) + 1, width)]
 
     def _step_width(self, start: int, span: float) -> int:
         for tier, longest in ((self._seconds, SECONDS_SPAN), (self._tens, TENS_SPAN)):

@@ -39,9 +39,14 @@ def rollback(number: int) -> Deposit:
     return deposit(number)._replace(progress=Progress(state=State.ROLLED_BACK, version=number))
 
 
+def stay(deposit: Deposit, stored: Progress) -> Deposit:
+    """Nothing is to be stored after anything else."""
+    pytest.fail(f"{deposit.rollout} was to follow {stored}")
+
+
 def keep(disk: Disk) -> Deposits:
     """Where what is in force is never renumbered, nor refused."""
-    return Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"), pytest.fail)
+    return Deposits(disk, stay, pytest.fail)
 
 
 async def numbers(disk: Disk) -> list[object]:
@@ -121,13 +126,11 @@ async def test_an_ordinary_move_from_what_is_no_more_is_refused(disk: Disk) -> N
 async def test_a_rollback_is_stored_over_whatever_is_there(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is known by the number after that from then on."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
-    renumbered = []
-    kept = Deposits(disk, lambda name, version: renumbered.append((name, version)), pytest.fail)
+    kept = Deposits(disk, lambda _, stored: rollback(stored.version + 1), pytest.fail)
     await kept.put(deposit(7))
     await kept.put_soon(rollback(1))
 
-    assert await numbers(disk) == [7, 1]
-    assert renumbered == [("shop", 8)]
+    assert await numbers(disk) == [7, 8]
     stored = (await disk.progresses())["shop"]
     assert (stored.state, stored.version) == (State.ROLLED_BACK, 8)
 
@@ -137,7 +140,7 @@ async def test_what_has_been_overtaken_gives_way(disk: Disk, late: str, monkeypa
     """A rollback to one that somebody else was quicker with, anything else to whatever is there."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
     refused: list[str] = []
-    kept = Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"), refused.append)
+    kept = Deposits(disk, stay, refused.append)
     await kept.put(rollback(7))
 
     assert await kept.put_soon(rollback(1) if late == "another rollback" else deposit(1)) is None
@@ -149,7 +152,7 @@ async def test_who_leads_no_more_is_refused(disk: Disk, monkeypatch: pytest.Monk
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
     disk.fence = 5
     refused: list[str] = []
-    kept = Deposits(disk, lambda name, version: pytest.fail(f"{name} became {version}"), refused.append)
+    kept = Deposits(disk, stay, refused.append)
 
     assert await kept.put_soon(rollback(1)._replace(fence=4)) is None
     with pytest.raises(Fenced):

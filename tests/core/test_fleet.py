@@ -215,7 +215,7 @@ def test_of_each_rollout_there_is_one_thing_to_make(
     mine: dict[str, Progress], stored: dict[str, Progress], refused: set[str]
 ) -> None:
     """As `choose` has it; but who was refused takes what is stored."""
-    found = compare(mine, stored, refused)
+    found = compare({*mine, *stored}, mine, stored, refused)
     parts = [set(found.newer), set(found.same), set(found.forgotten), found.untold]
 
     assert set().union(*parts) == {*mine, *stored}
@@ -229,7 +229,7 @@ def test_of_each_rollout_there_is_one_thing_to_make(
 
 def test_what_was_never_moved_is_not_written_for_that() -> None:
     """It begins, once, by whoever leads."""
-    assert compare({"new": running(0), "old": running(3)}, {}).untold == {"new"}
+    assert compare(["new", "old"], {"new": running(0), "old": running(3)}, {}).untold == {"new"}
 
 
 # -------------------------------------------------------------------------------------------------------------- moves
