@@ -40,6 +40,7 @@ MOST_REDIS_CPU = 0.2
 """Of a core each."""
 MOST_FOLLOWING_SECONDS = 2.0
 """From a verdict until every replica goes by it."""
+GATE = "error_rate < 1% for 5m"
 PROCESSES = 2
 """That play replicas."""
 WARM_UP_SECONDS = 10.0
@@ -83,8 +84,10 @@ class Scene:
     @property
     def leader_pid(self) -> int:
         """The controller's."""
-        (pid,) = self.gateway.pids("contr")
-        return pid
+        pids = self.gateway.pids("contr")
+        if len(pids) != 1:
+            raise BenchError("the leader's controller is not there")
+        return pids[0]
 
     @property
     def redis_pid(self) -> int:
@@ -118,7 +121,7 @@ def build_configuration(redis: RedisServer, routes: int) -> str:
     """Backends are never asked: the gateway itself has no requests."""
     rollouts = "".join(
         f"  {name_rollout(number)}: {{key: header:X-User-ID, start: auto, "
-        f"stages: [{{percent: {100 * CANDIDATE_SHARE:g}, hold: 1d}}, {{percent: 100}}]}}\n"
+        f"stages: [{{percent: {100 * CANDIDATE_SHARE:g}, hold: 1d, gates: [{GATE}]}}, {{percent: 100}}]}}\n"
         for number in range(routes)
     )
     lines = "".join(

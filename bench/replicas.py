@@ -241,7 +241,7 @@ async def _play(url: str, names: list[str], traffic: Traffic, orders: Connection
 
 def _open_fleet(url: str) -> FleetStore:
     fleet = open_fleet(url)
-    assert fleet is not None, url
+    assert fleet is not None
     return fleet
 
 
