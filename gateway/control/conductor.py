@@ -31,7 +31,7 @@ from gateway.core.fleet import Role
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
-from gateway.errors import StoreConflict, StoreUnavailable
+from gateway.errors import Fenced, StoreConflict, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,13 +186,16 @@ class Conductor:
 
     def _stand_by(self, plans: Mapping[str, Rollout], second: float, *, is_degraded: bool) -> None:
         """Judge only while nobody else does, and then let nothing happen but what keeps users from harm."""
+        looked_at = {}
         for name, rollout in plans.items():
             seat = self._seats[name]
             seat.outcome = None
             if is_degraded:
                 outcome = self._judge(name, rollout, second, 0.0)
+                looked_at[name] = outcome.progress
                 is_rescue = outcome.transition is not None and outcome.transition.is_urgent
                 seat.outcome = outcome if is_rescue else outcome._replace(transition=None)
+        self._rollouts.pass_time(looked_at)
 
     def _judge(self, name: str, rollout: Rollout, second: float, passed: float) -> Outcome:
         seat, moment = self._seats[name], Moment(second, passed, self._clocks.now().timestamp())
@@ -284,7 +287,7 @@ class Conductor:
             return
         is_rescue = outcome.transition is not None and outcome.transition.is_urgent
         if is_rescue not in seat.acting and (outcome.transition is not None or self._has_news(seat, outcome)):
-            seat.acting[is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome))
+            seat.acting[is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome, self._fence))
 
     async def _let_act(self) -> None:
         """Give what has begun a moment. Raises what it raises: the master starts a new controller."""
@@ -297,13 +300,13 @@ class Conductor:
                     del seat.acting[is_rescue]
                     task.result()
 
-    async def _act(self, name: str, seat: _Seat, outcome: Outcome) -> None:
+    async def _act(self, name: str, seat: _Seat, outcome: Outcome, fence: int | None) -> None:
         try:
             if outcome.transition is not None:
-                await self._rollouts.commit(name, self._complete(name, outcome.transition))
+                await self._rollouts.commit(name, self._complete(name, outcome.transition), fence)
             else:
                 await self._tell(name, seat, outcome)
-        except (StoreUnavailable, StoreConflict) as error:
+        except (StoreUnavailable, StoreConflict, Fenced) as error:
             log.warning("transition_waits", rollout=name, reason=str(error))  # it is found again in a second
 
     def _complete(self, name: str, transition: Transition) -> Transition:
