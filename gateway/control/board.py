@@ -57,6 +57,8 @@ class Board:
         """Hear of every event of this gateway, once it is stored or the store has had its time."""
         self.table: Table | None = None
         """In force, as the workers have it; None before the first."""
+        self.adopted = FOLLOWING
+        """The mandate under which the file was adopted last."""
         self._publish = publish
         self._now = now
         self._file_name = file
@@ -122,6 +124,7 @@ class Board:
                 edits.append((name, edit))
         self._rollouts = {rollout.name: rollout for rollout in table.rollouts}
         self._shared = group_routes(table)
+        self.adopted = mandate
         return edits
 
     def _place(self, rollout: Rollout, mandate: Mandate, now: float) -> None:

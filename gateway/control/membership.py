@@ -234,7 +234,8 @@ class Membership:
             await self.leading.go_on()
         elif self._has_settled(pulse):
             await self.leading.begin(pulse.fence, rollouts)
-            rollouts.take_over()
+        if self.role is Role.LEADER and rollouts.adopted != self.mandate():
+            rollouts.take_over()  # also where the file changed while its lease had run out for a moment
 
     def _has_settled(self, pulse: Pulse) -> bool:
         """Whether those who know more than an empty store have had the time to say so."""
