@@ -246,8 +246,8 @@ def show(replicas: int, traffic: Traffic, seconds: float, faults: int) -> None:
 def describe_replicas(outcome: Outcome, cpu: float) -> str:
     """What those that were played did."""
     return (
-        f"{outcome.beats} beats, {outcome.cells / max(1, outcome.beats):.0f} cells in each, {outcome.misses} missed; "
-        f"{outcome.follows} times somebody read how all stand; playing them took {cpu:.0%} of a core"
+        f"{outcome.beats:,} beats of {outcome.cells / max(1, outcome.beats):.0f} cells, {outcome.misses} unanswered; "
+        f"{outcome.follows:,} times one read how all stand\nplaying them took {cpu:.0%} of a core"
     )
 
 
@@ -257,8 +257,8 @@ def describe_delays(delays: list[Delays]) -> str:
         return "no candidate failed"
     committed, followed = [each.committed for each in delays], [each.followed for each in delays]
     return (
-        f"{len(delays)} candidates failed: verdict after {median(committed):.2f} s, at most {max(committed):.2f} s; "
-        f"known to the last replica {median(followed):.2f} s later, at most {max(followed):.2f} s"
+        f"{len(delays)} candidates failed: verdict after {median(committed):.2f} s, at most {max(committed):.2f} s\n"
+        f"the last replica knew {median(followed):.2f} s later, at most {max(followed):.2f} s"
     )
 
 
