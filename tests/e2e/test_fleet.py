@@ -44,6 +44,8 @@ TEXTS = {
     "set": "percent: 10, guard: []",
     "contested": "percent: 10, guard: []",
     "left": "percent: 50, guard: [], cooldown: 1h",
+    "raised": "percent: 10, guard: []",
+    "edited": "percent: 10, guard: []",
 }
 
 
@@ -196,16 +198,20 @@ def test_of_two_who_act_at_once_through_two_gateways_one_is_told_to_look_again(f
 
 
 def test_a_file_that_is_reloaded_on_one_gateway_only_shows_as_a_second_revision(fleet: Fleet, behind: Backends) -> None:
-    """On every gateway, until the files agree again."""
-    text, gateway = configure(behind, **TEXTS), fleet.followers()[0]
+    """On every gateway, until the files agree again; and a follower's file moves nobody."""
+    text, follower = configure(behind, **TEXTS), fleet.followers()[0]
     assert {len(view["revisions"]) for view in fleet.views()} == {1}
 
-    gateway.edit(text.replace("percent: 0,", "percent: 1,"))
+    follower.edit(
+        text.replace("edited: {key: header:X-User-ID, percent: 10", "edited: {key: header:X-User-ID, percent: 90")
+    )
     fleet.wait_until(lambda: {len(view["revisions"]) for view in fleet.views()} == {2})
-    gateway.edit(text)
+    arms = [ask_arms(gateway, "edited", USERS, 2) for gateway in fleet.gateways]
+    follower.edit(text)
     fleet.wait_until(lambda: {len(view["revisions"]) for view in fleet.views()} == {1})
 
-    assert {view["percent"] for view in fleet.rollouts("left")} <= {0, 50}
+    assert all(each == arms[0] for each in arms)
+    assert {view["percent"] for view in fleet.rollouts("edited")} == {10}
 
 
 def test_a_gateway_that_joins_serves_as_the_fleet_stands_from_its_first_request(
@@ -213,7 +219,7 @@ def test_a_gateway_that_joins_serves_as_the_fleet_stands_from_its_first_request(
 ) -> None:
     """Who was rolled back meets no candidate there, and a share that an operator set holds at once."""
     act(fleet.gateways[0], "left", "rollback")
-    act(fleet.gateways[0], "set", "percent", percent=100)
+    act(fleet.gateways[0], "raised", "percent", percent=100)
     port = free_port()
     text = configure(behind, **TEXTS).replace("listen: 127.0.0.1:0", f"listen: 127.0.0.1:{port}", 1)
     newcomer = fleet.add(redis.url, text)
@@ -221,13 +227,14 @@ def test_a_gateway_that_joins_serves_as_the_fleet_stands_from_its_first_request(
     with ThreadPoolExecutor(1) as threads:
         starting = threads.submit(newcomer.start)
         newcomer.port = port
-        first = [first_arm(newcomer, starting, rollout) for rollout in ("left", "set")]
+        first = [first_arm(newcomer, starting, rollout) for rollout in ("left", "raised")]
         starting.result()
 
     fleet.silent.discard(newcomer)
     fleet.await_leader()
     assert first == ["baseline", "candidate"]
-    assert [set(ask_arms(newcomer, rollout, USERS, 2)) for rollout in ("left", "set")] == [{"baseline"}, {"candidate"}]
+    assert set(ask_arms(newcomer, "left", USERS, 2)) == {"baseline"}
+    assert set(ask_arms(newcomer, "raised", USERS, 2)) == {"candidate"}
     assert len(view_fleet(newcomer)["replicas"]) == REPLICAS + 1
     newcomer.stop()
     fleet.gateways.remove(newcomer)
