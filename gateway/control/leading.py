@@ -46,14 +46,15 @@ class Leading:
 
     async def begin(self, fence: int, rollouts: Rollouts) -> None:
         """Take over what the leader before has left. Raises `StoreUnavailable`."""
-        figures, now = FleetFigures(), self._counting()
+        figures, now, upto = FleetFigures(), self._counting(), ""
         if rollouts.table is not None:
             figures.adopt(rollouts.table)
         async with contextlib.aclosing(self._meeting.sums()) as sums:
             async for age, counted in sums:
                 figures.restore(now - age, counted)
+                upto = counted.upto
                 await asyncio.sleep(0)
-        _, self._cursor = await self._meeting.reports("")
+        self._cursor = upto or (await self._meeting.reports(""))[1]
         for name, progress in rollouts.begun().items():
             figures.begin(name, progress.version)
         self.figures, self.fence = figures, fence
@@ -67,6 +68,8 @@ class Leading:
                 await asyncio.sleep(0)
         assert self.fence is not None  # noqa: S101 - it has begun
         counted = self.figures.settle(self._counting())
+        if counted is not None:
+            counted.upto = self._cursor
         await self._meeting.share(_encode(self.list_verdicts()), counted, fence=self.fence)
 
     async def read_verdicts(self) -> None:

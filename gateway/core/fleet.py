@@ -38,7 +38,7 @@ PRESENCE_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 2.5
 """How long the first leader of an empty store waits: if it was wiped, the others say meanwhile what they know."""
 SUM_SECONDS: Final = 5.0
-"""A leader leaves what all have counted as sums of so long: a successor misses so much at the most."""
+"""A leader leaves what all have counted as sums of so long; reports that came after the last are there still."""
 LEFT_SECONDS: Final = 600.0
 """How far back those sums go that it leaves."""
 
@@ -93,6 +93,8 @@ class Sum(msgspec.Struct, array_like=True):
     """What all replicas together counted in a few seconds, for whoever leads next."""
 
     cells: list[tuple[Subject, Cell]]
+    upto: str = ""
+    """Which report was the last of these, as the store names it: its successor goes on after that."""
 
 
 class Pulse(NamedTuple):
