@@ -80,7 +80,7 @@ class Door:
     def __init__(self, meeting: Meeting) -> None:
         self.is_cut = False
         self.lets_in = asyncio.Event()
-        """What writes waits for that."""
+        """A commit waits for that: its way is long."""
         self.lets_in.set()
         self.fault: str | None = None
         self._meeting = meeting
@@ -101,7 +101,6 @@ class Door:
         return self._meeting.stored
 
     async def _enter_to_write(self, fence: int | None) -> Stored:
-        await self.lets_in.wait()
         stored = await self._enter()
         if fence is not None and fence < stored.fence:
             raise Fenced(f"lease {stored.fence} was seen by the store; this one is older")
@@ -128,6 +127,7 @@ class Door:
         *,
         fence: int | None = None,
     ) -> Event:
+        await self.lets_in.wait()
         stored = await self._enter_to_write(fence)
         before, told = stored.progresses.get(rollout, (None, 0))
         if before is not None and progress.version <= before.version:
@@ -203,8 +203,7 @@ class Door:
 
     async def clear(self) -> None:
         stored = await self._enter_to_write(None)
-        kept = {"fence": stored.fence, "event": stored.event, "moves": stored.moves + 1}
-        self._meeting.stored = Stored(**kept)
+        self._meeting.stored = Stored(fence=stored.fence, event=stored.event, moves=stored.moves + 1)
 
     # Where replicas meet.
 

@@ -1,0 +1,221 @@
+"""A fleet is conducted by what all of it has counted; and each gateway goes on alone where it must."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.control import conductor, deposits
+from gateway.core.fleet import Role
+from gateway.core.lifecycle import Action, State
+from gateway.core.plans import Do, Stage
+from gateway.core.verdicts import Verdict
+from tests.control.replicas import STAGES, Fleet, Replica
+
+FAILS = ("error_rate > 20% for 5s", Do.ROLLBACK)
+TWO = (Stage(5, hold_seconds=10), Stage(50, hold_seconds=9999))
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what does not come."""
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(conductor, "PATIENCE_SECONDS", 0.02)
+
+
+def value_of(replica: Replica) -> float | None:
+    """What the first rule of the rollout reads."""
+    return replica.conductor.rules("shop")[0].judgement.value
+
+
+async def test_a_plan_goes_on_once_for_all() -> None:
+    """The leader moves it; the others have it in force with the same second, or the next."""
+    fleet = Fleet(stages=STAGES, size=3)
+    await fleet.begin()
+    await fleet.live(30)
+    await fleet.live(2)
+
+    assert fleet.shares == [100, 100, 100]
+    assert fleet.meeting.kinds == ["stage", "stage", "complete"]
+    assert [each.kinds for each in fleet.replicas] == [["stage", "stage", "complete"], [], []]
+
+
+async def test_errors_anywhere_roll_back_everywhere() -> None:
+    """No gateway alone has seen enough for the rule."""
+    fleet = Fleet(("errors > 25 for 1m", Do.ROLLBACK), size=3)
+    await fleet.begin()
+    await fleet.live(2, requests=10)
+    await fleet.live(1, errors=10)
+    await fleet.live(2)
+
+    assert fleet.shares == [0, 0, 0]
+    assert fleet.meeting.kinds == ["rollback"]
+    assert fleet.meeting.stored.events[-1].actor.type == "rule"
+
+
+async def test_a_new_leader_goes_on_with_the_evidence_of_the_former() -> None:
+    """A rule that takes sixty requests, of which forty were counted before: all of them, and each once."""
+    fleet = Fleet(("requests > 60 for 5m", Do.ROLLBACK))
+    await fleet.begin()
+    second = fleet.replicas[1]
+    await fleet.live(10, requests=2)
+    await fleet.live(1, requests=0)
+    while second.role is not Role.LEADER:
+        await fleet.live(1, second, requests=0)
+    await fleet.live(1, second, requests=0)
+    assert value_of(second) == 40
+
+    await fleet.live(3, second, requests=6)
+    await fleet.live(2, second, requests=1)
+    assert (value_of(second), second.share) == (59, 5)
+    await fleet.live(3, second, requests=1)
+    assert (second.share, second.kinds) == (0, ["rollback"])
+
+
+async def test_followers_show_what_the_leader_judged() -> None:
+    """The rules of the whole fleet, not their own."""
+    fleet = Fleet(("errors > 1000 for 1m", Do.NOTIFY))
+    await fleet.begin()
+    first, second = fleet.replicas
+    second.conductor.rules("shop")
+    await fleet.live(6, errors=10)
+
+    shown = [each.conductor.rules("shop")[0].judgement for each in (first, second)]
+    assert shown[0].verdict is Verdict.OK
+    assert shown[1].value is not None
+    assert shown[1].value > 6 * 10
+
+
+async def test_gates_that_are_not_ok_hold_back_an_approval_through_a_follower() -> None:
+    """As through the leader."""
+    fleet = Fleet(FAILS)
+    await fleet.begin()
+    await fleet.live(6)
+
+    assert [each.rollouts.unmet("shop") for each in fleet.replicas] == [[], []]
+
+
+# Without the store.
+
+
+async def test_while_the_store_is_away_a_guard_acts_on_what_its_own_gateway_sees() -> None:
+    """At once, there; it is stored, told and followed by all when the store is back."""
+    fleet = Fleet(FAILS, size=3)
+    await fleet.begin()
+    await fleet.live(5)
+    fleet.meeting.is_away = True
+    await fleet.live(6)
+    hurt, *others = fleet.replicas[1:]
+    await fleet.live(2, hurt, errors=100)
+
+    assert (hurt.role, hurt.share) == (Role.DEGRADED, 0)
+    assert {each.share for each in others} == {5}
+    fleet.meeting.is_away = False
+    await fleet.live(2)
+    assert fleet.shares == [0, 0, 0]
+    assert fleet.meeting.kinds == ["rollback"]
+    assert [each.kinds for each in fleet.replicas] == [[], ["rollback"], []]
+
+
+async def test_while_the_store_is_away_no_plan_goes_on() -> None:
+    """Holds stand still; they go on with the store, and count no time twice."""
+    fleet = Fleet(stages=TWO)
+    await fleet.begin()
+    fleet.meeting.is_away = True
+    await fleet.live(20)
+    held = [each.progress.held_seconds for each in fleet.replicas]
+    await fleet.live(5)
+    assert fleet.shares == [5, 5]
+    assert [each.progress.held_seconds for each in fleet.replicas] == held
+    fleet.meeting.is_away = False
+    await fleet.live(1)
+    assert fleet.shares == [5, 5]
+    await fleet.live(9)
+
+    assert fleet.shares == [50, 50]
+    assert fleet.meeting.kinds == ["stage"]
+
+
+async def test_a_guard_that_only_steps_back_gives_way_to_who_moved_it_meanwhile() -> None:
+    """It is no rollback, which stands above all."""
+    fleet = Fleet(("error_rate > 20% for 5s", Do.PAUSE))
+    await fleet.begin()
+    await fleet.live(3)
+    cut, other = fleet.replicas
+    cut.door.is_cut = True
+    await fleet.live(5)
+    assert other.role is Role.LEADER
+    await fleet.live(2, cut, errors=100)
+    assert cut.state is State.PAUSED
+    await fleet.live(1, cut, requests=0)
+    await other.act(Action.SET, 30)
+    cut.door.is_cut = False
+    await fleet.live(2)
+
+    assert fleet.shares == [30, 30]
+    assert {each.state for each in fleet.replicas} == {State.RUNNING}
+    assert fleet.meeting.kinds == ["percent"]
+
+
+# Whoever was leader.
+
+
+async def begin_move(former: Replica, fleet: Fleet) -> asyncio.Task[None]:
+    """The leader's plan goes on, but the way to the store is long."""
+    former.door.lets_in.clear()
+    fleet.pass_time(1.0)
+    ticking = asyncio.ensure_future(former.conductor.tick())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return ticking
+
+
+async def test_a_move_that_was_long_under_way_is_refused_when_another_leads() -> None:
+    """The store knows by the fence, though nobody has moved the rollout meanwhile."""
+    fleet = Fleet(stages=TWO)
+    await fleet.begin()
+    former, other = fleet.replicas
+    while former.progress.held_seconds < TWO[0].hold_seconds - 1:
+        await fleet.live(1)
+    ticking = await begin_move(former, fleet)
+    while other.role is not Role.LEADER:
+        fleet.pass_time(1.0)
+        await other.beat()
+
+    with capture_logs() as logs:
+        former.door.lets_in.set()
+        await ticking
+        await former.conductor.tick()
+    assert [each["reason"] for each in logs if each["event"] == "transition_waits"] == [
+        "lease 2 was seen by the store; this one is older"
+    ]
+    assert (fleet.shares, fleet.meeting.kinds) == ([5, 5], [])
+    await fleet.live(2)
+    assert (fleet.shares, other.kinds) == ([50, 50], ["stage"]), "its successor does what is due"
+
+
+async def test_a_former_leaders_guard_is_refused_too() -> None:
+    """It is in force there for a moment, and then what the store has: its successor judges by the same requests."""
+    fleet = Fleet(("errors > 50 for 1m", Do.PAUSE))
+    await fleet.begin()
+    former, other = fleet.replicas
+    await fleet.live(1)
+    await fleet.live(1, errors=30)
+    await fleet.live(1, other)
+    former.door.lets_in.clear()
+    await former.beat()
+    await former.conductor.tick()
+    assert (former.state, other.state) == (State.PAUSED, State.RUNNING)
+    while other.role is not Role.LEADER:
+        await fleet.live(1, other)
+    await fleet.live(2, other)
+    assert other.kinds == ["pause", "notify"]  # while it is broken still
+
+    former.door.lets_in.set()
+    with capture_logs() as logs:
+        await fleet.live(2)
+    assert [each["event"] for each in logs if each["log_level"] == "warning"] == ["move_refused"]
+    assert former.progress.version == other.progress.version == 1
+    assert (fleet.meeting.kinds, fleet.shares) == (["pause", "notify"], [5, 5])
