@@ -120,9 +120,9 @@ class Replica:
         """Wait for what is being recorded."""
         await asyncio.gather(*self.rollouts._tasks)
 
-    async def act(self, action: Action, percent: float | None = None, **how: object) -> RolloutState:
+    async def act(self, action: Action, percent: float | None = None) -> RolloutState:
         """As an operator, through this gateway."""
-        return await self.rollouts.act("shop", action, reason="", actor=ADA, percent=percent, **how)  # type: ignore[arg-type]
+        return await self.rollouts.act("shop", action, reason=f"by {self.name}", actor=ADA, percent=percent)
 
     def count(self, requests: int, errors: int = 0, serial: int | None = None) -> None:
         """What workers report: so many requests of each arm, of the candidate's so many failed."""
