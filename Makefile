@@ -85,7 +85,7 @@ endef
 
 debian-tests:
 	$(call need,nginx:nginx-light curl:curl wrk:wrk node:nodejs openssl:openssl ps:procps promtool:prometheus chromium:chromium \
-		redis-server:redis-server systemd-analyze:systemd)
+		redis-server:redis-server systemd-analyze:systemd ip:iproute2)
 
 debian-bench:
 	$(call need,nginx:nginx-light haproxy:haproxy wrk:wrk openssl:openssl)

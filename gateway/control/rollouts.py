@@ -279,7 +279,7 @@ class Rollouts(Board):
                 reason=reason,
                 inputs={"percent": percent} if percent is not None else {"force": True} if force else {},
             )
-            if await self._carry_out(name, transition) is None and action is Action.ROLLBACK:
+            if await self._carry_out(name, transition) is None and transition.is_urgent:
                 await self.catch_up()
                 raise StoreConflict(name, self._progresses[name].version)  # somebody else was quicker with the same
             return self.state(name)
