@@ -17,14 +17,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 import structlog
 
 from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
-from gateway.control.recall import Newcomer, recall
+from gateway.control.recall import Newcomer, group, pick, recall, recall_by_steps
 from gateway.control.telling import blockage_of, notification_of
 from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct
 from gateway.core.fleet import Role
@@ -142,7 +142,9 @@ class Conductor:
         self._clocks = clocks
         self._membership = membership
         self._fence: int | None = None
-        """The lease under which fleet watches were begun; None while there are none."""
+        """The lease under which this gateway conducts; None while it does not, or is alone."""
+        self._watched_under: int | None = None
+        """The lease under which fleet watches were begun. They go on when it was interrupted for a moment."""
         self._seats: dict[str, _Seat] = {}
         self._last = clocks.monotonic()
         rollouts.followers.append(self._follow)
@@ -166,7 +168,7 @@ class Conductor:
         plans = self._rollouts.plans()
         self._take(second)
         self._arrange(plans, second)
-        self._gather(role, second)
+        await self._gather(role, second)
         if role in {Role.ALONE, Role.LEADER}:
             self._conduct(plans, second, passed)
         else:
@@ -244,30 +246,44 @@ class Conductor:
 
     def _take(self, second: float) -> None:
         """This gateway's own counts; in a fleet they are for the others, too."""
-        counted, waiting = _by_route(self._sight.figures.drain()), _by_route(self._sight.waiting())
+        counted, waiting = group(self._sight.figures.drain()), group(self._sight.waiting())
         for name, seat in self._seats.items():
-            cells, ages = _of(seat.routes, counted), _of(seat.routes, waiting)
+            cells, ages = pick(seat.routes, counted), pick(seat.routes, waiting)
             seat.own.take(second, cells, ages)
             if self._membership is not None:
                 self._membership.outbox.put(name, cells, ages)
 
-    def _gather(self, role: Role, second: float) -> None:
+    async def _gather(self, role: Role, second: float) -> None:
         """What the whole fleet counted, for who leads it."""
-        if self._membership is None or role is not Role.LEADER:
-            self._fence = None
-            for seat in self._seats.values():
-                seat.fleet = None
+        if self._membership is None:
             return
         leading = self._membership.leading
-        fresh = {name for name, seat in self._seats.items() if seat.fleet is None or self._fence != leading.fence}
+        self._fence = leading.fence if role is Role.LEADER else None
+        is_interrupted = role is Role.FOLLOWER and self._membership.fence == leading.fence
+        if self._watched_under != leading.fence or not (role is Role.LEADER or is_interrupted):
+            for seat in self._seats.values():
+                seat.fleet = None
+        if role is not Role.LEADER:
+            return
+        self._watched_under = leading.fence
+        fresh = {name: seat for name, seat in self._seats.items() if seat.fleet is None}
         for name, seat in self._seats.items():
             cells, waiting = leading.figures.drain(name), leading.figures.waiting(name)
-            if name in fresh:
-                seat.fleet = Watch(seat.rollout, seat.routes)
-            else:
+            if name not in fresh:
                 seat.watch.take(second, cells, waiting)
-        self._fence = leading.fence
-        self._recall(leading.figures.windows, {name: self._seats[name].watch for name in fresh}, second)
+        await self._recall_fleet(leading.figures.windows, fresh, second)
+
+    async def _recall_fleet(self, windows: Windows, seats: Mapping[str, _Seat], second: float) -> None:
+        """Begin with what all counted. Others have a turn between its steps: a large fleet's take seconds together."""
+        began = {name: self._rollouts.progress(name) for name in seats}
+        watches = {name: Watch(seat.rollout, seat.routes) for name, seat in seats.items()}
+        newcomers = [Newcomer(watches[name], seat.rollout, seat.routes, began[name]) for name, seat in seats.items()]
+        for _ in recall_by_steps(windows, newcomers, self._clocks.counting(), second) if newcomers else ():
+            await asyncio.sleep(0)
+        for name, seat in seats.items():
+            seat.fleet = watches[name]
+            if self._rollouts.progress(name).version != began[name].version:  # it has moved meanwhile
+                seat.fleet.restart(self._clocks.monotonic())
 
     # Acting.
 
@@ -370,22 +386,6 @@ def list_untold(told: dict[str, float], broken: Mapping[str, Judgement], second:
         del told[rule]
     told.update({rule: second for rule in broken if rule in told})
     return {rule: judgement for rule, judgement in broken.items() if rule not in told}
-
-
-_Each = TypeVar("_Each")
-
-
-def _by_route(subjects: Mapping[Subject, _Each]) -> dict[str, dict[Subject, _Each]]:
-    found: dict[str, dict[Subject, _Each]] = {}
-    for subject, each in subjects.items():
-        found.setdefault(subject.route, {})[subject] = each
-    return found
-
-
-def _of(routes: frozenset[str], by_route: Mapping[str, dict[Subject, _Each]]) -> dict[Subject, _Each]:
-    if len(routes) == 1:
-        return by_route.get(next(iter(routes)), {})
-    return {subject: each for route in routes for subject, each in by_route.get(route, {}).items()}
 
 
 def _number(rules: list[RuleState]) -> list[RuleState]:

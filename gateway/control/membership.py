@@ -86,6 +86,8 @@ class Membership:
         self._noted = Role.DEGRADED
         """What people were told last that it does: at first it hears of nobody."""
         self._settled_at: float | None = None
+        self._beginning: tuple[int, asyncio.Task[None]] | None = None
+        """Under which lease it begins to lead, while it does."""
         self._event = 0
         self._beats = 0
         self._asked_at = self._read_at = float("-inf")
@@ -150,6 +152,7 @@ class Membership:
 
     async def close(self, rollouts: Rollouts) -> None:
         """Leave: another may lead at once."""
+        self._give_up_beginning()
         await self._cache.keep(rollouts.begun())
         try:
             async with asyncio.timeout(BEAT_SECONDS):
@@ -233,9 +236,25 @@ class Membership:
         if self.leading.fence == pulse.fence:
             await self.leading.go_on()
         elif self._has_settled(pulse):
-            await self.leading.begin(pulse.fence, rollouts)
+            await self._take_over(pulse.fence, rollouts)
         if self.role is Role.LEADER and rollouts.adopted != self.mandate():
             rollouts.take_over()  # also where the file changed while its lease had run out for a moment
+
+    async def _take_over(self, fence: int, rollouts: Rollouts) -> None:
+        """Begin to lead. What a large fleet leaves takes longer to read than a lease lasts: beats go on meanwhile."""
+        if self._beginning is None or self._beginning[0] != fence:
+            self._give_up_beginning()
+            self._beginning = fence, asyncio.ensure_future(self.leading.begin(fence, rollouts))
+        task = self._beginning[1]
+        await asyncio.wait({task}, timeout=BEAT_SECONDS / 2)
+        if task.done():
+            self._beginning = None
+            task.result()
+
+    def _give_up_beginning(self) -> None:
+        if self._beginning is not None:
+            self._beginning[1].cancel()
+            self._beginning = None
 
     def _has_settled(self, pulse: Pulse) -> bool:
         """Whether those who know more than an empty store have had the time to say so."""

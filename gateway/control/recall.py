@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.core.plans import Guard, Rule
 from gateway.core.windows import DAY, Cells, Windows
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gateway.core.lifecycle import Progress
     from gateway.core.types import Rollout
     from gateway.core.watch import Watch
+
+
+Each = TypeVar("Each")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +57,25 @@ def recall_by_steps(windows: Windows, newcomers: Sequence[Newcomer], at: float, 
     step_seconds, times = windows.cut(at - back, at)
     for begins in times:  # never all of them at once: that would be a million cells
         ends = second - max(0.0, at - begins - step_seconds)
-        by_route = _group(windows.sum(begins, begins + step_seconds - 1))
+        by_route = group(windows.sum(begins, begins + step_seconds - 1))
         for newcomer in newcomers:
             _take(newcomer, (begins, ends), step_seconds, by_route)
         yield
 
 
-def _group(cells: Cells) -> dict[str, Cells]:
-    """By route: to look through all of them for each newcomer would take seconds."""
-    by_route: dict[str, Cells] = {}
-    for subject, cell in cells.items():
-        by_route.setdefault(subject.route, {})[subject] = cell
-    return by_route
+def group(subjects: Mapping[Subject, Each]) -> dict[str, dict[Subject, Each]]:
+    """By route: to look through all of them for each rollout takes long where there are many."""
+    found: dict[str, dict[Subject, Each]] = {}
+    for subject, each in subjects.items():
+        found.setdefault(subject.route, {})[subject] = each
+    return found
+
+
+def pick(routes: frozenset[str], by_route: Mapping[str, dict[Subject, Each]]) -> dict[Subject, Each]:
+    """What is of these routes."""
+    if len(routes) == 1:
+        return by_route.get(next(iter(routes)), {})
+    return {subject: each for route in routes for subject, each in by_route.get(route, {}).items()}
 
 
 def _begin(windows: Windows, newcomer: Newcomer, at: float, second: float, back: float) -> None:
@@ -88,8 +98,7 @@ def _take(newcomer: Newcomer, step: tuple[float, float], step_seconds: float, by
     # A first stage begins with the watch itself: begun a moment later, its evidence would miss the rules' first start.
     if begins >= newcomer.stage_since > max(begins - step_seconds, progress.watched_since):
         newcomer.watch.begin_stage(ends)
-    mine = {subject: cell for route in newcomer.routes for subject, cell in by_route.get(route, {}).items()}
-    newcomer.watch.take(ends, mine)
+    newcomer.watch.take(ends, pick(newcomer.routes, by_route))
 
 
 def look_back(rollout: Rollout) -> float:
