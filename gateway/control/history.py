@@ -35,8 +35,8 @@ class History:
     def __init__(self) -> None:
         self.rollbacks: Counter[tuple[str, str]] = Counter()
         """Since the gateway started, by rollout and rule; of an operator's the rule is `OPERATOR`."""
-        self._newest = 0
-        """The largest id of an event that was seen."""
+        self._read_to = 0
+        """The id of an event: all up to there were read, whoever did what they tell."""
         self._events: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=PER_ROLLOUT))
 
     async def restore(self, store: Store, started_at: float) -> None:
@@ -49,6 +49,7 @@ class History:
             last = max((event.id for event in newest if event is not None), default=0)
             for event in await store.events(max(0, last - _LOOK_BACK), _LOOK_BACK * 2):
                 self._keep(event)
+                self._read_to = event.id
             await self._count_rollbacks(store, started_at)
         except StoreUnavailable as error:
             log.warning("history_unavailable", reason=str(error), effect="incidents show what happens from now on")
@@ -62,22 +63,25 @@ class History:
     async def catch_up(self, store: Store, newest: int) -> None:
         """Read what other gateways of a fleet did, up to the event ``newest``; theirs to count. Never raises."""
         try:
-            while self._newest < newest and (found := await store.events(self._newest, _PAGE)):
+            while self._read_to < newest and (found := await store.events(self._read_to, _PAGE)):
                 for event in found:
                     self._keep(event)
+                self._read_to = found[-1].id
         except StoreUnavailable as error:
             log.debug("events_unread", reason=str(error))
-        self._newest = max(self._newest, newest)  # one of them may have been forgotten
 
     def events(self, rollout: str) -> list[Event]:
         """The last of a rollout, the oldest first."""
         return list(self._events[rollout]) if rollout in self._events else []
 
     def _keep(self, event: Event) -> None:
-        is_old = 0 < event.id <= self._newest and any(event.id == each.id for each in self.events(event.rollout or ""))
-        self._newest = max(self._newest, event.id)
-        if event.rollout is not None and not is_old:
-            self._events[event.rollout].append(event)
+        """In its place; one that has its number only now, or is read though it was heard of, is the same as before."""
+        if event.rollout is None:
+            return
+        known = self._events[event.rollout]
+        others = [each for each in known if not _is_same(each, event)]
+        known.clear()
+        known.extend(sorted([*others, event], key=_place))
 
     async def _count_rollbacks(self, store: Store, started_at: float) -> None:
         before: str | None = None
@@ -87,3 +91,15 @@ class History:
                     return
                 self.rollbacks[incident.rollout, incident.rule or OPERATOR] += 1
             before = incidents[-1].id
+
+
+def _is_same(one: Event, other: Event) -> bool:
+    """Whether two are one event: what was owed to the store has no number at first, and may be told a little else."""
+    if one.id and other.id:
+        return one.id == other.id
+    return (one.time, one.kind, one.actor) == (other.time, other.kind, other.actor)
+
+
+def _place(event: Event) -> tuple[bool, int]:
+    """By number; those that have none yet are the newest."""
+    return not event.id, event.id

@@ -11,6 +11,7 @@ from gateway.control.history import PER_ROLLOUT, History
 from gateway.core.lifecycle import Progress, State
 from gateway.store import open_store
 from gateway.store.records import Actor, NewEvent
+from tests.control.meeting import Door, Meeting
 from tests.control.rollbacks import happened, incident
 
 PROGRESS = Progress(state=State.ROLLED_BACK)
@@ -69,3 +70,50 @@ async def test_without_a_store_history_begins_now(tmp_path: Path) -> None:
 
     assert [record["event"] for record in logs] == ["history_unavailable"]
     assert history.events("checkout") == []
+
+
+# In a fleet.
+
+
+def test_of_what_was_stored_late_there_is_one_event() -> None:
+    """At first it has no number; and as others had moved the rollout meanwhile, it is told from where it really came."""
+    history = History()
+    history.hear(happened("rollback", number=0))
+    history.hear(happened(number=8, time="2026-11-21T10:00:00.000Z"))
+    assert [event.id for event in history.events("checkout")] == [8, 0]
+    history._keep(happened("rollback", number=9, before=None))
+
+    assert [event.id for event in history.events("checkout")] == [8, 9]
+
+
+async def test_what_other_gateways_did_is_read_up_to_the_newest_event() -> None:
+    """All of it, in its order, also what was before one's own last; and each once. Theirs are not counted."""
+    meeting = Meeting(lambda: 0.0)
+    mine, theirs = Door(meeting), Door(meeting)
+    history = History()
+    for number in range(120):
+        stored = await theirs.record(new(happened(**BY_RULE)))
+        if number % 50 == 49:
+            history.hear(await mine.record(new(happened("percent"))))
+    await history.catch_up(mine, stored.id)
+    await history.catch_up(mine, stored.id + 5)
+    newest = await mine.record(new(happened("pause")))
+    await history.catch_up(mine, newest.id)
+
+    events = history.events("checkout")
+    assert [event.id for event in events] == list(range(newest.id - PER_ROLLOUT + 1, newest.id + 1))
+    assert [event.kind for event in events].count("percent") == 1
+    assert not history.rollbacks
+
+
+async def test_events_that_could_not_be_read_are_read_with_the_next() -> None:
+    """A store that is away for a moment leaves no gap."""
+    meeting = Meeting(lambda: 0.0)
+    mine, theirs = Door(meeting), Door(meeting)
+    history = History()
+    for each in ("pause", "resume"):
+        stored = await theirs.record(new(happened(each)))
+        mine.is_cut = each == "pause"
+        await history.catch_up(mine, stored.id)
+
+    assert [event.kind for event in history.events("checkout")] == ["pause", "resume"]
