@@ -88,8 +88,8 @@ class Gateway:
             self.count(errors, mismatches)
             await self.conductor.tick()
 
-    def count(self, errors: int, mismatches: int = 0) -> None:
-        """What workers and the comparer report in a second."""
+    def count(self, errors: int, mismatches: int = 0, *, serial: int | None = None) -> None:
+        """What workers and the comparer report in a second, by the table with this serial; by the newest if None."""
         copies = {("match", ""): 50 - mismatches, ("mismatch", ""): mismatches}
         self.sequence += 1
         counted = tuple(
@@ -103,7 +103,8 @@ class Gateway:
             )
             for arm, failed in (("candidate", errors), ("baseline", 0))
         )
-        self.figures.record(Batch(1, self.sequence, self.wall, counted, len(self.published)))
+        served_by = len(self.published) if serial is None else serial
+        self.figures.record(Batch(1, self.sequence, self.wall, counted, served_by))
 
     @property
     def share(self) -> float:

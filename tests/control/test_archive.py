@@ -137,3 +137,21 @@ async def test_it_keeps_on_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     assert [each.tally.fields[PRICE].count for each in await store.mismatches()] == [3]
     await store.close()
+
+
+async def test_a_fleets_record_is_written_by_its_leader_alone(tmp_path: Path) -> None:
+    """Another reads it, and writes what it has found itself once it leads."""
+    file = tmp_path / "state.db"
+    leads = False
+    made, store = record(), SqliteStore(str(file))
+    kept = Archive(made, store, lambda: AT, lambda: leads)
+    await kept.restore()
+    made.take([path()], AT)
+    await kept.keep()
+    await kept.close()
+    assert (await store.mismatches(), made.is_changed) == ([], True)
+
+    leads = True
+    await kept.keep()
+    await store.close()
+    assert (await read(file)).paths({"orders"}) == [path()]

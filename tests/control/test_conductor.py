@@ -84,6 +84,26 @@ async def test_a_step_back_is_taken_once_and_then_pauses(folder: Path) -> None:
     await gateway.end()
 
 
+async def test_what_is_reported_late_is_no_second_fault(folder: Path) -> None:
+    """Workers tell of requests under the former table after a step back; those under the new one are another matter."""
+    stages = (Stage(5, hold_seconds=2), Stage(50, hold_seconds=100))
+    gateway = Gateway(folder, ("errors > 50 for 1m", Do.STEP_BACK), stages=stages)
+    await gateway.begin()
+    await gateway.live(3)
+    await gateway.live(1, errors=60)
+    assert (gateway.kinds, gateway.share) == (["stage", "step_back"], 5)
+
+    former = len(gateway.published) - 1
+    gateway.count(errors=100, serial=former)
+    await gateway.conductor.tick()
+    assert gateway.kinds == ["stage", "step_back"]
+
+    gateway.count(errors=60)
+    await gateway.conductor.tick()
+    assert gateway.kinds == ["stage", "step_back", "rollback"]
+    await gateway.end()
+
+
 async def test_people_are_told_once(folder: Path) -> None:
     """What comes and goes is one thing; what was well for minutes and breaks again is another."""
     gateway = Gateway(folder, ("errors > 10 for 5s", Do.NOTIFY), stages=(Stage(5, hold_seconds=9999),))

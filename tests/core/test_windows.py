@@ -308,3 +308,26 @@ def test_a_thread_may_look_back_while_the_loop_counts() -> None:
 
     assert sums
     assert all(before <= found <= after + 1 for before, found, after in sums)
+
+
+@given(_moments, st.integers(1, 4))
+def test_what_others_counted_is_added_as_if_it_had_been_counted_here(
+    moments: list[tuple[int, int]], parts: int
+) -> None:
+    """However it comes: at once, or from several that have each counted a part of it."""
+    one, several = replay(sorted(moments)), Windows()
+    for at, which in sorted(moments):
+        cell = Cell.of(counted(SUBJECTS[which]).figures)
+        several.add(NOON + at, ((SUBJECTS[which], each) for each in [cell] + [Cell() for _ in range(parts - 1)]))
+
+    assert several.sum(NOON, NOON + HOUR) == one.sum(NOON, NOON + HOUR)
+
+
+def test_what_is_added_becomes_part_of_the_windows() -> None:
+    """Whoever needs it still keeps a copy: a fleet's leader adds a hundred thousand cells a second."""
+    windows, cell = Windows(), Cell(requests=1)
+    windows.add(NOON, [(SUBJECTS[0], cell)])
+    windows.add(NOON, [(SUBJECTS[0], Cell(requests=2))])
+
+    assert cell.requests == 3
+    assert windows.sum(NOON, NOON)[SUBJECTS[0]].requests == 3
