@@ -10,7 +10,7 @@ from gateway.core.figures import Subject
 from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
 
 if TYPE_CHECKING:
-    from gateway.core.types import Table
+    from gateway.core.types import Route, Table
 
 
 class Admission:
@@ -19,12 +19,13 @@ class Admission:
     def __init__(self) -> None:
         self._paths: dict[str, dict[str, None]] = {}
 
-    def adopt(self, table: Table, seen: Iterable[Subject]) -> None:
-        """Go by ``table`` from now on; of those that it does not name, what was ``seen`` first comes first."""
-        self.begin(seen)
-        for route in table.routes:
-            paths = dict.fromkeys((*route.paths, *self._paths.get(route.name, ())))
-            self._paths[route.name] = dict.fromkeys(islice(paths, max(TEMPLATES_PER_ROUTE, len(route.paths))))
+    def adopt(self, table: Table) -> None:
+        """Go by ``table`` from now on; of those that it does not name, who had a place keeps it while there are any."""
+        self._paths = {route.name: self._find_places(route) for route in table.routes}
+
+    def _find_places(self, route: Route) -> dict[str, None]:
+        paths = dict.fromkeys((*route.paths, *self._paths.get(route.name, ())))
+        return dict.fromkeys(islice(paths, max(TEMPLATES_PER_ROUTE, len(route.paths))))
 
     def begin(self, seen: Iterable[Subject]) -> None:
         """The paths of ``seen`` have places, in the order in which they came, and no others."""

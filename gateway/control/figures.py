@@ -115,7 +115,8 @@ class Figures:
         kept = routes | self._routes | {""}
         self.totals = {subject: total for subject, total in self.totals.items() if subject.route in kept}
         self._begun = {route: serial for route, serial in self._begun.items() if route in kept}
-        self._admission.adopt(table, self.totals)
+        self._admission.begin(self.totals)
+        self._admission.adopt(table)
         self._routes = routes
         self._fold()
 

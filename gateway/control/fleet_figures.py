@@ -78,7 +78,7 @@ class FleetFigures:
 
     def adopt(self, table: Table) -> None:
         """Serve by ``table`` from now on: the paths that it names have places."""
-        self._admission.adopt(table, ())
+        self._admission.adopt(table)
 
     def restore(self, at: float, counted: Sum) -> None:
         """Begin with what the leader before has left of the time up to ``at``, the oldest first."""
