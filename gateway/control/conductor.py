@@ -26,7 +26,7 @@ from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
 from gateway.control.recall import Newcomer, group, pick, recall, recall_by_steps
 from gateway.control.telling import blockage_of, notification_of
-from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct
+from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct, stage_of
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
@@ -195,8 +195,7 @@ class Conductor:
             if is_degraded:
                 outcome = self._judge(name, rollout, second, 0.0)
                 looked_at[name] = outcome.progress
-                is_rescue = outcome.transition is not None and outcome.transition.is_urgent
-                seat.outcome = outcome if is_rescue else outcome._replace(transition=None)
+                seat.outcome = outcome if outcome.is_rescue else outcome._replace(transition=None)
         self._rollouts.pass_time(looked_at)
 
     def _judge(self, name: str, rollout: Rollout, second: float, passed: float) -> Outcome:
@@ -301,9 +300,8 @@ class Conductor:
         outcome = seat.outcome
         if outcome is None:
             return
-        is_rescue = outcome.transition is not None and outcome.transition.is_urgent
-        if is_rescue not in seat.acting and (outcome.transition is not None or self._has_news(seat, outcome)):
-            seat.acting[is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome, self._fence))
+        if outcome.is_rescue not in seat.acting and (outcome.transition is not None or self._has_news(seat, outcome)):
+            seat.acting[outcome.is_rescue] = asyncio.ensure_future(self._act(name, seat, outcome, self._fence))
 
     async def _let_act(self) -> None:
         """Give what has begun a moment. Raises what it raises: the master starts a new controller."""
@@ -334,8 +332,11 @@ class Conductor:
         return msgspec.structs.replace(transition, inputs=transition.inputs | inputs)
 
     def _list_unmet(self, name: str) -> list[str]:
-        rules = [rule for rule in self.rules(name) if rule.kind == "gate" and rule.judgement.verdict is not Verdict.OK]
-        return [f"{rule.id} is {rule.judgement.verdict}" for rule in rules]
+        gates = [rule for rule in self.rules(name) if rule.kind == "gate"]
+        stage = stage_of(self._rollouts.plans()[name], self._rollouts.progress(name))
+        if stage is not None and len(gates) < len(stage.gates):
+            return ["nobody has said yet what its gates say"]
+        return [f"{gate.id} is {gate.judgement.verdict}" for gate in gates if gate.judgement.verdict is not Verdict.OK]
 
     def _has_news(self, seat: _Seat, outcome: Outcome) -> bool:
         """Whether there is anything that people are to be told though nothing changes."""

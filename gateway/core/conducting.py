@@ -41,6 +41,11 @@ class Outcome(NamedTuple):
     guards: list[tuple[Guard, Judgement]]
     gates: list[tuple[Gate, Judgement]]
 
+    @property
+    def is_rescue(self) -> bool:
+        """Whether what is to be keeps users from harm."""
+        return self.transition is not None and self.transition.is_urgent
+
 
 def conduct(watch: Watch, rollout: Rollout, progress: Progress, moment: Moment, ask: Ask) -> Outcome:
     """Judge all rules at ``moment``, and act on them."""
