@@ -204,7 +204,7 @@ class Membership:
             log.warning("lease_lost", reason=str(error))
             self._tenure.resign()
         except StoreUnavailable as error:
-            self._miss(str(error))
+            self._miss(str(error), asked_at)
         else:
             self._recover()
         self._note()
@@ -277,11 +277,12 @@ class Membership:
             await self.leading.read_verdicts()
         self._beats += 1
 
-    def _miss(self, fault: str) -> None:
-        self._tenure.miss(self._monotonic())
+    def _miss(self, fault: str, asked_at: float) -> None:
+        """From when it was asked: a store that hangs is away for as long as one that refuses at once."""
+        self._tenure.miss(asked_at)
         self.fault = fault
         if self.away_since is None:
-            self.away_since = self._monotonic()
+            self.away_since = asked_at
 
     def _recover(self) -> None:
         if self.away_since is not None and self.moves >= 0:
