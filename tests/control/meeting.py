@@ -7,7 +7,7 @@ own, so that one may be cut off, or wait, while the others go in and out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from math import inf
@@ -47,9 +47,12 @@ class Stored:
 class Meeting:
     """See the module."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self.clock = clock
+        self.sleep = sleep
         self.is_away = False
+        self.patience_seconds = 0.0
+        """So long it takes to find out that it is away."""
         self.stored = Stored()
         self.doors: list[Door] = []
 
@@ -97,6 +100,7 @@ class Door:
         await asyncio.sleep(0)
         self.fault = "connection refused" if self.is_cut or self._meeting.is_away else None
         if self.fault is not None:
+            await self._meeting.sleep(self._meeting.patience_seconds)
             raise StoreUnavailable(f"the store {self.file} can't be used: {self.fault}")
         return self._meeting.stored
 

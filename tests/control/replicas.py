@@ -168,7 +168,7 @@ class Fleet:
     def __init__(self, *rules: tuple[str, Do], stages: tuple[Stage, ...] = LONG, size: int = 2) -> None:
         self.second = 1000.0
         self.wall = 1_700_000_000.0
-        self.meeting = Meeting(lambda: self.second)
+        self.meeting = Meeting(lambda: self.second, self.sleep)
         self.replicas = [Replica(self, f"gw-{number}", rules, stages) for number in range(size)]
 
     def now(self) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +12,9 @@ from gateway.control import conductor, deposits
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Action, State
 from gateway.core.plans import Do, Stage
+from gateway.core.rules import parse_rule
 from gateway.core.verdicts import Verdict
+from gateway.errors import WrongAction
 from tests.control.replicas import STAGES, Fleet, Replica
 
 FAILS = ("error_rate > 20% for 5s", Do.ROLLBACK)
@@ -88,13 +91,25 @@ async def test_followers_show_what_the_leader_judged() -> None:
     assert shown[1].value > 6 * 10
 
 
-async def test_gates_that_are_not_ok_hold_back_an_approval_through_a_follower() -> None:
-    """As through the leader."""
-    fleet = Fleet(FAILS)
+@pytest.mark.parametrize("errors", [0, 50])
+async def test_gates_that_are_not_ok_hold_back_an_approval_through_a_follower(errors: int) -> None:
+    """As through the leader; and where nobody says what they say, too."""
+    gate = parse_rule("error_rate < 1% for 5s")
+    waits = Stage(5, hold_seconds=5, gates=(gate,), needs_approval=True)
+    fleet = Fleet(stages=(waits, Stage(50, hold_seconds=9999)))
     await fleet.begin()
-    await fleet.live(6)
+    follower = fleet.replicas[1]
+    await fleet.live(12)
+    assert fleet.replicas[0].state is State.WAITING
+    follower.membership.leading.verdicts = {}
+    with pytest.raises(WrongAction, match="nobody has said"):
+        await follower.act(Action.PROMOTE)
+    await fleet.live(6, errors=errors)
+    with pytest.raises(WrongAction, match="is broken") if errors else contextlib.nullcontext():
+        await follower.act(Action.PROMOTE)
+    await fleet.live(1)
 
-    assert [each.rollouts.unmet("shop") for each in fleet.replicas] == [[], []]
+    assert fleet.shares == ([5, 5] if errors else [50, 50])
 
 
 # Without the store.

@@ -94,6 +94,17 @@ async def test_a_store_that_is_away_makes_degraded_after_a_while_and_its_return_
     assert [told.count(event) for event in ("store_away", "store_back")] == [2, 2]
 
 
+async def test_a_store_that_hangs_is_away_as_soon_as_one_that_refuses() -> None:
+    """From when it was asked: nobody judges before that is known."""
+    fleet = Fleet(size=1)
+    await fleet.begin()
+    (alone,) = fleet.replicas
+    fleet.meeting.is_away, fleet.meeting.patience_seconds = True, 3.0
+    await alone.beat()
+
+    assert alone.role is DEGRADED
+
+
 async def test_one_that_is_cut_off_is_degraded_and_the_others_go_on() -> None:
     """It leads no more well before another does."""
     fleet = Fleet(size=3)
