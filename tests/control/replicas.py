@@ -19,6 +19,7 @@ from gateway.core.lifecycle import Action, Progress, State, Transition
 from gateway.core.plans import Do, Guard, Plan, Stage
 from gateway.core.rules import parse_rule
 from gateway.core.types import KeyKind, KeySource, Match, Route, Table
+from gateway.store import FleetStore, Store
 from gateway.store.records import Actor, Event
 from tests.control.meeting import Door, Meeting
 from tests.control.members import presence
@@ -51,6 +52,8 @@ class Replica:
         self.name = name
         self.fleet = fleet
         self.door = Door(fleet.meeting)
+        self.store: Store = self.door
+        self.meeting: FleetStore = self.door
         guards = tuple(Guard(parse_rule(text), do) for text, do in rules)
         self.plan = Plan(stages=stages, starts_by_itself=bool(stages), guards=guards)
         self.percent = 5.0
@@ -68,14 +71,14 @@ class Replica:
         fleet = self.fleet
         self.membership = Membership(
             self.name,
-            self.door,
+            self.meeting,
             lambda: presence(self.name, revision=self.revision, moves=self.membership.moves),
             cache=Cache(self.memory, self.cache_file),
             monotonic=lambda: fleet.second,
             counting=lambda: fleet.wall,
             sleep=fleet.sleep,
         )
-        self.rollouts = Rollouts(self.door, self._publish, fleet.now, "gateway.yaml", self.membership.mandate)
+        self.rollouts = Rollouts(self.store, self._publish, fleet.now, "gateway.yaml", self.membership.mandate)
         self.rollouts.listeners.append(self.hear)
         clocks = Clocks(lambda: fleet.second, lambda: fleet.wall, fleet.now)
         gates = ExternalGates(lambda: fleet.second, lambda: fleet.wall)
