@@ -57,6 +57,7 @@ async def test_a_fleet_is_led_by_one_and_judged_by_what_both_have_counted(fleet:
     await fleet.live(1, requests=0)
     leader, (follower,) = fleet.leader, fleet.followers
     await leader.membership.close(leader.rollouts)
+    await leader.store.close()
     await fleet.live(2, follower, requests=0)
     assert follower.role is Role.LEADER
     assert [rule.judgement.value for rule in follower.conductor.rules("shop")] == [80]
