@@ -46,7 +46,7 @@ class ReplicaView(msgspec.Struct, frozen=True):
     replica: str
     host: str
     admin: str
-    """Where its admin API listens, which others may reach or not."""
+    """The URL of its admin API, which others may reach or not; by its host's name where it listens on all addresses."""
     version: str
     """Of Crossfade."""
     revision: str

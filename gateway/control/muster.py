@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SILENT_SECONDS: Final = 5.0
 """Whoever has missed so many reports is not counted among those that are there."""
 
+EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})
+"""Hosts by which something listens on all addresses of its machine."""
+
 READY, NOT_READY, SILENT = STATES = ("ready", "not_ready", "silent")
 """Of a replica."""
 
@@ -101,15 +104,22 @@ def call_muster(
 
 def present(configuration: Configuration, roster: Roster, started_at: float) -> Presence:
     """What this gateway says of itself."""
+    listen = configuration.source.started_with.admin.listen
     return Presence(
         host=socket.gethostname(),
-        admin=str(configuration.source.started_with.admin.listen),
+        admin=url_of(listen.host, listen.port),
         version=__version__,
         revision=roster.revision,
         workers=roster.states()["ready"],
         ready=not roster.lagging(),
         started_at=started_at,
     )
+
+
+def url_of(host: str, port: int) -> str:
+    """Where people may reach what listens there; by this machine's name where it listens on every address."""
+    named = socket.gethostname() if host in EVERYWHERE else host
+    return f"http://[{named}]:{port}" if ":" in named else f"http://{named}:{port}"
 
 
 def _find_reason(fault: str, store: Store) -> str:

@@ -31,7 +31,7 @@ from gateway.control.history import History
 from gateway.control.incidents import Incidents
 from gateway.control.membership import Membership
 from gateway.control.mismatches import Mismatches
-from gateway.control.muster import present
+from gateway.control.muster import present, url_of
 from gateway.control.notices import Notices, Target
 from gateway.control.overview import Sources, take_snapshot
 from gateway.control.reconciling import Reconciling
@@ -325,8 +325,7 @@ class Controller:
 
 
 def _url_of(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return url_of(*listening.getsockname()[:2])
 
 
 def _now() -> datetime:

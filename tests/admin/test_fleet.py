@@ -29,7 +29,7 @@ async def test_a_gateway_that_is_alone_is_the_only_replica(tmp_path: Path) -> No
             {
                 "replica": host,
                 "host": host,
-                "admin": "127.0.0.1:0",
+                "admin": "http://127.0.0.1:0",
                 "version": __version__,
                 "revision": revision,
                 "role": "alone",

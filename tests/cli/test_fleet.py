@@ -12,7 +12,7 @@ from gateway.core.fleet import Role
 REPLICA = ReplicaView(
     replica="one-a1",
     host="one",
-    admin="one.internal:9900",
+    admin="http://one.internal:9900",
     version="0.1.0",
     revision="abc",
     role=Role.FOLLOWER,
@@ -75,8 +75,8 @@ def test_each_replica_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
 
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:]]
     assert rows == [
-        "one-a1 follower yes 2 0.1.0 abc 2026-01-01T12:00:00.000Z 0 no one.internal:9900",
-        "two-b2 follower no 2 0.1.0 – 2026-01-01T12:00:00.000Z 3 for 1 min 15 s one.internal:9900",
+        "one-a1 follower yes 2 0.1.0 abc 2026-01-01T12:00:00.000Z 0 no http://one.internal:9900",
+        "two-b2 follower no 2 0.1.0 – 2026-01-01T12:00:00.000Z 3 for 1 min 15 s http://one.internal:9900",
     ]
 
 

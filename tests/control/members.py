@@ -17,7 +17,7 @@ ME, HER, HIM = "one-a1", "three-c3", "two-b2"
 def presence(host: str, **fields: Any) -> Presence:
     """What a replica that is well says of itself."""
     given: dict[str, Any] = {
-        "admin": f"{host}.internal:9900",
+        "admin": f"http://{host}.internal:9900",
         "version": "0.1.0",
         "revision": "r1",
         "workers": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.control.configuration import Configuration
-from gateway.control.muster import Muster, call_muster
+from gateway.control.muster import Muster, call_muster, url_of
 from gateway.control.roster import Roster
 from gateway.core.fleet import Role, Seen
 from gateway.errors import StoreUnavailable
@@ -77,7 +78,13 @@ async def test_a_replica_sees_the_others_and_itself_as_it_is_now(desk: Desk) -> 
 
     assert [each.replica for each in muster.seen] == [ME, HER, HIM]
     own = muster.seen[0].presence
-    assert (own.revision, own.ready, own.host, own.admin, own.moves) == ("r1", True, "one", "one.internal:9900", 6)
+    assert (own.revision, own.ready, own.host, own.admin, own.moves) == (
+        "r1",
+        True,
+        "one",
+        "http://one.internal:9900",
+        6,
+    )
     assert (muster.leader, muster.fence, muster.degraded) == (HIM, 4, None)
 
 
@@ -121,3 +128,14 @@ async def test_a_lease_that_has_run_out_makes_no_leader(desk: Desk) -> None:
     """What the store said last is not what holds now."""
     assert desk.call(membership(role=Role.LEADER, leader=ME)).leader == ME
     assert desk.call(membership(role=Role.DEGRADED, leader=ME)).leader == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+def test_who_listens_everywhere_is_reached_by_its_name(host: str) -> None:
+    """The same address for each gateway of a fleet would lead to none of them."""
+    assert url_of(host, 9900) == f"http://{socket.gethostname()}:9900"
+
+
+def test_an_address_becomes_a_url() -> None:
+    """That of IPv6 in brackets."""
+    assert [url_of(host, 9900) for host in ("10.0.0.7", "::1")] == ["http://10.0.0.7:9900", "http://[::1]:9900"]
