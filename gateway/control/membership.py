@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 START_SECONDS: Final = 10.0
 """How long a gateway that remembers nothing waits for the store before it begins, with everybody on the baseline."""
+REMIND_SECONDS: Final = 5.0
+"""How often people are told that it still waits."""
 LOOK_AROUND_BEATS: Final = 5
 """How often it looks who else is there, and what the leader's rules say, while nobody asks."""
 CURIOUS_SECONDS: Final = 30.0
@@ -90,7 +92,7 @@ class Membership:
         """Under which lease it begins to lead, while it does."""
         self._event = 0
         self._beats = 0
-        self._asked_at = self._read_at = float("-inf")
+        self._asked_at = self._read_at = self._said_at = float("-inf")
         self._told = asyncio.Event()
 
     # How it stands.
@@ -132,12 +134,19 @@ class Membership:
         await self.beat(rollouts)
         while not self._is_ready() and (self.moves >= 0 or self._monotonic() < until):
             if self.moves < 0:
-                log.warning("waiting_for_store", reason=self.fault, seconds=round(until - self._monotonic(), 1))
+                self._say_waiting(until)
             await self._sleep(BEAT_SECONDS / 2)
             await self.beat(rollouts)
         if self.moves < 0:
             effect = "rollouts stand as they are remembered" if remembered else "everybody is served by baselines"
             log.error("store_unavailable", reason=self.fault, effect=effect)
+
+    def _say_waiting(self, until: float) -> None:
+        """At first, and now and then."""
+        now = self._monotonic()
+        if now - self._said_at >= REMIND_SECONDS:
+            self._said_at = now
+            log.warning("waiting_for_store", reason=self.fault, seconds=round(until - now, 1))
 
     def _is_ready(self) -> bool:
         """Whether it is known how rollouts stand; the leader of an empty store lets others speak first."""
@@ -296,4 +305,6 @@ class Membership:
         if role is not was and role is Role.DEGRADED:
             log.error("store_away", reason=self.fault, effect="rollouts stand as they are known here; guards go on")
         elif role is not was:
-            log.info("role_changed", role=str(role), before=str(was), leader=self.leader, fence=self.fence)
+            is_itself = self.leader == self.replica and role is not Role.LEADER  # it does not yet, or no more
+            leader = "" if is_itself else self.leader
+            log.info("role_changed", role=str(role), before=str(was), leader=leader, fence=self.fence)

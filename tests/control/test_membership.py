@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.control.membership import START_SECONDS
+from gateway.control.membership import REMIND_SECONDS, START_SECONDS
 from gateway.core.fleet import LEASE_SECONDS, SETTLE_SECONDS, Role
 from gateway.core.lifecycle import Action, Progress, State
 from gateway.core.types import Held
@@ -127,10 +127,15 @@ async def test_the_first_leader_of_an_empty_store_lets_others_speak_first() -> N
     fleet = Fleet()
     first = fleet.replicas[0]
     before = fleet.second
-    await first.membership.begin(first.rollouts)
+    with capture_logs() as logs:
+        await first.membership.begin(first.rollouts)
 
     assert SETTLE_SECONDS <= fleet.second - before < SETTLE_SECONDS + 1
     assert first.role is LEADER
+    assert [(each["role"], each["leader"]) for each in logs if each["event"] == "role_changed"] == [
+        ("follower", ""),
+        ("leader", "gw-0"),
+    ]
 
 
 async def test_one_that_joins_others_begins_at_once_with_what_they_have() -> None:
@@ -157,7 +162,8 @@ async def test_without_a_store_it_waits_and_then_keeps_everybody_on_the_baseline
     assert START_SECONDS <= fleet.second - before < START_SECONDS + 1
     assert (alone.state, alone.share, alone.role) == (State.PENDING, 0, DEGRADED)
     assert alone.published[-1].rollouts[0].held is Held.PENDING
-    assert {each["event"] for each in logs} == {"waiting_for_store", "store_unavailable"}
+    assert [each["event"] for each in logs] == ["waiting_for_store"] * 2 + ["store_unavailable"]
+    assert [each["seconds"] for each in logs[:2]] == [START_SECONDS, START_SECONDS - REMIND_SECONDS]
     assert logs[-1]["effect"] == "everybody is served by baselines"
 
     fleet.meeting.is_away = False
