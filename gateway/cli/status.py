@@ -43,7 +43,9 @@ def draw_rollout(rollout: RolloutView) -> None:
 def draw_all(admin: Admin, status: StatusView) -> None:
     """The whole gateway."""
     draw_head(status)
-    draw_refusal(read(admin.get("/api/v1/config"), ConfigView))
+    config = read(admin.get("/api/v1/config"), ConfigView)
+    draw_refusal(config)
+    draw_restart(config)
     rollouts = read(admin.get("/api/v1/rollouts"), RolloutList)
     draw_rollouts(rollouts)
     draw_rules(rollouts)
@@ -81,6 +83,12 @@ def draw_refusal(config: ConfigView) -> None:
     click.echo(line)
 
 
+def draw_restart(config: ConfigView) -> None:
+    """Which changed fields are not in force before a restart; nothing when all are."""
+    if config.waits_for_restart:
+        click.echo(f"changed in {show(config.file)}, and waiting for a restart: {', '.join(config.waits_for_restart)}")
+
+
 def draw_rollouts(rollouts: RolloutList) -> None:
     """A row for each."""
     if rollouts.items:
@@ -112,8 +120,8 @@ def list_waits(rollout: RolloutView) -> Iterator[str]:
     elif rollout.stage is not None and rollout.state != "completed":
         left = rollout.stage.hold_left_s
         yield from (f"hold ({show_span(left)})" if each == "hold" else each for each in rollout.stage.waits_for)
-        if rollout.state == "paused":
-            yield "resume"
+    elif rollout.state == "paused":
+        yield "resume"
 
 
 def draw_rules(rollouts: RolloutList) -> None:

@@ -13,6 +13,7 @@ from gateway.cli.status import (
     draw_backends,
     draw_head,
     draw_refusal,
+    draw_restart,
     draw_rollout,
     draw_rollouts,
     draw_rules,
@@ -32,6 +33,7 @@ STATUS = StatusView(
     store=StoreView("sqlite", True, "/var/crossfade.db", None),
     rollouts=[],
 )
+CONFIG = ConfigView("abc", "2026-01-01T12:00:00Z", "g.yaml", "", last_reload_ok=True, problems=[], waits_for_restart=[])
 
 
 def test_the_head_says_whether_it_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +99,7 @@ def test_who_must_act_is_said() -> None:
     assert list(list_waits(msgspec.structs.replace(back, state="pending"))) == ["start"]
     assert list(list_waits(back)) == ["resume"]
     assert list(list_waits(cooling)) == ["its cooldown, until 2026-01-02T12:00:00Z"]
-    assert list(list_waits(planned(state="paused"))) == ["hold (1 min 30 s)", "resume"]
+    assert list(list_waits(msgspec.structs.replace(FIXED, state="paused"))) == ["resume"]
     assert list(list_waits(planned(state="completed"))) == []
 
 
@@ -142,16 +144,31 @@ def test_a_verdict_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_configuration_that_was_refused_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """With its first fault, where that is, and how many more there are."""
     problems = [ProblemView(7, 3, "rollouts.shop", "unknown field `plann`"), ProblemView(0, 0, "", "more")]
-    config = ConfigView(
-        "abc", "2026-01-01T12:00:00Z", "g.yaml", "", last_reload_ok=True, problems=[], waits_for_restart=[]
-    )
-    draw_refusal(config)
-    draw_refusal(msgspec.structs.replace(config, last_reload_ok=False, problems=problems))
+    draw_refusal(CONFIG)
+    draw_refusal(msgspec.structs.replace(CONFIG, last_reload_ok=False, problems=problems))
 
     assert capsys.readouterr().out == (
         "configuration g.yaml was refused: what was in force stays\n"
         "  line 7, column 3: rollouts.shop: unknown field `plann` (and 1 more)\n"
     )
+
+
+def test_what_a_pause_waits_for_is_said_once() -> None:
+    """The gateway says it of a plan's stage."""
+    paused = planned(state="paused")
+    assert paused.stage is not None
+    stage = msgspec.structs.replace(paused.stage, waits_for=["resume"])
+
+    assert list(list_waits(msgspec.structs.replace(paused, stage=stage))) == ["resume"]
+
+
+def test_what_waits_for_a_restart_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """The revision is that of the new file, and the store is still the old one: somebody has to know why."""
+    draw_restart(CONFIG)
+    assert capsys.readouterr().out == ""
+
+    draw_restart(msgspec.structs.replace(CONFIG, waits_for_restart=["server.workers", "store"]))
+    assert capsys.readouterr().out == "changed in g.yaml, and waiting for a restart: server.workers, store\n"
 
 
 def test_a_rollout_that_is_still_copied_says_so(capsys: pytest.CaptureFixture[str]) -> None:
