@@ -13,6 +13,7 @@ from gateway.core.fleet import LEASE_SECONDS, SETTLE_SECONDS, Role
 from gateway.core.lifecycle import Action, Progress, State
 from gateway.core.types import Held
 from tests.control.replicas import Fleet
+from tests.proxy.wiring import PATIENCE_SECONDS
 
 FOLLOWER, LEADER, DEGRADED = Role.FOLLOWER, Role.LEADER, Role.DEGRADED
 
@@ -285,12 +286,13 @@ async def test_it_takes_part_until_it_is_ended() -> None:
     await fleet.begin()
     first, second = fleet.replicas
     running = asyncio.ensure_future(second.membership.run(second.rollouts))
-    for percent in (20, 30):
-        await first.act(Action.SET, percent)
-        while second.share != percent:
-            await first.beat()
-            await asyncio.sleep(0)
-        second.door.hang_up()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for percent in (20, 30):
+            await first.act(Action.SET, percent)
+            while second.share != percent:
+                await first.beat()
+                await asyncio.sleep(0)
+            second.door.hang_up()
     running.cancel()
     await asyncio.wait({running})
 
