@@ -63,24 +63,33 @@ def draw_replicas(fleet: FleetView) -> None:
     click.echo()
     draw_table(
         ("replica", "role", "ready", "workers>", "version", "revision", "started", "behind>", "silent", "admin"),
-        (list_cells(each) for each in fleet.replicas),
+        (list_cells(each, fleet.replica) for each in fleet.replicas),
     )
+    if fleet.role == "degraded" and len(fleet.replicas) > 1:
+        click.echo("\nothers are shown as they were last heard of")
 
 
-def list_cells(replica: ReplicaView) -> tuple[object, ...]:
-    """Of one."""
+def list_cells(replica: ReplicaView, asked: str) -> tuple[object, ...]:
+    """Of one, as the gateway that was ``asked`` knows it: how it does only where it was heard of lately."""
+    ready = "yes" if replica.ready else "no"
+    is_known = replica.replica == asked or is_heard(replica)
     return (
         replica.replica,
         replica.role,
-        "yes" if replica.ready else "no",
-        replica.workers,
+        ready if is_known else None,
+        replica.workers if is_known else None,
         replica.version,
         replica.revision or None,
         replica.started_at,
-        replica.behind,
+        replica.behind if is_known else None,
         say_silence(replica.silent_s),
         replica.admin,
     )
+
+
+def is_heard(replica: ReplicaView) -> bool:
+    """Whether it reports, as far as the gateway that was asked can tell."""
+    return replica.silent_s is not None and replica.silent_s <= SILENT_SECONDS
 
 
 def say_silence(seconds: float | None) -> str | None:

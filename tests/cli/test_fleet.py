@@ -76,11 +76,23 @@ def test_each_replica_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:]]
     assert rows == [
         "one-a1 follower yes 2 0.1.0 abc 2026-01-01T12:00:00.000Z 0 no http://one.internal:9900",
-        "two-b2 follower no 2 0.1.0 – 2026-01-01T12:00:00.000Z 3 for 1 min 15 s http://one.internal:9900",
+        "two-b2 follower – – 0.1.0 – 2026-01-01T12:00:00.000Z – for 1 min 15 s http://one.internal:9900",
     ]
+
+
+def test_how_others_do_is_not_known_to_a_degraded_gateway(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of itself it knows, however long nobody has heard of it."""
+    own = msgspec.structs.replace(REPLICA, role=Role.DEGRADED, silent_s=60.0, ready=False, behind=3)
+    other = msgspec.structs.replace(REPLICA, replica="two-b2", silent_s=None)
+    draw_replicas(msgspec.structs.replace(FLEET, role=Role.DEGRADED, replicas=[own, other]))
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[1].startswith("one-a1 degraded no 2 ")
+    assert lines[2].startswith("two-b2 follower – – ")
+    assert lines[3] == "others are shown as they were last heard of"
 
 
 def test_silence_that_nobody_knows_of_is_not_called_none() -> None:
     """A degraded gateway hears of nobody."""
     assert [say_silence(seconds) for seconds in (None, 5.0, 5.1)] == [None, "no", "for 5 s"]
-    assert list_cells(msgspec.structs.replace(REPLICA, silent_s=None))[8] is None
+    assert list_cells(msgspec.structs.replace(REPLICA, silent_s=None), "one-a1")[8] is None

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { isSilent, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
+import { isKnown, isSilent, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
 
 test("a gateway's part is said in words, and that nobody leads", () => {
   assert.equal(sayPart({ role: "leader", leader: "a" }), "this one leads");
@@ -25,6 +25,11 @@ test("only in a fleet is it said whose figures are shown", () => {
 
 test("silence is worth a word after five seconds, and where it is known", () => {
   assert.deepEqual([null, 0.4, 5, 5.1].map((seconds) => isSilent({ silent_s: seconds })), [false, false, false, true]);
+});
+
+test("how a replica does is known of those that report, and of oneself", () => {
+  const rows = [{ silent_s: null }, { silent_s: 0.4 }, { silent_s: 5.1 }, { silent_s: 60, isOwn: true }];
+  assert.deepEqual(rows.map(isKnown), [false, true, false, true]);
 });
 
 test("a role that this page does not know has a tone, too", () => {

@@ -42,3 +42,8 @@ export function sayFigures(fleet) {
 export function isSilent({ silent_s: seconds }) {
   return seconds !== null && seconds > 5;
 }
+
+/** Whether it is known how a replica does: a gateway knows itself, and of others who report. */
+export function isKnown(replica) {
+  return Boolean(replica.isOwn) || (replica.silent_s !== null && !isSilent(replica));
+}

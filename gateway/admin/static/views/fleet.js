@@ -1,7 +1,7 @@
 /** The gateways on one store: who leads, which configurations are in force, who is silent or behind. */
 
-import { sayPart, isSilent, toneOfRole } from "../lib/fleet.js";
-import { coarse, number, plural } from "../lib/format.js";
+import { isKnown, isSilent, sayPart, toneOfRole } from "../lib/fleet.js";
+import { DASH, coarse, number, plural } from "../lib/format.js";
 import { useFetched } from "../lib/live.js";
 import { html } from "../lib/preact.js";
 import { Badge, Card, Fetched, Lasting } from "../parts/basics.js";
@@ -13,11 +13,11 @@ const PACE_SECONDS = 2;
 const COLUMNS = [
   { key: "replica", title: "Gateway", isHead: true, by: (row) => row.replica, cell: drawName },
   { key: "role", title: "Role", by: (row) => row.role, cell: (row) => html`<${Badge} tone=${toneOfRole(row.role)}>${row.role}<//>` },
-  { key: "ready", title: "Workers", by: (row) => Number(row.ready), cell: drawWorkers },
+  { key: "ready", title: "Workers", by: (row) => (isKnown(row) ? Number(row.ready) : null), cell: drawWorkers },
   { key: "version", title: "Version", by: (row) => row.version, cell: (row) => row.version },
   { key: "revision", title: "Revision", by: (row) => row.revision, cell: drawRevision },
   { key: "silent", title: "Heard of", by: (row) => row.silent_s, cell: drawSilence },
-  { key: "behind", title: "Behind", isNumber: true, by: (row) => row.behind, cell: drawLag },
+  { key: "behind", title: "Behind", isNumber: true, by: (row) => (isKnown(row) ? row.behind : null), cell: drawLag },
   { key: "started", title: "Up for", by: (row) => row.started_at, cell: (row) => html`<${Lasting} since=${row.started_at} />` },
 ];
 
@@ -27,6 +27,7 @@ function drawName(row) {
 }
 
 function drawWorkers(row) {
+  if (!isKnown(row)) return DASH;
   return html`<${Badge} tone=${row.ready ? "ok" : "attention"}>${number(row.workers)} ${row.ready ? "ready" : "not all ready"}<//>`;
 }
 
@@ -41,6 +42,7 @@ function drawSilence(row) {
 }
 
 function drawLag(row) {
+  if (!isKnown(row)) return DASH;
   return row.behind ? plural(row.behind, "move") : "no";
 }
 
