@@ -48,6 +48,10 @@ _TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_
 _SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
 _OPTIONS: Final = ("prefix", "ssl", *_TLS_OPTIONS, *_SENTINEL_OPTIONS)
 _CERT_REQS: Final = ("none", "optional", "required")
+_TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+_RESERVED: Final = frozenset("@/?#")
+_OPTIONS_BEGIN: Final = re.compile(rf"\?(?:{'|'.join(_OPTIONS)})=")
 
 
 class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +80,11 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
         """Whether keys are spread over several servers."""
         return self.scheme == "redis+cluster"
 
+    @property
+    def tls_files(self) -> dict[str, str]:
+        """The files that it names, by option; relative ones to the working directory."""
+        return {name: str(self.tls[name]) for name in _TLS_FILES if name in self.tls}
+
 
 def file_of(url: str) -> str | None:
     """The file that a ``sqlite:`` URL, or a bare path, names; None for a store that is elsewhere."""
@@ -84,7 +93,7 @@ def file_of(url: str) -> str | None:
 
 def strike_password(url: str) -> str:
     """``url`` as others may read it; also one that is no URL of a store, or not a proper one."""
-    return _SECRET_OPTION.sub(r"\1***", _USER.sub(r"\1***@", url))
+    return _USER.sub(r"\1***@", _SECRET_OPTION.sub(r"\1***", url))
 
 
 def parse_store(url: str) -> str | RedisUrl:
@@ -96,14 +105,27 @@ def parse_store(url: str) -> str | RedisUrl:
         if not (file := file_of(url)):
             raise ValueError("names no file; write sqlite:FILE")
         return file
-    shown = f"`{strike_password(url)}`"
-    parts = _PARTS.fullmatch(url)
-    if parts is None or parts["scheme"] not in _PORTS:
-        raise ValueError(f"{shown} is not a store; write {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+    text = strike_password(url)
     try:
-        return _parse_redis(parts, strike_password(url))
+        return _parse_redis(_split(url), text)
     except ValueError as error:
-        raise ValueError(f"{shown} {error}") from None
+        raise ValueError(f"`{text}` {error}") from None
+
+
+def _split(url: str) -> re.Match[str]:
+    scheme, _, rest = url.partition("://")
+    if scheme in _PORTS and _is_cut_short(rest):
+        advice = "reserved characters in user and password are percent-encoded: `@` is %40, `/` is %2F"
+        raise ValueError(f"can't be read: {advice}")
+    parts = _PARTS.fullmatch(url)
+    if parts is None or scheme not in _PORTS:
+        raise ValueError(f"is not a store; write {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+    return parts
+
+
+def _is_cut_short(rest: str) -> bool:
+    """Whether something in user and password, which end at the last `@`, would end them before."""
+    return not _RESERVED.isdisjoint(_OPTIONS_BEGIN.split(rest, maxsplit=1)[0].rpartition("@")[0])
 
 
 def _parse_redis(parts: re.Match[str], text: str) -> RedisUrl:
@@ -177,7 +199,7 @@ def _settle(name: str, value: str) -> str | bool:
     if name == "ssl_cert_reqs" and value not in _CERT_REQS:
         raise ValueError(f"has `{name}` that is none of {', '.join(_CERT_REQS)}")
     if name == "prefix" and not _NAME.fullmatch(value):
-        raise ValueError("has a `prefix` that is none; use letters, digits, `_`, `.`, `:` and `-`, up to 64")
+        raise ValueError("has a `prefix` that is not one; use letters, digits, `_`, `.`, `:` and `-`, up to 64")
     if not value:
         raise ValueError(f"has `{name}` without a value")
     return value
