@@ -26,6 +26,8 @@ LARGEST_BYTES = 32 << 20
 """100,000 routes fit well; more than that is not a configuration but a mistake."""
 REVISION_DIGITS = 12
 _CHECKED_ONE_BY_ONE = ("backends", "rollouts", "routes")
+_MAKES_SENSE_WITH = {"store": "store_cache"}
+"""Of a section with a fault nothing is said to that one: it would be judged by the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _check_the_rest(plain: dict[str, Any], broken: set[Loc], context: dict[str, 
 def _leave_out(plain: dict[str, Any], broken: set[Loc]) -> dict[str, Any]:
     items = {loc[:2] for loc in broken if loc[0] in _CHECKED_ONE_BY_ONE and len(loc) > 1}
     whole = {loc[0] for loc in broken} - {loc[0] for loc in items}
+    whole |= {related for section, related in _MAKES_SENSE_WITH.items() if section in whole}
     return {section: _keep(section, value, items) for section, value in plain.items() if section not in whole}
 
 
