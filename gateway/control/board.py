@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from gateway.control.standing import RolloutState, group_routes, list_standing
-from gateway.control.telling import edit_of, tell_transition
+from gateway.control.telling import edit_of, say_edit, tell_transition
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
@@ -143,7 +143,7 @@ class Board:
         edit = None
         if list_standing(former or rollout, before) != list_standing(rollout, after):
             after = msgspec.structs.replace(after, version=before.version + 1)
-            edit = edit_of(before, after, self._file_name)
+            edit = edit_of(before, after, self._file_name, say_edit(former, rollout))
         self._progresses[rollout.name] = after
         return edit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.control.findings import say_finding
 from gateway.control.readings import list_values, say_cause, say_judgement
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
     from gateway.control.findings import Finding
     from gateway.core.lifecycle import Progress
+    from gateway.core.plans import Stage
     from gateway.core.types import Rollout, Table
     from gateway.core.verdicts import Judgement
+
+MOST_STAGES: Final = 3
+"""So many edited stages are named."""
 
 
 def tell_transition(rollout: Rollout, transition: Transition, at: datetime, revision: str) -> NewEvent:
@@ -52,10 +56,40 @@ def tell_file(table: Table, file: str, at: datetime) -> NewEvent:
     )
 
 
-def edit_of(before: Progress, after: Progress, file: str) -> Transition:
-    """What an edit of the file did to a rollout."""
-    reason = "the file was edited"
+def edit_of(before: Progress, after: Progress, file: str, reason: str) -> Transition:
+    """What an edit of the file did to a rollout; ``reason`` as of `say_edit`."""
     return Transition(kind="edit", before=before, after=after, actor="file", name=file, reason=reason)
+
+
+def say_edit(former: Rollout | None, rollout: Rollout) -> str:
+    """What was edited that may move a rollout; ``former`` is None where nobody knows what the file said before."""
+    if former is None:
+        return "the file was edited"
+    if former.mode is not rollout.mode:
+        return f"its mode was edited: it was {former.mode}, is {rollout.mode}"
+    if former.plan.stages and rollout.plan.stages:
+        return _say_stages(former.plan.stages, rollout.plan.stages)
+    if rollout.plan.stages:
+        return "it has stages now, no fixed percentage"
+    if former.plan.stages:
+        return f"it has a fixed percentage now, {rollout.percent:g} %, no stages"
+    return f"its percentage was edited: it was {former.percent:g} %, is {rollout.percent:g} %"
+
+
+def _say_stages(before: Sequence[Stage], after: Sequence[Stage]) -> str:
+    pairs = enumerate(zip(before, after, strict=False), 1)
+    said = [f"stage {number} {_say_stage(old, new)}" for number, (old, new) in pairs if old != new]
+    if len(before) != len(after):
+        said.append(f"there were {len(before)}, are {len(after)}")
+    shown = [*said[:MOST_STAGES], f"{len(said) - MOST_STAGES} more edits"] if len(said) > MOST_STAGES else said
+    return f"its stages were edited: {'; '.join(shown)}" if shown else "the file was edited"
+
+
+def _say_stage(before: Stage, after: Stage) -> str:
+    """What of it gives users another arm; else that something did change."""
+    if before.percent != after.percent:
+        return f"was {before.percent:g} %, is {after.percent:g} %"
+    return "has other cohorts" if before.cohorts != after.cohorts else "has other conditions"
 
 
 def notification_of(judgement: Judgement, progress: Progress) -> Transition:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 
 from gateway.control.findings import find_worst
-from gateway.control.telling import blockage_of, edit_of, notification_of, tell_file, tell_transition
+from gateway.control.telling import blockage_of, edit_of, notification_of, say_edit, tell_file, tell_transition
 from gateway.core.lifecycle import Action, Transition, act, begin
 from gateway.core.plans import Plan, Stage
+from gateway.core.types import Mode, Rollout
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.store.records import Actor, Standing
 from tests.control.found import path
@@ -55,7 +57,7 @@ def test_an_edit_names_the_file() -> None:
     before = begin(SHOP, 0.0)
     after = msgspec.structs.replace(before, stage_percent=3.0)
 
-    edit = edit_of(before, after, "gateway.yaml")
+    edit = edit_of(before, after, "gateway.yaml", "its stages were edited")
 
     assert (edit.kind, edit.actor, edit.name, edit.before, edit.after) == (
         "edit",
@@ -64,6 +66,45 @@ def test_an_edit_names_the_file() -> None:
         before,
         after,
     )
+
+
+def planned(*stages: Stage) -> Rollout:
+    """A plan of these."""
+    return msgspec.structs.replace(SHOP, plan=Plan(stages=stages))
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ((Stage(8), Stage(50)), "stage 1 was 5 %, is 8 %"),
+        ((Stage(5, cohorts=("staff",)), Stage(0.5)), "stage 1 has other cohorts; stage 2 was 50 %, is 0.5 %"),
+        ((Stage(5, hold_seconds=7), Stage(50), Stage(100)), "stage 1 has other conditions; there were 2, are 3"),
+    ],
+)
+def test_an_edit_says_what_of_the_stages_was_edited(stages: tuple[Stage, ...], said: str) -> None:
+    """Whoever finds a rollout paused by it need not compare two files."""
+    assert say_edit(SHOP, planned(*stages)) == f"its stages were edited: {said}"
+
+
+def test_of_many_edited_stages_some_are_named() -> None:
+    """A reason is a sentence, not the file."""
+    before, after = (planned(*(Stage(share + more) for share in range(9))) for more in (0, 1))
+
+    said = say_edit(before, after)
+
+    assert said.endswith("stage 3 was 2 %, is 3 %; 6 more edits")
+
+
+def test_an_edit_says_what_else_of_a_rollout_was_edited() -> None:
+    """Mode, percentage, or one way to give a share for the other; after a restart nobody knows."""
+    fixed, other = rollout(percent=5), rollout(percent=7.5)
+    shadowed = msgspec.structs.replace(SHOP, mode=Mode.SHADOW)
+
+    assert say_edit(SHOP, shadowed) == "its mode was edited: it was live, is shadow"
+    assert say_edit(fixed, other) == "its percentage was edited: it was 5 %, is 7.5 %"
+    assert say_edit(SHOP, other) == "it has a fixed percentage now, 7.5 %, no stages"
+    assert say_edit(fixed, SHOP) == "it has stages now, no fixed percentage"
+    assert {say_edit(None, SHOP), say_edit(SHOP, SHOP)} == {"the file was edited"}
 
 
 def test_a_notification_changes_nothing() -> None:
