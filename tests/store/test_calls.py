@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import ConnectionError as Unconnected
-from redis.exceptions import SlotNotCoveredError
+from redis.exceptions import RedisClusterException, RedisError, SlotNotCoveredError
 
 from gateway.core.store_urls import RedisUrl, parse_store
 from gateway.errors import Fenced, StoreConflict, StoreUnavailable
@@ -54,6 +55,51 @@ def test_every_fault_is_that_the_store_cannot_be_used(error: Exception, reason: 
     with calls.noted():
         pass
     assert (calls.is_ok, calls.fault) == (True, None)
+
+
+_SCRIPT = "script: b8c69e85e854f7a9a5ad4a2c2e4d6f1a0a4f6f0e, on @user_script:172."
+_PROTECTED = "Redis is running in protected mode"
+_OVER = "command not allowed when used memory > 'maxmemory'"
+_WHERETO = "connecting to [::1]:7391"
+_LONG = "Multiple exceptions: " + ", ".join(
+    f"[Errno 111] Connect call failed ('10.0.0.{each}', 6379)" for each in range(4)
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (f"DENIED {_PROTECTED}. In this mode\nconnections are", f"DENIED {_PROTECTED}"),
+        (f"OOM {_OVER}. {_SCRIPT}", f"OOM {_OVER}"),
+        (f"ERR unknown command {_SCRIPT}", "ERR unknown command"),
+        (f"Error 111 {_WHERETO}. Connect call failed.", f"Error 111 {_WHERETO}. Connect call failed"),
+        ("Error connecting to db:7391.", "Error connecting to db:7391"),
+        ("the version 7.0 is too old", "the version 7.0 is too old"),
+        (_LONG, _LONG[:159] + "…"),
+    ],
+)
+def test_a_reason_is_a_sentence(said: str, reason: str) -> None:
+    """Without what a server has to say beyond, and without the place in a script."""
+    calls = call("redis://db")
+    with pytest.raises(StoreUnavailable), calls.noted():
+        raise RedisError(said)
+
+    assert calls.fault == reason
+
+
+def test_why_a_cluster_cannot_be_connected_is_what_a_node_said() -> None:
+    """That it can't says nothing that was not known."""
+    calls = call("redis+cluster://a,b")
+    with pytest.raises(StoreUnavailable, match="used: invalid password"), calls.noted():
+        raise RedisClusterException("Redis Cluster cannot be connected. Please …") from RedisError("invalid password")
+
+
+async def test_a_certificate_that_vanished_is_named(tmp_path: Path) -> None:
+    """The client only says that there is no file, and where it was about to connect to."""
+    calls = call(f"rediss://127.0.0.1:1?ssl_ca_certs={tmp_path}/ca.pem")
+    with pytest.raises(StoreUnavailable, match=rf"{tmp_path}/ca\.pem can't be read: No such file or directory"):
+        await calls.run("open")
+    await calls.close()
 
 
 def test_a_mistake_of_ones_own_is_no_fault_of_the_store() -> None:
