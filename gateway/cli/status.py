@@ -61,6 +61,8 @@ def draw_head(status: StatusView) -> None:
     store = f"store {show(status.store.kind)}, {show(status.store.file)}"
     if status.store.ok:
         click.echo(f"{store}, ok")
+    elif status.fleet is not None and status.degraded is not None:
+        click.echo(f"{store}, can't be used")  # why comes with what follows from it
     else:
         reason = show(status.store.reason or "not used yet")
         effect = "" if status.fleet else ": nothing but a rollback can be done until it can"

@@ -59,12 +59,16 @@ def test_the_head_says_how_the_fleet_stands(capsys: pytest.CaptureFixture[str]) 
     """Who leads, that it is degraded, and that not all have the same configuration: a line each."""
     line = FleetLine("one-a1", Role.DEGRADED, None, 1, ["abc", "def"])
     store = StoreView("redis", False, "redis://store:6379", "no answer in time")
-    draw_head(msgspec.structs.replace(STATUS, fleet=line, store=store, degraded="nothing is heard of the store"))
+    draw_head(
+        msgspec.structs.replace(
+            STATUS, fleet=line, store=store, degraded="nothing is heard of the store (no answer in time)"
+        )
+    )
 
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "store redis, redis://store:6379, can't be used (no answer in time)",
+        "store redis, redis://store:6379, can't be used",
         "fleet: one-a1 is degraded, and hears nothing of the others",
-        "degraded: nothing is heard of the store",
+        "degraded: nothing is heard of the store (no answer in time)",
         "2 configurations are in force: abc, def; only the leader's file moves rollouts",
     ]
 
