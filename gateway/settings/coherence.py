@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.paths import is_wild, split_pattern
-from gateway.core.store_urls import file_of
+from gateway.core.store_urls import RedisUrl, file_of, parse_store
 from gateway.core.types import KeyKind
 from gateway.settings.faults import Fault, Loc
 from gateway.settings.names import suggest
@@ -217,9 +217,14 @@ def _find_unused(config: Config) -> Iterator[Fault]:
 
 
 def _find_relative_store(config: Config) -> Iterator[Fault]:
-    file = file_of(config.store)
-    if "store" in config.model_fields_set and file is not None and not file.startswith("/"):
-        yield Fault(("store",), "is relative: it depends on the directory that the gateway is started in")
+    effect = "is relative: it depends on the directory that the gateway is started in"
+    store = parse_store(config.store)
+    if isinstance(store, RedisUrl):
+        for option, file in store.tls_files.items():
+            if not file.startswith("/"):
+                yield Fault(("store",), f"`{option}` {effect}")
+    elif "store" in config.model_fields_set and not store.startswith("/"):
+        yield Fault(("store",), effect)
 
 
 def _find_told_twice(config: Config) -> Iterator[Fault]:

@@ -93,6 +93,17 @@ def test_a_relative_store_is_a_risk(store: str, is_risky: bool) -> None:
     assert bool(warnings_of(routes("/a") + f"store: {store}\n")) is is_risky
 
 
+def test_a_relative_certificate_of_the_store_is_a_risk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a file that is the store; an absolute path is found from everywhere."""
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    store = f"store: rediss://db?ssl_ca_certs=ca.pem&ssl_certfile={tmp_path}/ca.pem\n"
+
+    assert warnings_of(routes("/a") + store) == [
+        "store: `ssl_ca_certs` is relative: it depends on the directory that the gateway is started in"
+    ]
+
+
 @pytest.mark.parametrize(
     ("events", "expected"),
     [

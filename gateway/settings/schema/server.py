@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from gateway.core.store_urls import PATTERN, parse_store
+from gateway.core.store_urls import PATTERN, RedisUrl, parse_store
 from gateway.settings.cpus import usable_cpus
 from gateway.settings.fields import (
     Duration,
@@ -56,7 +57,11 @@ def _check_head_bytes(size: int) -> int:
 
 
 def _check_store(url: str) -> str:
-    parse_store(url)
+    found = parse_store(url)
+    for option, file in found.tls_files.items() if isinstance(found, RedisUrl) else ():
+        if not Path(file).is_file():
+            advice = "a relative path counts from the directory that the gateway is started in"
+            raise ValueError(f"there is no file {Path(file).absolute()} for `{option}`; {advice}")
     return url
 
 
