@@ -102,6 +102,11 @@ class Control:
         return table
 
     @property
+    def has_read(self) -> bool:
+        """Whether a fleet's store was read since the start; until then rollouts stand as remembered, or at 0 %."""
+        return self.membership is None or self.membership.moves >= 0
+
+    @property
     def open_paths(self) -> frozenset[str]:
         """What may be asked for without the token."""
         return OPEN_PATHS | {METRICS_PATH} if self._is_metrics_open else OPEN_PATHS

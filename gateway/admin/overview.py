@@ -93,6 +93,8 @@ class OverviewRow(Figures, frozen=True, kw_only=True):
     to_shadow: bool
     cooldown_until: str | None
     last_event: LastEvent | None
+    read: bool = True
+    """Whether the store was read since the start of this gateway: else it does not know how the rollout stands."""
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -178,7 +180,7 @@ class Overviews:
     def _draw(self, state: RolloutState) -> Line:
         """The line of a rollout, with the former serial where it says the same."""
         stage = view_stage(state, self._control.rules(state.name))
-        standing = view_standing(state, stage, self._log.last.get(state.name))
+        standing = view_standing(state, stage, self._log.last.get(state.name), is_read=self._control.has_read)
         figures = self._figures.get(state.name, Figures())
         row = msgspec.structs.replace(standing, stage=stage, **msgspec.structs.asdict(figures))
         former = self._look.lines.get(state.name)
@@ -214,7 +216,9 @@ class Log:
                 self.last[event.rollout] = LastEvent(event.id, event.time, event.kind, shown)
 
 
-def view_standing(state: RolloutState, stage: StageView | None, last: LastEvent | None) -> OverviewRow:
+def view_standing(
+    state: RolloutState, stage: StageView | None, last: LastEvent | None, *, is_read: bool
+) -> OverviewRow:
     """The row of a rollout without what changes all the time."""
     return OverviewRow(
         name=state.name,
@@ -228,6 +232,7 @@ def view_standing(state: RolloutState, stage: StageView | None, last: LastEvent 
         to_shadow=state.progress.to_shadow,
         cooldown_until=find_cooldown(state),
         last_event=last,
+        read=is_read,
     )
 
 

@@ -116,6 +116,9 @@ class RolloutView(msgspec.Struct, frozen=True):
     """Grows with each transition. An action that names it is done only while the rollout still stands like this."""
     has_shadow: bool = False
     """Whether a route of its has `shadow`: only such a one's requests can go on to be copied after a rollback."""
+    read: bool = True
+    """False for a gateway of a fleet that could not read the store since its start: it does not know how the rollout
+    stands, has it as it remembers it, and gives the candidate nobody where it remembers nothing."""
 
 
 class RolloutList(msgspec.Struct, frozen=True):
@@ -252,6 +255,7 @@ def view_rollout(state: RolloutState, control: Control) -> RolloutView:
         rules_at_rest=_list_resting(state, said),
         version=progress.version,
         has_shadow=any(route.shadow is not None for route in control.rollouts.routes(state.name)),
+        read=control.has_read,
     )
 
 

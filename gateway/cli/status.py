@@ -100,7 +100,7 @@ def draw_rollouts(rollouts: RolloutList) -> None:
             (
                 (
                     each.name,
-                    f"{each.state}, to shadow" if each.to_shadow else each.state,
+                    say_state(each),
                     show_percent(each.percent),
                     each.source,
                     f"{each.stage.index} of {each.stage.of}" if each.stage else None,
@@ -113,9 +113,17 @@ def draw_rollouts(rollouts: RolloutList) -> None:
         )
 
 
+def say_state(rollout: RolloutView) -> str:
+    """Its state, and what one has to know of it."""
+    remarks = {"to shadow": rollout.to_shadow, "not read from the store yet": not rollout.read}
+    return ", ".join([rollout.state, *(remark for remark, is_so in remarks.items() if is_so)])
+
+
 def list_waits(rollout: RolloutView) -> Iterator[str]:
     """What has to happen before it goes on."""
-    if rollout.state == "pending":
+    if not rollout.read:
+        yield "the store"
+    elif rollout.state == "pending":
         yield "start"
     elif rollout.state == "rolled_back":
         yield f"its cooldown, until {rollout.cooldown_until}" if rollout.cooldown_until else "resume"

@@ -44,7 +44,7 @@ class Muster:
     fence: int
     """The highest that was heard of."""
     moves: int
-    """Of the store, the newest that is known."""
+    """Of the store, the newest that is known; -1 while it was not read since the start."""
     seen: tuple[Seen, ...]
     """By name; this one is always among them."""
     fault: str
@@ -60,7 +60,9 @@ class Muster:
         """What is not as it should be, in a sentence; None when all is well."""
         if self.is_degraded:
             why = f" ({self.fault})" if self.fault else ""
-            return f"nothing is heard of the store{why}: plans stand still, guards go by what this gateway alone sees"
+            effect = "plans stand still, guards go by what this gateway alone sees"
+            unread = "" if self.moves >= 0 else "; how rollouts stand was not read from the store yet"
+            return f"nothing is heard of the store{why}: {effect}{unread}"
         if self.role is Role.ALONE and self.fault:
             return f"the store can't be used ({self.fault}): nothing but a rollback can be done until it can"
         return None

@@ -157,6 +157,15 @@ def test_a_configuration_that_was_refused_is_said(capsys: pytest.CaptureFixture[
     )
 
 
+def test_what_was_not_read_from_the_store_is_not_called_pending_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Starting it is no use: it may be at 50 % everywhere else."""
+    unread = msgspec.structs.replace(planned(), state="pending", stage=None, percent=0.0, read=False)
+    draw_rollouts(RolloutList([unread], None))
+
+    row = " ".join(capsys.readouterr().out.splitlines()[2].split())
+    assert row == "checkout pending, not read from the store yet 0 % plan – the store live orders"
+
+
 def test_what_a_pause_waits_for_is_said_once() -> None:
     """The gateway says it of a plan's stage."""
     paused = planned(state="paused")

@@ -124,6 +124,14 @@ async def test_a_degraded_replica_hears_of_nobody(desk: Desk) -> None:
     )
 
 
+async def test_one_that_has_never_read_the_store_says_so(desk: Desk) -> None:
+    """A rollout at 0 % is no news of the fleet then."""
+    muster = desk.call(membership(role=Role.DEGRADED, fault="no answer in time", moves=-1))
+
+    assert muster.degraded is not None
+    assert muster.degraded.endswith("; how rollouts stand was not read from the store yet")
+
+
 async def test_a_lease_that_has_run_out_makes_no_leader(desk: Desk) -> None:
     """What the store said last is not what holds now."""
     assert desk.call(membership(role=Role.LEADER, leader=ME)).leader == ME

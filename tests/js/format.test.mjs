@@ -93,6 +93,7 @@ test("how a rollout stands is said by what drives it", () => {
   assert.match(words.sayStanding({ ...rollout, source: "operator" }), /the plan stands still/);
   assert.match(words.sayStanding({ ...rollout, source: "file", stages: [] }), /fixed share/);
   assert.match(words.sayStanding({ ...rollout, mode: "off" }), /mode off nobody/);
+  assert.match(words.sayStanding({ ...rollout, state: "pending", read: false }), /^Not read from the store yet/);
   assert.match(words.sayStanding({ ...rollout, state: "rolled_back", to_shadow: true }), /still copied/);
 });
 

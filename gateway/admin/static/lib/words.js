@@ -18,7 +18,8 @@ export function stateOf(name) {
 }
 
 /** How a rollout stands, in a sentence. */
-export function sayStanding({ state, mode, source, stages, to_shadow: isCopied }) {
+export function sayStanding({ state, mode, source, stages, to_shadow: isCopied, read: isRead = true }) {
+  if (!isRead) return "Not read from the store yet: it stands as this gateway remembers it, or at 0 %.";
   if (mode !== "live") return `In mode ${mode} nobody is answered by the candidate.`;
   if (state === "rolled_back" && isCopied) return "Nobody is answered by the candidate; requests are still copied to it.";
   if (state === "running" && source === "operator") return `An operator's percentage holds${stages.length ? "; the plan stands still under it" : ""}.`;

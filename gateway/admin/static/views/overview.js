@@ -44,6 +44,7 @@ function drawName(row) {
 
 function drawState(row) {
   return html`<${State} name=${row.state} />${row.to_shadow && html`<span class="sub">still copied</span>`}
+    ${row.read === false && html`<span class="sub">not read from the store yet</span>`}
     ${row.cooldown_until && html`<span class="sub">cooldown over <${Time} at=${row.cooldown_until} /></span>`}`;
 }
 

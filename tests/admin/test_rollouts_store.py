@@ -1,0 +1,19 @@
+"""Rollouts over the API, where the store does not say how they stand or does not know yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.admin.desk import desk
+from tests.control.members import membership
+from tests.control.texts import GOOD
+
+
+async def test_what_was_never_read_from_the_store_says_so(tmp_path: Path) -> None:
+    """A gateway of a fleet that has heard nothing since its start knows no rollout's standing, on whichever page."""
+    for moves, is_read in ((-1, False), (0, True)):
+        async with desk(tmp_path, GOOD, membership(moves=moves)) as (_, client):
+            shown = (await client.get("/api/v1/rollouts/shop")).json
+            row = (await client.get("/api/v1/overview")).json["rows"][0]
+
+        assert (shown["read"], row["read"]) == (is_read, is_read)
