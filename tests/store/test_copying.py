@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.main import main
-from gateway.store import Store, open_store
+from gateway.core.fleet import Presence
+from gateway.store import Store, open_fleet, open_store
 from gateway.store.copying import Copied, copy, is_empty
 from tests.store.records import event, incident, path_record, progress
 
@@ -94,4 +95,51 @@ def test_the_command_moves_a_gateway_to_redis(
     assert (ended.value.code, capsys.readouterr().out) == (
         0,
         "copied 550 events, 30 incidents, 210 mismatches, 3 rollouts\n",
+    )
+
+
+async def begin(source: str, running: str) -> None:
+    """A store with a rollout, and one on which a gateway has just been heard of."""
+    store, fleet = open_store(source), open_fleet(running)
+    assert fleet is not None
+    await store.keep({"checkout": progress()})
+    here = Presence(host="a", admin="", version="1", revision="", workers=1, ready=True, started_at=0.0)
+    await fleet.report("a-1", here, None, lease_seconds=0.0, known_fence=0)
+    await store.close()
+    await fleet.close()
+
+
+def copy_by_command(*args: str) -> object:
+    """The exit status of `crossfade store copy`."""
+    with pytest.raises(SystemExit) as ended:
+        main(["store", "copy", *args])
+    return ended.value.code
+
+
+def test_the_command_leaves_a_store_alone_on_which_gateways_run(
+    url_of: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would write over the copy what they know; who insists is told who they are all the same."""
+    source, target = url_of("sqlite"), url_of("redis")
+    asyncio.run(begin(source, target))
+    said = f"crossfade: 1 gateway runs on {target}: a-1; "
+
+    assert copy_by_command(source, target) == 1
+    assert capsys.readouterr().err == f"{said}stop them first: they write into it again what they know\n"
+    assert copy_by_command(source, target, "--force") == 0
+    assert capsys.readouterr().err == f"{said}they write into it again what they know\n"
+
+
+def test_the_command_makes_a_backup_while_gateways_run(
+    url_of: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says that it may lack something, and why."""
+    source, target = url_of("redis"), url_of("sqlite")
+    asyncio.run(begin(source, source))
+
+    assert copy_by_command(source, target) == 0
+    out, err = capsys.readouterr()
+    assert out == "copied 0 events, 0 incidents, 0 mismatches, 1 rollout\n"
+    assert (
+        err == f"crossfade: 1 gateway runs on {source}: a-1; what they write meanwhile may be missing from the copy\n"
     )
