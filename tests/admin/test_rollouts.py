@@ -322,16 +322,6 @@ async def test_a_stage_names_what_it_waits_for(tmp_path: Path) -> None:
         ]
 
 
-async def test_without_a_store_a_rollback_is_in_force_all_the_same(tmp_path: Path) -> None:
-    """Users come first; whatever moves forward waits for the store."""
-    (tmp_path / "crossfade.db").mkdir()
-    async with desk(tmp_path, PLANNED) as (_, client):
-        assert (await client.post(at("start"))).status == 503
-        back = await client.post(at("rollback"))
-
-        assert (back.status, back.json["state"]) == (200, "rolled_back")
-
-
 async def test_a_plan_that_stands_still_says_why(tmp_path: Path) -> None:
     """It is not its hold that an operator should wait for."""
     async with desk(tmp_path, PLANNED) as (_, client):

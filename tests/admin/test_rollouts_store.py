@@ -9,6 +9,16 @@ from tests.control.members import membership
 from tests.control.texts import GOOD
 
 
+async def test_without_a_store_a_rollback_is_in_force_all_the_same(tmp_path: Path) -> None:
+    """Users come first; whatever moves forward waits for the store."""
+    (tmp_path / "crossfade.db").mkdir()
+    async with desk(tmp_path) as (_, client):
+        assert (await client.put("/api/v1/rollouts/shop/percent", json={"percent": 7})).status == 503
+        back = await client.post("/api/v1/rollouts/shop/rollback")
+
+    assert (back.status, back.json["state"]) == (200, "rolled_back")
+
+
 async def test_what_was_never_read_from_the_store_says_so(tmp_path: Path) -> None:
     """A gateway of a fleet that has heard nothing since its start knows no rollout's standing, on whichever page."""
     for moves, is_read in ((-1, False), (0, True)):
