@@ -58,10 +58,11 @@ class Store(Protocol):
         stored. Written once more word by word, after an attempt that seemed to fail, it is the event of that attempt.
         """
 
-    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> None:
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> set[str]:
         """Write how far rollouts are, where only time has passed, or where the store has forgotten something.
 
-        What has a lower version than what is stored is left out.
+        What has a lower version than what is stored is left out, and so is, in a store of several gateways and without
+        a lease, what has the same: somebody else's move may have taken that number. Which of them were written.
         """
 
     async def record(self, event: NewEvent) -> Event:

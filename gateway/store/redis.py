@@ -79,10 +79,11 @@ class RedisStore:
         written = await self._calls.run("commit", *bounds, rollout, version, document, event.kind, told, *record)
         return self._name_event(written, told)
 
-    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> None:
-        """Write how far rollouts are, where only time has passed; nothing over what is newer."""
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> set[str]:
+        """Write how far rollouts are, where only time has passed, or what was forgotten; nothing over what is newer."""
         rows = [(name, each.version, msgspec.json.encode(each)) for name, each in progresses.items()]
-        await self._calls.run("keep", _write_fence(fence), *_flatten(rows))
+        written = await self._calls.run("keep", _write_fence(fence), *_flatten(rows))
+        return {name.decode() for name in written}
 
     async def record(self, event: NewEvent) -> Event:
         """Add to the audit log."""

@@ -81,9 +81,9 @@ class SqliteStore:
         progresses: Mapping[str, Progress],
         *,
         fence: int | None = None,  # noqa: ARG002 - likewise
-    ) -> None:
+    ) -> set[str]:
         """Write how far rollouts are, where only time has passed; nothing over what is newer."""
-        await self._run(_write_progresses, progresses)
+        return await self._run(_write_progresses, progresses)
 
     async def incidents(
         self, before: str | None = None, limit: int = 100, rollout: str | None = None
@@ -198,12 +198,15 @@ def _find_written(connection: sqlite3.Connection, event: NewEvent) -> Event | No
     return None if row is None else _name_event(*row)
 
 
-def _write_progresses(connection: sqlite3.Connection, progresses: Mapping[str, Progress]) -> None:
+def _write_progresses(connection: sqlite3.Connection, progresses: Mapping[str, Progress]) -> set[str]:
+    written = set()
     with _transaction(connection):
         for rollout, progress in progresses.items():
             stored = _find_progress(connection, rollout)
-            if stored is None or progress.version >= stored.version:
+            if stored is None or (progress.version >= stored.version and progress != stored):
                 _insert_progress(connection, rollout, progress)
+                written.add(rollout)
+    return written
 
 
 def _insert_progress(connection: sqlite3.Connection, rollout: str, progress: Progress) -> None:

@@ -146,16 +146,19 @@ class Door:
         self._announce(stored)
         return added
 
-    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> None:
-        stored = await self._enter_to_write(fence)
+    async def keep(self, progresses: Mapping[str, Progress], *, fence: int | None = None) -> set[str]:
+        stored, written = await self._enter_to_write(fence), set()
         for name, progress in progresses.items():
             before, told = stored.progresses.get(name, (None, 0))
             if before is None or progress.version > before.version:
                 stored.progresses[name] = (progress, 0)
+                written.add(name)
                 self._announce(stored)
-            elif progress.version == before.version and progress != before:
+            elif fence is not None and progress.version == before.version and progress != before:
                 stored.progresses[name] = (progress, told)
+                written.add(name)
                 stored.moves += 1
+        return written
 
     async def record(self, event: NewEvent) -> Event:
         return self._add(await self._enter(), event)

@@ -199,7 +199,7 @@ async def test_a_move_is_heard_at_once(fleet: FleetStore, store: Store) -> None:
     ):  # fmt: skip
         await move
         await heard.get()
-    await store.keep({"checkout": progress(version=2, held_seconds=1.0)})
+    await store.keep({"checkout": progress(version=2, held_seconds=1.0)}, fence=0)
     listening.cancel()
     await asyncio.wait({listening})
 

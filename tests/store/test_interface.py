@@ -38,7 +38,10 @@ async def test_what_was_committed_last_is_how_far_a_rollout_is(store: Store) -> 
 async def test_time_that_passed_is_kept_without_an_event(store: Store) -> None:
     """Of many rollouts at once."""
     await store.commit("checkout", progress(), event())
-    await store.keep({name: progress(held_seconds=7.0) for name in ("checkout", "search")})
+    kept = {name: progress(held_seconds=7.0) for name in ("checkout", "search")}
+
+    assert await store.keep(kept, fence=1) == {"checkout", "search"}
+    assert await store.keep(kept, fence=1) == set()
 
     assert {name: each.held_seconds for name, each in (await store.progresses()).items()} == {
         "checkout": 7,
@@ -136,11 +139,11 @@ async def test_what_is_written_again_word_by_word_is_written_once(store: Store) 
 
 
 async def test_passed_time_is_not_kept_over_what_is_newer(store: Store) -> None:
-    """What the store has forgotten is."""
+    """What the store has forgotten is, and it says so."""
     await store.commit("checkout", progress(version=2), event())
-    await store.keep({"checkout": progress(version=1), "search": progress(version=9)})
-    await store.keep({"checkout": progress(version=2, held_seconds=3.0)})
 
+    assert await store.keep({"checkout": progress(version=1), "search": progress(version=9)}) == {"search"}
+    assert await store.keep({"checkout": progress(version=2, held_seconds=3.0)}, fence=1) == {"checkout"}
     assert await store.progresses() == {
         "checkout": progress(version=2, held_seconds=3.0),
         "search": progress(version=9),

@@ -51,7 +51,7 @@ async def test_nothing_is_asked_before_the_first_use() -> None:
             "redis+sentinel://:secret@127.0.0.1:1/main?sentinel_password=secret",
             "no Sentinel that answers knows a master",
         ),
-        ("redis+cluster://:secret@127.0.0.1:1", "cannot be connected"),
+        ("redis+cluster://:secret@127.0.0.1:1", "Connect call failed"),
         (f"redis://:secret@{'x' * 64}.test", "too long"),
     ],
 )
@@ -134,13 +134,23 @@ async def test_what_is_nobodys_is_not_fenced(store: RedisStore) -> None:
     assert (await store.progresses())["checkout"].version == 3
 
 
+async def test_what_nobody_leads_is_written_over_no_move_of_the_same_number(store: RedisStore) -> None:
+    """Who says again what the store has forgotten may come second: after another such one, or after a new move."""
+    forgotten = {"checkout": progress(5, version=2), "search": progress(version=1)}
+    await store.commit("checkout", progress(20, version=2), event())
+
+    assert await store.keep(forgotten) == {"search"}
+    assert await store.keep(forgotten) == set()
+    assert (await store.progresses())["checkout"] == progress(20, version=2)
+
+
 async def test_whatever_is_written_of_progress_is_a_move(redis: RedisServer, store: RedisStore) -> None:
     """What was there before word by word, or is older, is none."""
     moves = []
     for call in (
         store.commit("checkout", progress(version=1), event()), store.commit("checkout", progress(version=1), event()),
         store.keep({"checkout": progress(version=1)}), store.keep({"checkout": progress(version=0)}),
-        store.keep({"checkout": progress(version=1, held_seconds=3.0), "search": progress()}), store.clear(),
+        store.keep({"checkout": progress(version=1, held_seconds=3.0), "search": progress()}, fence=1), store.clear(),
     ):  # fmt: skip
         await call
         moves.append(int(redis.ask("HGET", store._calls.server.key("about"), "moves")))
