@@ -69,7 +69,7 @@ def test_an_approval_does_not_skip_gates_that_have_changed_their_mind() -> None:
     """Unless that is what is wanted."""
     waiting = msgspec.structs.replace(started(planned()), state=State.WAITING)
     state = RolloutState(planned(), waiting, (), "r1")
-    with pytest.raises(WrongAction, match="waits for more than an approval: p99 is broken; promote with force"):
+    with pytest.raises(WrongAction, match="waits for more than an approval: p99 is broken; promote with `--force`"):
         foresee(state, Action.PROMOTE, 7.0, unmet=lambda _name: ["p99 is broken"])
 
     assert foresee(state, Action.PROMOTE, 7.0, force=True, unmet=lambda _name: ["p99 is broken"])[0] == "stage"
