@@ -43,16 +43,16 @@ class Deposit(NamedTuple):
 class Deposits:
     """See the module.
 
-    ``rebase`` makes of a deposit one that follows on what somebody else has stored meanwhile; ``refused`` hears of a
-    rollout that is in force as the store will not have it.
+    ``rebase`` makes of a deposit one that follows on what is stored meanwhile.
     """
 
-    def __init__(
-        self, store: Store, rebase: Callable[[Deposit, Progress], Deposit], refused: Callable[[str], None]
-    ) -> None:
+    def __init__(self, store: Store, rebase: Callable[[Deposit, Progress], Deposit]) -> None:
+        self.refused: set[str] = set()
+        """Rollouts that are in force as the store will not have them. What is built on that is refused, too."""
         self._store = store
         self._rebase = rebase
-        self._refused = refused
+        self._sent: dict[str, Progress] = {}
+        """What the store was given last of each rollout, whether or not an answer came."""
         self._owed: list[Deposit] = []
         self._soon: Counter[str] = Counter()
         """How much of each rollout is in force and being written."""
@@ -64,18 +64,21 @@ class Deposits:
         return frozenset(each.rollout for each in self._owed) | frozenset(+self._soon)
 
     @contextlib.contextmanager
-    def announced(self, rollout: str) -> Iterator[None]:
-        """While it is made up what the store is to hear of a rollout whose move is in force already."""
-        self._soon[rollout] += 1
+    def announced(self, *rollouts: str) -> Iterator[None]:
+        """While it is made up what the store is to hear of rollouts whose moves are in force already."""
+        self._soon.update(rollouts)
         try:
             yield
         finally:
-            self._soon[rollout] -= 1
+            self._soon.subtract(rollouts)
 
     async def put(self, deposit: Deposit) -> Event:
         """Store it after all that is owed. Raises `StoreUnavailable`, `StoreConflict` and `Fenced`."""
         async with self._one_at_a_time:
             await self._settle()
+            if deposit.rollout in self.refused:
+                stored = (await self._store.progresses()).get(deposit.rollout)
+                raise StoreConflict(deposit.rollout, stored.version if stored is not None else 0)
             return await self._commit(deposit)
 
     async def put_soon(self, deposit: Deposit) -> Event | None:
@@ -105,26 +108,42 @@ class Deposits:
 
     async def _insist(self, deposit: Deposit) -> Event | None:
         """Store what is in force, as far as it may be written over what is there; None for what was refused."""
-        while True:
+        rollout = deposit.rollout
+        while rollout not in self.refused or _is_rollback(deposit.progress):
             try:
-                return await self._commit(deposit)
+                event = await self._commit(deposit)
             except Fenced as error:
                 log.warning("move_refused", **_name(deposit), reason=str(error))
-                self._refused(deposit.rollout)
-                return None
+                break
             except StoreConflict as conflict:
-                stored = (await self._store.progresses()).get(deposit.rollout)
-                if stored is not None and not _is_above(deposit.progress, stored):
+                stored = (await self._store.progresses()).get(rollout)
+                if stored is not None and not self._may_follow(deposit, stored):
                     log.warning("move_overtaken", **_name(deposit), version=conflict.newest)
-                    self._refused(deposit.rollout)
-                    return None
+                    break
                 if stored is not None:  # else it has been forgotten meanwhile
                     log.warning("store_outran", **_name(deposit), version=stored.version, effect="written over")
                     deposit = self._rebase(deposit, stored)
+            else:
+                self.refused.discard(rollout)
+                return event
+        self.refused.add(rollout)
+        return None
+
+    def _may_follow(self, deposit: Deposit, stored: Progress) -> bool:
+        """Whether it may be written over what is stored: over one's own, and a rollback over all but a rollback."""
+        if _is_rollback(deposit.progress):
+            return not _is_rollback(stored)
+        return stored == self._sent.get(deposit.rollout) and not _is_rollback(stored)
 
     async def _commit(self, deposit: Deposit) -> Event:
         rollout, progress, event, incident, fence = deposit
-        return await self._store.commit(rollout, progress, event, incident, fence=fence)
+        try:
+            stored = await self._store.commit(rollout, progress, event, incident, fence=fence)
+        except StoreUnavailable:
+            self._sent[rollout] = progress  # it may be there all the same
+            raise
+        self._sent[rollout] = progress
+        return stored
 
     async def pay(self) -> None:
         """Store what is owed, in order. Raises `StoreUnavailable`."""
@@ -144,9 +163,17 @@ class Deposits:
             log.debug("progress_not_kept", reason=str(error))
 
 
-def _is_above(progress: Progress, stored: Progress) -> bool:
-    """Whether it is a rollback, and what is stored is none."""
-    return progress.state is State.ROLLED_BACK and stored.state is not State.ROLLED_BACK
+@contextlib.contextmanager
+def losing(event: NewEvent) -> Iterator[None]:
+    """Say so where the store can't take an event that nobody can tell it later."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        log.warning("event_lost", kind=event.kind, reason=str(error))
+
+
+def _is_rollback(progress: Progress) -> bool:
+    return progress.state is State.ROLLED_BACK
 
 
 def _name(deposit: Deposit) -> dict[str, str]:

@@ -11,16 +11,16 @@ gateway. All follow what is newest in the store, and say again what it has forgo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import structlog
 
 from gateway.control.board import ALONE, Board, Mandate
-from gateway.control.deposits import Deposit, Deposits
+from gateway.control.deposits import Deposit, Deposits, losing
 from gateway.control.standing import RolloutState, foresee
 from gateway.control.telling import standing_of, tell_file
 from gateway.core.fleet import compare, name_move
@@ -82,10 +82,8 @@ class Rollouts(Board):
         """How often each rollout was moved; time that passes moves nothing."""
         self._waiting: Counter[str] = Counter()
         """How many transitions of each rollout wait for the store and are not in force yet."""
-        self._refused: set[str] = set()
-        """Rollouts that are in force as the store will not have them."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deposits = Deposits(store, self._rebase, self._refused.add)
+        self._deposits = Deposits(store, self._rebase)
         self._passed: set[str] = set()
         """Those whose progress the store is to get: time has passed, or nobody has told it of them."""
         self._kept_at = 0.0
@@ -104,11 +102,11 @@ class Rollouts(Board):
     @property
     def is_behind(self) -> bool:
         """Whether something is in force that the store will not have."""
-        return bool(self._refused)
+        return bool(self._deposits.refused)
 
     async def retry(self) -> None:
         """Read what could not be read before and put it in force; write what could not be written."""
-        with contextlib.suppress(StoreUnavailable):
+        with suppress(StoreUnavailable):
             await self._know()
             await self.pay()
 
@@ -119,7 +117,7 @@ class Rollouts(Board):
     async def _know(self) -> None:
         """Read how far rollouts are, where others may have moved them: nobody writes over what was never read."""
         was_known = self._is_known
-        if was_known and self._mandate() == ALONE and not self._refused:
+        if was_known and self._mandate() == ALONE and not self._deposits.refused:
             return
         await self.catch_up()
         if not was_known:
@@ -152,11 +150,12 @@ class Rollouts(Board):
         """Go by what is newest; what the store has forgotten. ``moves`` is from before it was asked."""
         begun, now = self.begun(), self._now().timestamp()
         settled = {name for name in {*stored, *begun} if self._is_settled(name, moves)}
-        found = compare(settled, begun, stored, self._refused)
-        self._refused -= settled
+        found = compare(settled, begun, stored, self._deposits.refused)
+        self._deposits.refused -= settled
         self._passed |= found.untold
         same = {} if self._mandate().conducts else {name: catch_up(each, now) for name, each in found.same.items()}
-        self._progresses = self._progresses | found.forgotten | same
+        again = {name: each for name, each in found.forgotten.items() if name not in found.newer}
+        self._progresses = self._progresses | again | same
         self._take({name: catch_up(each, now) for name, each in found.newer.items()})
         return found.forgotten
 
@@ -192,7 +191,7 @@ class Rollouts(Board):
     async def close(self) -> None:
         """Wait for what is being recorded, and write what passed and what is owed."""
         await asyncio.gather(*self._tasks)
-        with contextlib.suppress(StoreUnavailable):
+        with suppress(StoreUnavailable):
             await self.pay()
         await self._keep()
 
@@ -214,24 +213,26 @@ class Rollouts(Board):
             self._follow(name, edit.kind)
         if mandate.conducts:
             told = [_Edit(name, edit, self._tell(name, edit), self._moves[name]) for name, edit in edits]
-            self._spawn(self._record_file(table, told, mandate.fence))
+            untold = ExitStack()
+            untold.enter_context(self._deposits.announced(*(edit.rollout for edit in told)))
+            self._spawn(self._record_file(table, told, mandate.fence, untold))
 
-    async def _record_file(self, table: Table, edits: Sequence[_Edit], fence: int | None) -> None:
+    async def _record_file(self, table: Table, edits: Sequence[_Edit], fence: int | None, untold: ExitStack) -> None:
         """Tell the audit log, unless it is what the log was told last: a new controller reads the same file again.
 
         And tell the others of a fleet what has begun by it: they wait for that.
         """
         event = tell_file(table, self._file_name, self._now())
-        if fence is not None:
-            await self._keep()
-        try:
-            newest = await self._store.newest(event.kind)
-            if newest is None or newest.revision != table.revision:
-                self._announce(await self._store.record(event), None)
+        with untold:
+            if fence is not None:
+                await self._keep()
+            with losing(event):
+                newest = await self._store.newest(event.kind)
+                if newest is None or newest.revision != table.revision:
+                    self._announce(await self._store.record(event), None)
             for edit in edits:
-                await self._record_edit(edit, fence)
-        except StoreUnavailable as error:
-            log.warning("event_lost", kind=event.kind, reason=str(error))
+                with losing(edit.told):
+                    await self._record_edit(edit, fence)
 
     async def _record_edit(self, edit: _Edit, fence: int | None) -> None:
         name, transition, told, moves = edit
@@ -359,8 +360,8 @@ class Rollouts(Board):
         return stored if self._moves[name] == moves else None
 
     def _overtake(self, name: str, transition: Transition) -> Transition:
-        """As the store is to have it: newer than what waits for it."""
-        version = transition.after.version + self._waiting[name]
+        """As the store is to have it: a rollback is newer than what waits for it; anything else gives way."""
+        version = transition.after.version + (self._waiting[name] if transition.kind == "rollback" else 0)
         return msgspec.structs.replace(transition, after=msgspec.structs.replace(transition.after, version=version))
 
     async def _compose(self, name: str, transition: Transition, fence: int | None) -> Deposit:

@@ -73,6 +73,11 @@ def fix(rollout: Rollout, progress: Progress, now: float) -> Progress:
     )
 
 
+def place_of(rollout: Rollout, progress: Progress) -> int:
+    """The index of its stage; where the file of this gateway has fewer than that of the one that leads, of the last."""
+    return min(progress.stage, len(rollout.plan.stages) - 1)
+
+
 def begin_anew(ask: Ask) -> Progress:
     """The first stage, or the file's percentage; nothing before counts."""
     rollout, progress, now = ask.rollout, ask.progress, ask.now
@@ -115,10 +120,10 @@ def _go_on(ask: Ask) -> Progress:
     rollout, progress = ask.rollout, ask.progress
     if not rollout.plan.stages:
         going = fix(rollout, progress, ask.now)
-    elif is_same(rollout.plan.stages[progress.stage], progress):
+    elif is_same(rollout.plan.stages[place_of(rollout, progress)], progress):
         going = change(progress, state=State.RUNNING)
     else:
-        going = enter(rollout, progress, ask.now, progress.stage)
+        going = enter(rollout, progress, ask.now, place_of(rollout, progress))
     return change(going, watched_since=ask.now)
 
 
@@ -139,11 +144,12 @@ def promote(ask: Ask) -> Progress:
 def advance(ask: Ask) -> Progress:
     """The next stage, or the end of the plan."""
     rollout, progress, stages = ask.rollout, ask.progress, ask.rollout.plan.stages
-    if stages[progress.stage].percent > progress.stage_percent:
-        return enter(rollout, progress, ask.now, progress.stage)  # an edit has put even the first above the share
-    if progress.stage + 1 < len(stages):
-        return enter(rollout, progress, ask.now, progress.stage + 1)
-    ended = progress if is_same(stages[-1], progress) else enter(rollout, progress, ask.now, progress.stage)
+    place = place_of(rollout, progress)
+    if stages[place].percent > progress.stage_percent:
+        return enter(rollout, progress, ask.now, place)  # an edit has put even the first above the share
+    if place + 1 < len(stages):
+        return enter(rollout, progress, ask.now, place + 1)
+    ended = progress if is_same(stages[-1], progress) else enter(rollout, progress, ask.now, place)
     return change(ended, state=State.COMPLETED, watch_left_seconds=rollout.plan.watch_seconds)
 
 
@@ -184,6 +190,7 @@ def roll_back(ask: Ask) -> Progress:
     return change(
         ask.progress,
         state=State.ROLLED_BACK,
+        rollbacks=ask.progress.rollbacks + 1,
         percent=None,
         to_shadow=ask.to == SHADOW,
         cooldown_left_seconds=ask.rollout.plan.cooldown_seconds,

@@ -174,22 +174,34 @@ class Choice(StrEnum):
     """One's own: the store has forgotten it."""
     OVERRULE = "overrule"
     """One's own, under a new version: the store has forgotten it, and something else has taken its number."""
+    RAISE = "raise"
+    """The store's, under a new version: it is a rollback that one never heard of, and one's own has more moves."""
 
 
 def choose(mine: Progress | None, stored: Progress | None) -> Choice:
     """What a replica makes of what the store has; None is what one of them never heard of.
 
-    The higher version is the newer one. Where a failover has lost one move and another took its version, a rollback
-    stands: it is the one that keeps users from harm.
+    The higher version is the newer one. But a rollback stands where the other side never heard of it: a failover has
+    lost it, or it was judged away from the store. It is the one that keeps users from harm.
     """
     if mine is None or stored is None:
         return Choice.KEEP if mine is stored else Choice.REASSERT if stored is None else Choice.TAKE
+    if _is_unheard(mine, stored):
+        return Choice.OVERRULE if mine.version <= stored.version else Choice.REASSERT
+    if _is_unheard(stored, mine):
+        return Choice.RAISE if mine.version > stored.version else Choice.TAKE
     if mine.version != stored.version:
         return Choice.TAKE if mine.version < stored.version else Choice.REASSERT
     if _stand(mine) == _stand(stored):
         return Choice.KEEP
     is_mine_safer = mine.state is State.ROLLED_BACK and stored.state is not State.ROLLED_BACK
     return Choice.OVERRULE if is_mine_safer else Choice.TAKE
+
+
+def _is_unheard(progress: Progress, other: Progress) -> bool:
+    """Whether it is a rollback of which the other knows nothing, not even that it is over."""
+    is_rolled_back = progress.state is State.ROLLED_BACK and other.state is not State.ROLLED_BACK
+    return is_rolled_back and progress.rollbacks > other.rollbacks
 
 
 class Comparison(NamedTuple):
@@ -218,8 +230,10 @@ def compare(
         choice = Choice.TAKE if its is not None and name in refused else choose(own, its)
         if its is not None and choice in {Choice.TAKE, Choice.KEEP}:
             (found.newer if choice is Choice.TAKE else found.same)[name] = its
+        elif own is not None and its is not None and choice is Choice.RAISE:
+            found.newer[name] = found.forgotten[name] = msgspec.structs.replace(its, version=own.version + 1)
         elif own is not None and (its is not None or own.version):
-            version = own.version + (choice is Choice.OVERRULE)
+            version = 1 + its.version if its is not None and choice is Choice.OVERRULE else own.version
             found.forgotten[name] = msgspec.structs.replace(own, version=version)
         else:
             found.untold.add(name)

@@ -306,7 +306,9 @@ def _adopt_stage(rollout: Rollout, progress: Progress, now: float) -> Progress:
     if same:
         return _continue(rollout.plan, progress, min(same, key=lambda each: abs(each - progress.stage)))
     if _reaches_nobody(rollout, progress):
-        return change(begin(rollout, now), version=progress.version, percent=progress.percent)
+        return change(
+            begin(rollout, now), version=progress.version, rollbacks=progress.rollbacks, percent=progress.percent
+        )
     below = [index for index, stage in enumerate(stages) if stage.percent <= progress.stage_percent]
     if progress.state is State.PAUSED or not below:
         return change(progress, state=State.PAUSED, stage=below[-1] if below else 0, held_seconds=0.0)

@@ -61,6 +61,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     held_seconds: float = 0.0
     """How long the stage has been running and watched."""
     cooldown_left_seconds: float = 0.0
+    rollbacks: int = 0
+    """How often it has been rolled back, ever: whoever has more of them knows of one that the other never heard of."""
     retries_used: int = 0
     """How often it has started again by itself; how often it may is the file's to say, whenever that is edited."""
     watch_left_seconds: float = 0.0

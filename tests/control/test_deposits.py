@@ -46,7 +46,7 @@ def stay(deposit: Deposit, stored: Progress) -> Deposit:
 
 def keep(disk: Disk) -> Deposits:
     """Where what is in force is never renumbered, nor refused."""
-    return Deposits(disk, stay, pytest.fail)
+    return Deposits(disk, stay)
 
 
 async def numbers(disk: Disk) -> list[object]:
@@ -126,7 +126,7 @@ async def test_an_ordinary_move_from_what_is_no_more_is_refused(disk: Disk) -> N
 async def test_a_rollback_is_stored_over_whatever_is_there(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is known by the number after that from then on."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
-    kept = Deposits(disk, lambda _, stored: rollback(stored.version + 1), pytest.fail)
+    kept = Deposits(disk, lambda _, stored: rollback(stored.version + 1))
     await kept.put(deposit(7))
     await kept.put_soon(rollback(1))
 
@@ -139,25 +139,42 @@ async def test_a_rollback_is_stored_over_whatever_is_there(disk: Disk, monkeypat
 async def test_what_has_been_overtaken_gives_way(disk: Disk, late: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rollback to one that somebody else was quicker with, anything else to whatever is there."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
-    refused: list[str] = []
-    kept = Deposits(disk, stay, refused.append)
+    kept = Deposits(disk, stay)
     await kept.put(rollback(7))
 
     assert await kept.put_soon(rollback(1) if late == "another rollback" else deposit(1)) is None
-    assert (await numbers(disk), refused, kept.owed) == ([7], ["shop"], frozenset())
+    assert (await numbers(disk), kept.refused, kept.owed) == ([7], {"shop"}, frozenset())
 
 
 async def test_who_leads_no_more_is_refused(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in force is not to be then."""
     monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
     disk.fence = 5
-    refused: list[str] = []
-    kept = Deposits(disk, stay, refused.append)
+    kept = Deposits(disk, stay)
 
-    assert await kept.put_soon(rollback(1)._replace(fence=4)) is None
     with pytest.raises(Fenced):
         await kept.put(deposit(1)._replace(fence=4))
-    assert (await numbers(disk), refused) == ([], ["shop"])
+    assert await kept.put_soon(rollback(1)._replace(fence=4)) is None
+    assert (await numbers(disk), kept.refused) == ([], {"shop"})
+
+
+async def test_what_is_built_on_what_was_refused_is_refused_too(disk: Disk) -> None:
+    """Its number alone would let it in; but what came between was somebody else's. Only a rollback is stored."""
+    kept = Deposits(disk, stay)
+    disk.fails = True
+    for number in (1, 2):
+        await kept.put_soon(deposit(number))
+    disk.fails = False
+    theirs = Progress(state=State.PAUSED, version=1)
+    await Deposits(disk, stay).put(deposit(1)._replace(progress=theirs, event=event(inputs={"number": "theirs"})))
+    await kept.pay()
+    with pytest.raises(StoreConflict):
+        await kept.put(deposit(3))
+    assert (await numbers(disk), kept.refused) == (["theirs"], {"shop"})
+
+    await kept.put_soon(rollback(4))
+    await kept.pay()
+    assert (await numbers(disk), kept.refused) == (["theirs", 4], set())
 
 
 async def test_what_is_owed_is_nobodys_lease(disk: Disk) -> None:
