@@ -22,7 +22,7 @@ import structlog
 from gateway.control.board import ALONE, Board, Mandate
 from gateway.control.deposits import Deposit, Deposits, losing
 from gateway.control.standing import RolloutState, foresee
-from gateway.control.telling import standing_of, tell_file
+from gateway.control.telling import action_of, standing_of, tell_file
 from gateway.core.fleet import compare, name_move
 from gateway.core.lifecycle import Action, Progress, Transition, catch_up
 from gateway.core.types import Rollout, Route, Table
@@ -104,6 +104,10 @@ class Rollouts(Board):
         """Whether something is in force that the store will not have."""
         return bool(self._deposits.refused)
 
+    def is_owed(self, name: str) -> bool:
+        """Whether the store knows less of a rollout than what is in force here, so that nobody else does either."""
+        return name in self._deposits.owed
+
     async def retry(self) -> None:
         """Read what could not be read before and put it in force; write what could not be written."""
         with suppress(StoreUnavailable):
@@ -132,15 +136,13 @@ class Rollouts(Board):
             is_first, self._is_known = not self._is_known, True
             if is_first:
                 self.take_over()
-        if forgotten:
-            log.warning("store_went_back", rollouts=sorted(forgotten), effect="written again as it is known here")
-            await self._store.keep(forgotten)
+        for event in await self._deposits.restore(forgotten, self._tell_again(forgotten, stored)):
+            self._announce(event, None)
 
     def take_over(self) -> None:
         """Go by this gateway's file, whatever the one said that went before: begin and edit what it has otherwise."""
-        self._rollouts = {}  # each is adopted anew: nobody knows what the file said when its progress was stored
         if self._file is not None:
-            self.publish(self._file)
+            self._bring_in(self._file, {})
 
     def assume(self, remembered: Mapping[str, Progress]) -> None:
         """Go by what this gateway remembers, until the store says how far rollouts are."""
@@ -199,9 +201,13 @@ class Rollouts(Board):
 
     def publish(self, table: Table) -> None:
         """Put a table that was compiled from the file in force, as far as its rollouts are. Raises what that raises."""
+        self._bring_in(table, self._rollouts)
+
+    def _bring_in(self, table: Table, known: Mapping[str, Rollout]) -> None:
+        """Publish it; ``known`` is what the file said when the progress of rollouts was stored, as far as that is."""
         former, mandate = (self._rollouts, self._progresses, self._shared, self._unbegun), self._mandate()
         begun = self.begun().keys()
-        edits = self._adopt(table, mandate, self._now().timestamp())
+        edits = self._adopt(table, known, mandate, self._now().timestamp())
         try:
             self._put_in_force(table)
         except BaseException:
@@ -271,15 +277,10 @@ class Rollouts(Board):
             kind, after = foresee(
                 state, action, now, percent=percent, force=force, to=to, version=version, unmet=self.unmet
             )
-            transition = Transition(
-                kind=kind,
-                before=state.progress,
-                after=after,
-                actor="operator",
-                name=actor.name,
-                reason=reason,
-                inputs={"percent": percent} if percent is not None else {"force": True} if force else {},
+            inputs: dict[str, object] = (
+                {"percent": percent} if percent is not None else {"force": True} if force else {}
             )
+            transition = action_of(kind, state.progress, after, actor.name, reason, inputs)
             if await self._carry_out(name, transition) is None and transition.is_urgent:
                 await self.catch_up()
                 raise StoreConflict(name, self._progresses[name].version)  # somebody else was quicker with the same
@@ -301,6 +302,8 @@ class Rollouts(Board):
 
     async def tell(self, name: str, transition: Transition) -> None:
         """Tell people of something though nothing changes. Raises `StoreUnavailable`."""
+        if name not in self._rollouts:  # an edit has removed it meanwhile
+            return
         self._announce(await self._store.record(self._tell(name, transition)), transition)
 
     def pass_time(self, changed: Mapping[str, Progress]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from gateway.control.findings import say_finding
 from gateway.control.readings import list_values, say_cause, say_judgement
 from gateway.core import lifecycle
@@ -53,6 +55,46 @@ def tell_file(table: Table, file: str, at: datetime) -> NewEvent:
         reason="the file's content was put in force",
         inputs={"routes": len(table.routes), "rollouts": len(table.rollouts)},
         revision=table.revision,
+    )
+
+
+def action_of(
+    kind: str, before: Progress, after: Progress, operator: str, reason: str, inputs: dict[str, object]
+) -> Transition:
+    """What an operator did to a rollout; ``inputs`` is what was asked beside."""
+    return Transition(
+        kind=kind, before=before, after=after, actor="operator", name=operator, reason=reason, inputs=inputs
+    )
+
+
+def tell_restored(  # noqa: PLR0913 - what was, what is, and what every event has
+    name: str, rollout: Rollout | None, stored: Progress | None, progress: Progress, at: datetime, revision: str
+) -> NewEvent:
+    """The event of a rollout that was written again, as the store had forgotten it, or some of its moves.
+
+    ``rollout`` is None for one that the file has no more.
+    """
+    had = "nothing of it" if stored is None else f"its version {stored.version}"
+    versions = {"stored": stored.version} if stored is not None else {}
+    return NewEvent(
+        time=_show(at),
+        rollout=name,
+        kind="restored",
+        actor=Actor("plan", "store"),
+        before=standing_of(rollout, stored) if rollout is not None and stored is not None else None,
+        after=standing_of(rollout, progress) if rollout is not None else None,
+        reason=f"the store had {had}: a gateway wrote again what it knew, as version {progress.version}",
+        inputs=versions | {"version": progress.version},
+        revision=revision,
+    )
+
+
+def tell_overtaken(event: NewEvent) -> NewEvent:
+    """What a rollback by a rule comes to that was in force here, and of which the store heard after another one."""
+    late = "in force here while the store was away; the rollout was rolled back already"
+    inputs = {key: value for key, value in event.inputs.items() if key != "incident"}  # that was not stored
+    return msgspec.structs.replace(
+        event, kind="notify", before=event.after, reason=f"{event.reason}; {late}", inputs=inputs
     )
 
 

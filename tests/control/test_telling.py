@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from gateway.control.findings import find_worst
-from gateway.control.telling import blockage_of, edit_of, notification_of, say_edit, tell_file, tell_transition
+from gateway.control.telling import (
+    action_of,
+    blockage_of,
+    edit_of,
+    notification_of,
+    say_edit,
+    tell_file,
+    tell_transition,
+)
 from gateway.core.lifecycle import Action, Transition, act, begin
 from gateway.core.plans import Plan, Stage
 from gateway.core.types import Mode, Rollout
@@ -50,6 +58,22 @@ def test_a_configuration_is_told_by_its_revision() -> None:
 
     assert (event.rollout, event.kind, event.revision) == (None, "config", "r7")
     assert event.actor == Actor("file", "gateway.yaml")
+
+
+def test_an_action_names_who_wanted_it() -> None:
+    """And what was asked beside."""
+    before = begin(SHOP, 0.0)
+    after = msgspec.structs.replace(before, percent=7.0)
+    action = action_of("percent", before, after, "ada", "go", {"percent": 7.0})
+
+    event = tell_transition(SHOP, action, NOON, "r1")
+
+    assert (event.kind, event.actor, event.reason, event.inputs) == (
+        "percent",
+        Actor("operator", "ada"),
+        "go",
+        {"percent": 7.0},
+    )
 
 
 def test_an_edit_names_the_file() -> None:
