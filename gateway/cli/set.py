@@ -42,6 +42,12 @@ def tell_change(content: bytes, before: RolloutView) -> None:
 
 def warn_of_limits(after: RolloutView) -> None:
     """Say where what was asked for is not what users get."""
+    if not after.stored:
+        click.echo(
+            "not stored yet, as the store can't be used: in force on this gateway alone; "
+            "where there are others, send it to each",
+            err=True,
+        )
     if after.source == "switch":
         click.echo("an emergency switch in the gateway's environment has the last word", err=True)
     if after.mode != "live":

@@ -115,7 +115,11 @@ def draw_rollouts(rollouts: RolloutList) -> None:
 
 def say_state(rollout: RolloutView) -> str:
     """Its state, and what one has to know of it."""
-    remarks = {"to shadow": rollout.to_shadow, "not read from the store yet": not rollout.read}
+    remarks = {
+        "to shadow": rollout.to_shadow,
+        "not stored yet": not rollout.stored,
+        "not read from the store yet": not rollout.read,
+    }
     return ", ".join([rollout.state, *(remark for remark, is_so in remarks.items() if is_so)])
 
 

@@ -10,13 +10,19 @@ from tests.control.texts import GOOD
 
 
 async def test_without_a_store_a_rollback_is_in_force_all_the_same(tmp_path: Path) -> None:
-    """Users come first; whatever moves forward waits for the store."""
-    (tmp_path / "crossfade.db").mkdir()
-    async with desk(tmp_path) as (_, client):
+    """Users come first; whatever moves forward waits for the store. And the answer says that nobody else knows yet."""
+    store = tmp_path / "crossfade.db"
+    store.mkdir()
+    async with desk(tmp_path) as (made, client):
         assert (await client.put("/api/v1/rollouts/shop/percent", json={"percent": 7})).status == 503
         back = await client.post("/api/v1/rollouts/shop/rollback")
+        still = (await client.get("/api/v1/rollouts/shop")).json
+        store.rmdir()
+        await made.rollouts.retry()
+        later = (await client.get("/api/v1/rollouts/shop")).json
 
-    assert (back.status, back.json["state"]) == (200, "rolled_back")
+    assert (back.status, back.json["state"], back.json["stored"]) == (200, "rolled_back", False)
+    assert (still["stored"], later["stored"], later["state"]) == (False, True, "rolled_back")
 
 
 async def test_what_was_never_read_from_the_store_says_so(tmp_path: Path) -> None:

@@ -31,6 +31,12 @@ def test_it_warns_where_the_mode_keeps_the_candidate_from_answering(capsys: pyte
     assert "the candidate answers nobody" in tell(capsys, percent=20.0, source="operator", mode="shadow")[1]
 
 
+def test_it_warns_where_others_do_not_have_it_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    """In an emergency nobody reads first that a store that is away tells the others nothing."""
+    said = "not stored yet, as the store can't be used: in force on this gateway alone"
+    assert said in tell(capsys, percent=0.0, state="rolled_back", stored=False)[1]
+
+
 def test_a_name_becomes_part_of_a_path_whatever_is_in_it() -> None:
     """It must not lead anywhere else."""
     assert path_of("a/../b?c") == "/api/v1/rollouts/a%2F..%2Fb%3Fc"

@@ -184,6 +184,13 @@ def test_what_waits_for_a_restart_is_said(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == "changed in g.yaml, and waiting for a restart: server.workers, store\n"
 
 
+def test_a_rollback_that_others_do_not_have_yet_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """For as long as it is so, on whichever gateway took it."""
+    draw_rollouts(RolloutList([msgspec.structs.replace(FIXED, state="rolled_back", stored=False)], None))
+
+    assert "rolled_back, not stored yet" in capsys.readouterr().out
+
+
 def test_a_rollout_that_is_still_copied_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Rolled back is not always silent for the candidate."""
     draw_rollouts(RolloutList([msgspec.structs.replace(FIXED, state="rolled_back", to_shadow=True)], None))

@@ -94,6 +94,7 @@ test("how a rollout stands is said by what drives it", () => {
   assert.match(words.sayStanding({ ...rollout, source: "file", stages: [] }), /fixed share/);
   assert.match(words.sayStanding({ ...rollout, mode: "off" }), /mode off nobody/);
   assert.match(words.sayStanding({ ...rollout, state: "pending", read: false }), /^Not read from the store yet/);
+  assert.deepEqual([{ ...rollout, stored: false }, rollout].map(words.sayUnstored).map(Boolean), [true, false]);
   assert.match(words.sayStanding({ ...rollout, state: "rolled_back", to_shadow: true }), /still copied/);
 });
 

@@ -27,6 +27,11 @@ export function sayStanding({ state, mode, source, stages, to_shadow: isCopied, 
   return stateOf(state).says;
 }
 
+/** That others do not have yet what is in force here; empty when they do. */
+export function sayUnstored({ stored: isStored = true }) {
+  return isStored ? "" : "Not stored yet, as the store can't be used: in force on this gateway alone; where there are others, send it to each.";
+}
+
 /** Who or what set the share. */
 export const SOURCES = { file: "by the file", plan: "by the plan", operator: "by an operator", switch: "by a switch" };
 

@@ -3,7 +3,7 @@
 import { del, get, getOperator, post, put, setOperator } from "../lib/api.js";
 import { percent as sayPercent } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/preact.js";
-import { ACTIONS, listActions, sayAction, sayFault, sayImpact, stateOf } from "../lib/words.js";
+import { ACTIONS, listActions, sayAction, sayFault, sayImpact, sayUnstored, stateOf } from "../lib/words.js";
 import { Time } from "./basics.js";
 import { Dialog } from "./dialog.js";
 
@@ -144,7 +144,8 @@ function Impact({ rollout: { name, version }, action, share }) {
 
 /** What was done, for the line that tells of it. */
 export function sayDone(rollout) {
-  return `${rollout.name} is ${stateOf(rollout.state).word} at ${sayPercent(rollout.percent)}, in force in every worker.`;
+  const done = `${rollout.name} is ${stateOf(rollout.state).word} at ${sayPercent(rollout.percent)}, in force in every worker.`;
+  return [done, sayUnstored(rollout)].filter(Boolean).join(" ");
 }
 
 function sayWhere({ state, percent, stage }) {

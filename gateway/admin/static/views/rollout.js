@@ -5,7 +5,7 @@ import { percent, plural } from "../lib/format.js";
 import { useFetched, useLive } from "../lib/live.js";
 import { html, useEffect, useMemo, useState } from "../lib/preact.js";
 import { link } from "../lib/route.js";
-import { SOURCES, join, listWaits, sayStanding } from "../lib/words.js";
+import { SOURCES, join, listWaits, sayStanding, sayUnstored } from "../lib/words.js";
 import { Arm, Card, Choice, Empty, Failure, Fetched, Lasting, Loading, State, Time } from "../parts/basics.js";
 import { Charts } from "../parts/charts.js";
 import { Controls, sayDone } from "../parts/controls.js";
@@ -78,7 +78,7 @@ function Standing({ rollout }) {
   return html`<${Card}>
     <div class="big-share"><strong>${percent(rollout.percent)}</strong>
       <${PercentBar} percent=${rollout.percent} stages=${rollout.stages.map((stage) => stage.percent)} isHalted=${isHalted} /></div>
-    <p class="sentence">${sayStanding(rollout)} <${Waits} rollout=${rollout} />
+    <p class="sentence">${sayStanding(rollout)} ${sayUnstored(rollout)} <${Waits} rollout=${rollout} />
       ${rollout.state === "rolled_back" && html`<a href=${link("incidents", { rollout: rollout.name })}>See the incident</a>`}</p>
     <dl class="facts">
       <${Fact} name="Share set">${SOURCES[rollout.source] ?? rollout.source}<//>
