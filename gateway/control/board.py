@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from gateway.control.standing import RolloutState, group_routes, list_standing
-from gateway.control.telling import edit_of, say_edit, tell_transition
+from gateway.control.telling import edit_of, say_edit, tell_restored, tell_transition
 from gateway.core import lifecycle
 from gateway.core.lifecycle import Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
@@ -103,13 +103,14 @@ class Board:
 
     def _describe(self, rollout: Rollout) -> RolloutState:
         routes = tuple(route.name for route in self.routes(rollout.name))
-        revision = self._file.revision if self._file is not None else ""
-        return RolloutState(rollout, self._progresses[rollout.name], routes, revision)
+        return RolloutState(rollout, self._progresses[rollout.name], routes, self._revision)
 
     # What the file says.
 
-    def _adopt(self, table: Table, mandate: Mandate, now: float) -> list[tuple[str, Transition]]:
-        """Find each rollout's place in what the file says now; what moved by that.
+    def _adopt(
+        self, table: Table, known: Mapping[str, Rollout], mandate: Mandate, now: float
+    ) -> list[tuple[str, Transition]]:
+        """Find each rollout's place in what the file says now, after what is ``known`` of before; what moved by that.
 
         Only who conducts begins and moves any; for all others a rollout that nobody has begun keeps everybody on the
         baseline.
@@ -120,7 +121,7 @@ class Board:
             name, before = rollout.name, self._progresses.get(rollout.name)
             if before is None or (name in self._unbegun and mandate.conducts):
                 self._place(rollout, mandate, now)
-            elif mandate.conducts and (edit := self._edit(rollout, before, now)):
+            elif mandate.conducts and (edit := self._edit(known.get(name), rollout, before, now)):
                 edits.append((name, edit))
         self._rollouts = {rollout.name: rollout for rollout in table.rollouts}
         self._shared = group_routes(table)
@@ -136,9 +137,8 @@ class Board:
             self._progresses[rollout.name] = Progress(state=State.PENDING, saved_at=now)
             self._unbegun.add(rollout.name)
 
-    def _edit(self, rollout: Rollout, before: Progress, now: float) -> Transition | None:
+    def _edit(self, former: Rollout | None, rollout: Rollout, before: Progress, now: float) -> Transition | None:
         """Keep the progress as far as the new plan has a place for it."""
-        former = self._rollouts.get(rollout.name)
         after = lifecycle.adopt(former, rollout, before, now)
         edit = None
         if list_standing(former or rollout, before) != list_standing(rollout, after):
@@ -167,5 +167,17 @@ class Board:
                 log.exception("listener_failed", kind=event.kind)  # the others hear of it all the same
 
     def _tell(self, name: str, transition: Transition) -> NewEvent:
-        revision = self._file.revision if self._file is not None else ""
-        return tell_transition(self._rollouts[name], transition, self._now(), revision)
+        return tell_transition(self._rollouts[name], transition, self._now(), self._revision)
+
+    def _tell_again(self, forgotten: Mapping[str, Progress], stored: Mapping[str, Progress]) -> dict[str, NewEvent]:
+        """What the audit log is told of rollouts of which the store knows less than is written to it now."""
+        now = self._now()
+        return {
+            name: tell_restored(name, self._rollouts.get(name), stored.get(name), each, now, self._revision)
+            for name, each in forgotten.items()
+        }
+
+    @property
+    def _revision(self) -> str:
+        """Of the file's content; empty before the first."""
+        return self._file.revision if self._file is not None else ""

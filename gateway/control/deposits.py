@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
+from gateway.control.telling import tell_overtaken
 from gateway.core.lifecycle import Progress, State
 from gateway.errors import Fenced, StoreConflict, StoreUnavailable
 from gateway.store.records import Event, Incident, NewEvent
@@ -152,8 +153,24 @@ class Deposits:
 
     async def _settle(self) -> None:
         while self._owed:
-            await self._insist(self._owed[0])
+            late = self._owed[0]
+            if await self._insist(late) is None and _is_rollback(late.progress) and late.event.actor.type == "rule":
+                await self._store.record(tell_overtaken(late.event))  # what users met here is not lost
             del self._owed[0]
+
+    async def restore(self, forgotten: Mapping[str, Progress], told: Mapping[str, NewEvent]) -> list[Event]:
+        """Write again what the store has forgotten; the events of what was. Whoever was quicker has told the others.
+
+        Raises `StoreUnavailable`.
+        """
+        if not forgotten:
+            return []
+        log.warning("store_went_back", rollouts=sorted(forgotten), effect="written again as it is known here")
+        events = []
+        for name in sorted(await self._store.keep(forgotten)):
+            with losing(told[name]):
+                events.append(await self._store.record(told[name]))
+        return events
 
     async def keep(self, progresses: Mapping[str, Progress], fence: int | None = None) -> None:
         """Write how far rollouts are for which only time has passed: losing that now and then costs little."""

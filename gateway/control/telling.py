@@ -67,7 +67,7 @@ def action_of(
     )
 
 
-def tell_restored(  # noqa: PLR0913 - what was, what is, and what every event has
+def tell_restored(
     name: str, rollout: Rollout | None, stored: Progress | None, progress: Progress, at: datetime, revision: str
 ) -> NewEvent:
     """The event of a rollout that was written again, as the store had forgotten it, or some of its moves.
@@ -75,7 +75,7 @@ def tell_restored(  # noqa: PLR0913 - what was, what is, and what every event ha
     ``rollout`` is None for one that the file has no more.
     """
     had = "nothing of it" if stored is None else f"its version {stored.version}"
-    versions = {"stored": stored.version} if stored is not None else {}
+    inputs: dict[str, object] = {"version": progress.version}
     return NewEvent(
         time=_show(at),
         rollout=name,
@@ -84,7 +84,7 @@ def tell_restored(  # noqa: PLR0913 - what was, what is, and what every event ha
         before=standing_of(rollout, stored) if rollout is not None and stored is not None else None,
         after=standing_of(rollout, progress) if rollout is not None else None,
         reason=f"the store had {had}: a gateway wrote again what it knew, as version {progress.version}",
-        inputs=versions | {"version": progress.version},
+        inputs=inputs if stored is None else inputs | {"stored": stored.version},
         revision=revision,
     )
 
