@@ -61,6 +61,8 @@ class ReplicaView(msgspec.Struct, frozen=True):
     """Since its last report; null while this gateway is degraded, and does not know."""
     behind: int
     """How many moves of rollouts it has not followed yet."""
+    switches: list[str] = []
+    """The rollouts that emergency switches in its environment hold back, on it and on no other; `all` is each."""
 
 
 class FleetView(msgspec.Struct, frozen=True):
@@ -138,4 +140,5 @@ def view_replica(seen: Seen, muster: Muster) -> ReplicaView:
         started_at=show_epoch(presence.started_at),
         silent_s=None if muster.is_degraded and not is_own else round(seen.silent_seconds, 3),
         behind=max(0, muster.moves - presence.moves),
+        switches=list(presence.switches),
     )

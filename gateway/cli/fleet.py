@@ -8,6 +8,7 @@ from gateway.admin.fleet import FleetLine, FleetView, ReplicaView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_span
 from gateway.control.muster import SILENT_SECONDS
+from gateway.settings.switches import ALL
 
 
 @click.command(name="fleet")
@@ -21,6 +22,7 @@ def command(admin: Admin, as_json: bool) -> None:
     fleet = read(content, FleetView)
     draw_head(fleet)
     draw_remarks(fleet.revisions, fleet.degraded)
+    draw_switches(fleet)
     draw_replicas(fleet)
 
 
@@ -56,6 +58,14 @@ def draw_remarks(revisions: list[str], degraded: str | None) -> None:
     if len(revisions) > 1:
         listed = ", ".join(map(show, revisions))
         click.echo(f"{len(revisions):,} configurations are in force: {listed}; only the leader's file moves rollouts")
+
+
+def draw_switches(fleet: FleetView) -> None:
+    """Where emergency switches hold rollouts back: a line for each gateway, nothing when there are none."""
+    for each in fleet.replicas:
+        if each.switches:
+            held = "all rollouts" if ALL in each.switches else ", ".join(map(show, each.switches))
+            click.echo(f"an emergency switch on {show(each.replica)} holds back {held} there")
 
 
 def draw_replicas(fleet: FleetView) -> None:

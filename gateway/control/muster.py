@@ -106,7 +106,8 @@ def call_muster(
 
 def present(configuration: Configuration, roster: Roster, started_at: float) -> Presence:
     """What this gateway says of itself."""
-    listen = configuration.source.started_with.admin.listen
+    source, accepted = configuration.source, configuration.accepted
+    listen = source.started_with.admin.listen
     return Presence(
         host=socket.gethostname(),
         admin=url_of(listen.host, listen.port),
@@ -115,6 +116,7 @@ def present(configuration: Configuration, roster: Roster, started_at: float) -> 
         workers=roster.states()["ready"],
         ready=not roster.lagging(),
         started_at=started_at,
+        switches=source.switches.holding(accepted.loaded.config if accepted else source.started_with),
     )
 
 

@@ -70,6 +70,8 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the epoch, by its own clock."""
     moves: int = 0
     """Up to where it has followed what the store knows; see `Pulse`."""
+    switches: tuple[str, ...] = ()
+    """The rollouts that emergency switches in its environment hold back; only ``all``, where that is every one."""
 
 
 class Portion(msgspec.Struct, array_like=True):

@@ -46,6 +46,13 @@ class Switches:
         cap = self.caps.get(variable_suffix(rollout), 100.0)
         return float(math.floor(cap)) if hash_name in WHOLE_PERCENTAGES else cap
 
+    def holding(self, config: Config) -> tuple[str, ...]:
+        """The rollouts of ``config`` that a switch holds back; only ``all``, where that is every one."""
+        if ALL in self.rollback or not (self.rollback or self.caps):
+            return (ALL,) if self.rollback else ()
+        rollouts = sorted(config.rollouts_in_use())
+        return tuple(name for name in rollouts if name in self.rollback or variable_suffix(name) in self.caps)
+
     def in_force(self, config: Config) -> list[str]:
         """One sentence for each rollout of ``config`` that a switch holds back."""
         rollouts = sorted(config.rollouts_in_use())

@@ -38,6 +38,7 @@ async def test_a_gateway_that_is_alone_is_the_only_replica(tmp_path: Path) -> No
                 "started_at": "2026-01-01T00:08:20.000Z",
                 "silent_s": 0.0,
                 "behind": 0,
+                "switches": [],
             }
         ],
     }
@@ -73,3 +74,13 @@ async def test_a_degraded_gateway_says_so_and_why(tmp_path: Path) -> None:
     assert (status["store"]["ok"], status["store"]["reason"]) == (False, "no answer in time")
     assert [each["silent_s"] for each in shown["replicas"]] == [0.2, None, None]
     assert (status["fleet"]["role"], status["fleet"]["replicas"]) == ("degraded", 1)
+
+
+async def test_emergency_switches_are_shown_where_they_hold(tmp_path: Path) -> None:
+    """The others can't know of them otherwise: nothing of them is in the store."""
+    known = membership()
+    known.seen[1] = Seen(HIM, presence("two", switches=("shop",)), 0.9)
+    async with desk(tmp_path, membership=known, CROSSFADE_ROLLBACK="all") as (_, client):
+        replicas = (await client.get("/api/v1/fleet")).json["replicas"]
+
+    assert [(each["replica"], each["switches"]) for each in replicas] == [(ME, ["all"]), (HER, []), (HIM, ["shop"])]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.admin.fleet import FleetView, ReplicaView, StoreView
-from gateway.cli.fleet import draw_head, draw_remarks, draw_replicas, list_cells, say_part, say_silence
+from gateway.cli.fleet import draw_head, draw_remarks, draw_replicas, draw_switches, list_cells, say_part, say_silence
 from gateway.core.fleet import Role
 
 REPLICA = ReplicaView(
@@ -66,6 +66,22 @@ def test_what_is_well_is_not_remarked(capsys: pytest.CaptureFixture[str]) -> Non
 
     draw_remarks(["abc", "def"], "nothing is heard of the store")
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_emergency_switches_are_said_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    """They hold on one gateway, and its users are nowhere else to be seen."""
+    draw_switches(FLEET)
+    assert capsys.readouterr().out == ""
+
+    two, all_of_it = (
+        msgspec.structs.replace(REPLICA, replica=name, switches=switches)
+        for name, switches in (("two-b2", ["checkout", "search"]), ("three-c3", ["all"]))
+    )
+    draw_switches(msgspec.structs.replace(FLEET, replicas=[REPLICA, two, all_of_it]))
+    assert capsys.readouterr().out == (
+        "an emergency switch on two-b2 holds back checkout, search there\n"
+        "an emergency switch on three-c3 holds back all rollouts there\n"
+    )
 
 
 def test_each_replica_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { isKnown, isSilent, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
+import { isKnown, isSilent, listSwitches, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
 
 test("a gateway's part is said in words, and that nobody leads", () => {
   assert.equal(sayPart({ role: "leader", leader: "a" }), "this one leads");
@@ -30,6 +30,11 @@ test("silence is worth a word after five seconds, and where it is known", () => 
 test("how a replica does is known of those that report, and of oneself", () => {
   const rows = [{ silent_s: null }, { silent_s: 0.4 }, { silent_s: 5.1 }, { silent_s: 60, isOwn: true }];
   assert.deepEqual(rows.map(isKnown), [false, true, false, true]);
+});
+
+test("emergency switches are said where there are any", () => {
+  const replicas = [{ replica: "a" }, { replica: "b", switches: ["checkout", "search"] }, { replica: "c", switches: ["all"] }];
+  assert.deepEqual(listSwitches(replicas), ["b holds back checkout and search there", "c holds back all rollouts there"]);
 });
 
 test("a role that this page does not know has a tone, too", () => {

@@ -53,6 +53,20 @@ def test_a_cap_is_found_by_the_rollouts_name() -> None:
     assert switches.cap("search", "murmur3") == 100.0
 
 
+@pytest.mark.parametrize(
+    ("env", "held"),
+    [
+        ({}, ()),
+        ({"CROSSFADE_ROLLBACK": "search, other"}, ("search",)),
+        ({"CROSSFADE_PERCENT_CHECKOUT_V2": "5", "CROSSFADE_ROLLBACK": "search"}, ("checkout-v2", "search")),
+        ({"CROSSFADE_PERCENT_SEARCH": "5", "CROSSFADE_ROLLBACK": "all"}, ("all",)),
+    ],
+)
+def test_it_is_known_which_rollouts_are_held(env: dict[str, str], held: tuple[str, ...]) -> None:
+    """Others of a fleet tell their users; `all` is one word, however many there are."""
+    assert Switches.from_env(env).holding(CONFIG) == held
+
+
 def test_a_cap_is_rounded_down_where_only_whole_percentages_count() -> None:
     """An emergency brake never lets through more than it says."""
     assert Switches.from_env({"CROSSFADE_PERCENT_A": "2.9"}).cap("a", "unleash") == 2.0

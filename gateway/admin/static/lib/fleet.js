@@ -1,6 +1,7 @@
 /** A gateway's part in its fleet, in words. Pure. */
 
 import { plural } from "./format.js";
+import { join } from "./words.js";
 
 /** Every role with its tone (a colour and a shape). */
 const TONES = { alone: "idle", leader: "going", follower: "ok", degraded: "broken" };
@@ -36,6 +37,15 @@ export function sayFigures(fleet) {
   if (!fleet) return "";
   if (fleet.role === "degraded") return "This gateway is degraded: rules, charts and paths show its own requests only.";
   return `Rules show the requests of the whole fleet (${plural(fleet.replicas, "gateway")}), charts and paths those of this gateway.`;
+}
+
+/**
+ * Which gateways hold rollouts back by emergency switches in their environment, a sentence each.
+ * @param {{replica: string, switches?: string[]}[]} replicas
+ */
+export function listSwitches(replicas) {
+  return replicas.filter(({ switches }) => switches?.length)
+    .map(({ replica, switches }) => `${replica} holds back ${switches.includes("all") ? "all rollouts" : join(switches)} there`);
 }
 
 /** For how long nobody has heard of a replica, where that is worth a word; it reports each second. */

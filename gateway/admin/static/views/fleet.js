@@ -1,6 +1,6 @@
 /** The gateways on one store: who leads, which configurations are in force, who is silent or behind. */
 
-import { isKnown, isSilent, sayPart, toneOfRole } from "../lib/fleet.js";
+import { isKnown, isSilent, listSwitches, sayPart, toneOfRole } from "../lib/fleet.js";
 import { DASH, coarse, number, plural } from "../lib/format.js";
 import { useFetched } from "../lib/live.js";
 import { html } from "../lib/preact.js";
@@ -62,6 +62,7 @@ function Facts({ fleet }) {
     <${Fact} name="Configurations in force">${fleet.revisions.length > 1
       ? html`<${Badge} tone="attention">${fleet.revisions.length} differ<//> only the leader's file moves rollouts`
       : "the same everywhere"}<//>
+    ${listSwitches(fleet.replicas).map((said) => html`<${Fact} key=${said} name="Emergency switch"><${Badge} tone="attention">in force<//> ${said}<//>`)}
   </dl><//>`;
 }
 
