@@ -110,7 +110,7 @@ def resume(ask: Ask) -> Progress:
     if progress.cooldown_left_seconds > 0 and not ask.force:
         left = timedelta(seconds=round(progress.cooldown_left_seconds))
         raise WrongAction(
-            f"`{rollout.name}` was rolled back and cools down for another {left}; with force it starts at once"
+            f"`{rollout.name}` was rolled back and cools down for another {left}; with `--force` it starts at once"
         )
     return begin_anew(ask)
 
@@ -136,7 +136,7 @@ def promote(ask: Ask) -> Progress:
         raise WrongAction(f"`{rollout.name}` has an operator's percentage, under which its plan stands still; unset it")
     if progress.state is not State.WAITING and not ask.force:
         raise WrongAction(
-            f"`{rollout.name}` is {progress.state}: its hold and gates are not over; with force they are skipped"
+            f"`{rollout.name}` is {progress.state}: its hold and gates are not over; with `--force` they are skipped"
         )
     return advance(ask)
 

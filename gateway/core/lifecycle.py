@@ -146,6 +146,8 @@ def act(  # noqa: PLR0913 - the parts of one wish
 ) -> tuple[str, Progress]:
     """What an operator's action leads to, with the kind of its event. Raises `WrongAction` with the reason."""
     row = TABLE[action]
+    if action is Action.ROLLBACK and progress.state is State.ROLLED_BACK:
+        raise WrongAction(f"`{rollout.name}` is rolled back already")
     if progress.state not in row.states:
         raise WrongAction(f"`{rollout.name}` is {progress.state}: {action} is possible only {_say(row.states)}")
     return _take(row, Ask(rollout, progress, now, percent, force, to))

@@ -48,7 +48,7 @@ def test_a_resume_before_the_cooldown_says_how_long_it_takes() -> None:
     """Who is in a hurry uses force; the plan begins with its first stage."""
     back = standing(PLAN, State.ROLLED_BACK)
 
-    with pytest.raises(WrongAction, match="another 0:10:00; with force it starts at once"):
+    with pytest.raises(WrongAction, match="another 0:10:00; with `--force` it starts at once"):
         act(PLAN, back, Action.RESUME)
 
     again = act(PLAN, back, Action.RESUME, force=True)
@@ -69,7 +69,7 @@ def test_a_fixed_percentage_resumes_as_the_file_has_it() -> None:
 def test_an_approval_promotes_and_haste_takes_force() -> None:
     """Out of a stage whose hold and gates are over nothing else is asked for."""
     assert act(PLAN, standing(PLAN, State.WAITING), Action.PROMOTE).stage == 3
-    with pytest.raises(WrongAction, match="with force they are skipped"):
+    with pytest.raises(WrongAction, match="with `--force` they are skipped"):
         act(PLAN, started(PLAN), Action.PROMOTE)
     assert act(PLAN, started(PLAN), Action.PROMOTE, force=True).stage == 1
     assert act(PLAN, standing(PLAN, State.PAUSED), Action.PROMOTE, force=True).stage == 2
