@@ -7,6 +7,7 @@ gateway. The file is written whole, beside the one before, and put in its place 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -44,24 +45,24 @@ class Cache:
         self._is_well = True
         self._one_at_a_time = asyncio.Lock()
 
-    async def read(self) -> dict[str, Progress]:
-        """What is remembered; nothing, where there is nothing that can be read."""
+    async def read(self) -> dict[str, Progress] | None:
+        """What is remembered; None where there is nothing that can be read."""
         kept = self._memory.newest()
         remembered = kept if kept is not None else await self._read_file()
-        self._kept = _list_versions(remembered)
+        self._kept = _list_versions(remembered or {})
         return remembered
 
-    async def _read_file(self) -> dict[str, Progress]:
+    async def _read_file(self) -> dict[str, Progress] | None:
         if self._path is None:
-            return {}
+            return None
         try:
             content = await asyncio.to_thread(self._path.read_bytes)
             remembered = msgspec.json.decode(content, type=dict[str, Progress])
         except FileNotFoundError:
-            return {}
+            return None
         except (OSError, msgspec.DecodeError) as error:
             log.warning("store_cache_unreadable", file=str(self._path), reason=str(error))
-            return {}
+            return None
         self._written = _list_versions(remembered)
         return remembered
 
@@ -77,7 +78,7 @@ class Cache:
 
     async def _write(self, path: Path, versions: dict[str, int], content: bytes) -> None:
         try:
-            await asyncio.to_thread(_replace, path, content)
+            await asyncio.shield(asyncio.to_thread(_replace, path, content))  # it writes to the end in any case
         except OSError as error:
             if self._is_well:
                 log.warning("store_cache_not_written", file=str(path), reason=str(error))
@@ -88,7 +89,10 @@ class Cache:
 
 def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(path.name + ".new")
-    beside.write_bytes(content)
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     beside.replace(path)
 
 

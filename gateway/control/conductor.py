@@ -26,7 +26,7 @@ from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
 from gateway.control.recall import Newcomer, group, pick, recall, recall_by_steps
 from gateway.control.telling import blockage_of, notification_of
-from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct, stage_of
+from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct, list_untold, stage_of
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Transition
 from gateway.core.verdicts import Judgement, Verdict
@@ -51,9 +51,6 @@ TICK_SECONDS: Final = 1.0
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a tick waits for what it has set going: for ever it would be blind."""
-
-WELL_SECONDS: Final = 300.0
-"""How long a rule must have been well before people are told of it again: a rate near its bound comes and goes."""
 
 RESTARTING: Final = frozenset({"start", "resume", "retry", "step_back", "rollback"})
 """The transitions behind which no window reaches."""
@@ -163,12 +160,15 @@ class Conductor:
     async def tick(self) -> None:
         """Take in what was counted, judge, and act."""
         second = self._clocks.monotonic()
-        passed, self._last = second - self._last, second
+        passed = second - self._last
         role = self._membership.role if self._membership is not None else Role.ALONE
         plans = self._rollouts.plans()
         self._take(second)
         self._arrange(plans, second)
         await self._gather(role, second)
+        if self._rollouts.plans() is not plans:  # the file was read anew meanwhile: the next second goes by that
+            return
+        self._last = second
         if role in {Role.ALONE, Role.LEADER}:
             self._conduct(plans, second, passed)
         else:
@@ -376,17 +376,6 @@ class Conductor:
             self._gates.restart(name)
         else:
             self._gates.forget(name)
-
-
-def list_untold(told: dict[str, float], broken: Mapping[str, Judgement], second: float) -> dict[str, Judgement]:
-    """What of ``broken`` people were not ``told`` of since it was well for a while: what comes and goes is one thing.
-
-    What they were told of, and is well for long enough by now, is taken out of ``told``.
-    """
-    for rule in [rule for rule, at in told.items() if second - at >= WELL_SECONDS]:
-        del told[rule]
-    told.update({rule: second for rule in broken if rule in told})
-    return {rule: judgement for rule, judgement in broken.items() if rule not in told}
 
 
 def _number(rules: list[RuleState]) -> list[RuleState]:

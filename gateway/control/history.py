@@ -39,9 +39,10 @@ class History:
         """The id of an event: all up to there were read, whoever did what they tell."""
         self._events: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=PER_ROLLOUT))
 
-    async def restore(self, store: Store, started_at: float) -> None:
+    async def restore(self, store: Store, started_at: float, *, counts: bool = True) -> None:
         """Read what there was before this controller, in a gateway that runs since ``started_at`` (Unix time).
 
+        ``counts`` says whether the rollbacks since then were this gateway's own: in a fleet nobody knows.
         A store that can't be read leaves a history that begins now.
         """
         try:
@@ -50,7 +51,8 @@ class History:
             for event in await store.events(max(0, last - _LOOK_BACK), _LOOK_BACK * 2):
                 self._keep(event)
                 self._read_to = event.id
-            await self._count_rollbacks(store, started_at)
+            if counts:
+                await self._count_rollbacks(store, started_at)
         except StoreUnavailable as error:
             log.warning("history_unavailable", reason=str(error), effect="incidents show what happens from now on")
 
@@ -62,6 +64,7 @@ class History:
 
     async def catch_up(self, store: Store, newest: int) -> None:
         """Read what other gateways of a fleet did, up to the event ``newest``; theirs to count. Never raises."""
+        self._read_to = max(self._read_to, newest - _LOOK_BACK)
         try:
             while self._read_to < newest and (found := await store.events(self._read_to, _PAGE)):
                 for event in found:

@@ -46,15 +46,17 @@ class Leading:
 
     async def begin(self, fence: int, rollouts: Rollouts) -> None:
         """Take over what the leader before has left. Raises `StoreUnavailable`."""
-        figures, now, upto = FleetFigures(), self._counting(), ""
-        if rollouts.table is not None:
-            figures.adopt(rollouts.table)
+        figures, now, upto, table = FleetFigures(), self._counting(), "", rollouts.table
+        if table is not None:
+            figures.adopt(table)
         async with contextlib.aclosing(self._meeting.sums()) as sums:
             async for age, counted in sums:
                 figures.restore(now - age, counted)
                 upto = counted.upto
                 await asyncio.sleep(0)
         self._cursor = upto or (await self._meeting.reports(""))[1]
+        if rollouts.table is not None and rollouts.table is not table:
+            figures.adopt(rollouts.table)
         for name, progress in rollouts.begun().items():
             figures.begin(name, progress.version)
         self.figures, self.fence = figures, fence

@@ -45,6 +45,11 @@ CURIOUS_SECONDS: Final = 30.0
 GATHER_SECONDS: Final = 0.02
 """What is heard of within so short a time is looked up once."""
 
+MOST_FAILURES: Final = 3
+"""So often in a row a leader may fail to add up what all have counted …"""
+ABSTAIN_SECONDS: Final = 10.0
+"""… before it gives others so long to try."""
+
 log = structlog.get_logger()
 
 
@@ -88,6 +93,9 @@ class Membership:
         self._noted = Role.DEGRADED
         """What people were told last that it does: at first it hears of nobody."""
         self._settled_at: float | None = None
+        self._failures = 0
+        """How often in a row it could not lead, though the lease was its own."""
+        self._abstains_until = float("-inf")
         self._beginning: tuple[int, asyncio.Task[None]] | None = None
         """Under which lease it begins to lead, while it does."""
         self._event = 0
@@ -129,16 +137,20 @@ class Membership:
     async def begin(self, rollouts: Rollouts) -> None:
         """Join the fleet, or begin with what is remembered, or with everybody on the baseline."""
         remembered = await self._cache.read()
-        rollouts.assume(remembered)
-        until = self._monotonic() + (0.0 if remembered else START_SECONDS)
+        rollouts.assume(remembered or {})
+        until = self._monotonic() + START_SECONDS
         await self.beat(rollouts)
-        while not self._is_ready() and (self.moves >= 0 or self._monotonic() < until):
+        while not self._is_ready() and self._monotonic() < until and (self.moves >= 0 or remembered is None):
             if self.moves < 0:
                 self._say_waiting(until)
             await self._sleep(BEAT_SECONDS / 2)
             await self.beat(rollouts)
         if self.moves < 0:
-            effect = "rollouts stand as they are remembered" if remembered else "everybody is served by baselines"
+            effect = (
+                "rollouts stand as they are remembered"
+                if remembered is not None
+                else "everybody is served by baselines"
+            )
             log.error("store_unavailable", reason=self.fault, effect=effect)
 
     def _say_waiting(self, until: float) -> None:
@@ -203,11 +215,11 @@ class Membership:
         """Report, hear who leads, follow, and lead if it is this one."""
         asked_at = self._monotonic()
         try:
-            pulse = await self._ask(rollouts)
+            pulse = await self._ask(rollouts, asked_at)
             self._tenure.hear(pulse, asked_at)
             await self._take_in(rollouts, pulse)
             if pulse.leader == self.replica:
-                await self._lead(rollouts, pulse)
+                await self._try_to_lead(rollouts, pulse)
             await self._look_around()
         except Fenced as error:
             log.warning("lease_lost", reason=str(error))
@@ -219,13 +231,13 @@ class Membership:
         self._note()
         await self._cache.keep(rollouts.begun())
 
-    async def _ask(self, rollouts: Rollouts) -> Pulse:
+    async def _ask(self, rollouts: Rollouts, asked_at: float) -> Pulse:
         versions = {name: progress.version for name, progress in rollouts.begun().items()}
         return await self._meeting.report(
             self.replica,
             self._present(),
             self.outbox.empty(self.replica, versions),
-            lease_seconds=LEASE_SECONDS,
+            lease_seconds=0.0 if asked_at < self._abstains_until else LEASE_SECONDS,
             known_fence=self._tenure.known_fence,
         )
 
@@ -240,6 +252,18 @@ class Membership:
         if pulse.event != self._event and self.hear_events is not None:
             await self.hear_events(pulse.event)
         self._event = pulse.event
+
+    async def _try_to_lead(self, rollouts: Rollouts, pulse: Pulse) -> None:
+        """Lead; who reaches the store for the lease, but not for the rest of it, lets somebody else try."""
+        try:
+            await self._lead(rollouts, pulse)
+        except StoreUnavailable as error:
+            self._failures += 1
+            if self._failures >= MOST_FAILURES:
+                self._failures, self._abstains_until = 0, self._monotonic() + ABSTAIN_SECONDS
+                log.warning("lease_given_up", reason=str(error), seconds=ABSTAIN_SECONDS)
+            raise
+        self._failures = 0
 
     async def _lead(self, rollouts: Rollouts, pulse: Pulse) -> None:
         if self.leading.fence == pulse.fence:

@@ -6,7 +6,7 @@ The gateway's conductor and the simulation both call `conduct`: what is simulate
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.core import lifecycle
 from gateway.core.judging import MISMATCHING
@@ -18,6 +18,10 @@ from gateway.core.watch import Watch
 
 Ask = Callable[[Webhook | Query | Guard], Judgement]
 """Puts a gate, or a guard, that no proxy can judge to whoever knows; never waits."""
+
+
+WELL_SECONDS: Final = 300.0
+"""How long a rule must have been well before people are told of it again: a rate near its bound comes and goes."""
 
 
 class Moment(NamedTuple):
@@ -139,3 +143,14 @@ def _is_stuck(judgement: Judgement) -> bool:
     if judgement.reason == Reason.LITTLE_EVIDENCE:
         return judgement.needs is None  # what the whole stage has seen speaks against it
     return judgement.verdict is Verdict.BROKEN or judgement.reason == Reason.NOT_COMPARED
+
+
+def list_untold(told: dict[str, float], broken: Mapping[str, Judgement], second: float) -> dict[str, Judgement]:
+    """What of ``broken`` people were not ``told`` of since it was well for a while: what comes and goes is one thing.
+
+    What they were told of, and is well for long enough by now, is taken out of ``told``.
+    """
+    for rule in [rule for rule, at in told.items() if second - at >= WELL_SECONDS]:
+        del told[rule]
+    told.update({rule: second for rule in broken if rule in told})
+    return {rule: judgement for rule, judgement in broken.items() if rule not in told}

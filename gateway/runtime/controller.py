@@ -120,7 +120,8 @@ class Controller:
         await self._archive.restore()
         await self._hub.serve(self._inheritance.link)
         await self._begin_rollouts()
-        await self._history.restore(self._store, self._recorder.figures.started_at)
+        is_alone = self._membership is None
+        await self._history.restore(self._store, self._recorder.figures.started_at, counts=is_alone)
         admin = await api.serve(self._control(), self._inheritance.admin)
         await self._begin(content)
         log.info("controller_started")

@@ -236,7 +236,7 @@ class Door:
     def _lease(self, stored: Stored, replica: str, seconds: float, known_fence: int) -> tuple[str, int]:
         now, (leader, fence, until) = self._meeting.clock(), stored.lease
         leader = leader if now < until else ""
-        highest = max(stored.fence, known_fence)
+        stored.fence = highest = max(stored.fence, known_fence)
         if seconds <= 0:
             leader = "" if leader == replica else leader
         elif leader in {replica, ""}:

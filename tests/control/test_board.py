@@ -31,7 +31,7 @@ class Desk:
     def read(self, *rollouts: Rollout, mandate: Mandate = ALONE) -> list[tuple[str, Transition]]:
         """What the file moves that says so now."""
         table = file(*rollouts)
-        edits = self.board._adopt(table, mandate, NOW)
+        edits = self.board._adopt(table, self.board._rollouts, mandate, NOW)
         self.board._put_in_force(table)
         return edits
 

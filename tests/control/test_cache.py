@@ -25,7 +25,7 @@ def names_in(folder: Path) -> list[str]:
 async def test_a_successor_remembers_without_a_file() -> None:
     """Whatever its predecessor knew last."""
     memory = Memory()
-    assert await Cache(memory, None).read() == {}
+    assert await Cache(memory, None).read() is None
     await Cache(memory, None).keep(KNOWN)
 
     assert await Cache(memory, None).read() == KNOWN
@@ -81,7 +81,7 @@ async def test_a_file_that_is_none_is_nothing_to_remember(content: bytes, tmp_pa
     file.write_bytes(content)
     with capture_logs() as logs:
         cache = Cache(Memory(), file)
-        assert await cache.read() == {}
+        assert await cache.read() is None
     await cache.keep(KNOWN)
 
     assert [each["event"] for each in logs] == ["store_cache_unreadable"]

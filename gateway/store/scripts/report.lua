@@ -23,8 +23,12 @@ if report ~= '' then
   append(reports, 'report', report, reports_kept, reports_ms, now)
 end
 
-local leader, fence = read_lease()
+-- A fence that this store has forgotten holds all the same: who had an older one leads no more.
 local seen = math.max(read_about('fence'), known)
+if known > read_about('fence') then
+  redis.call('HSET', about, 'fence', whole(known))
+end
+local leader, fence = read_lease()
 if lease_ms == 0 then
   if leader == replica then
     redis.call('DEL', lease)
