@@ -277,10 +277,7 @@ class Rollouts(Board):
             kind, after = foresee(
                 state, action, now, percent=percent, force=force, to=to, version=version, unmet=self.unmet
             )
-            inputs: dict[str, object] = (
-                {"percent": percent} if percent is not None else {"force": True} if force else {}
-            )
-            transition = action_of(kind, state.progress, after, actor.name, reason, inputs)
+            transition = action_of(kind, (state.progress, after), actor, reason, percent, force=force)
             if await self._carry_out(name, transition) is None and transition.is_urgent:
                 await self.catch_up()
                 raise StoreConflict(name, self._progresses[name].version)  # somebody else was quicker with the same

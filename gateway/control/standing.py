@@ -95,7 +95,9 @@ def check_version(state: RolloutState, version: int | None) -> None:
 def _check_gates(name: str, unmet: Sequence[str]) -> None:
     """Gates that were ok when the waiting began may not be so any more."""
     if unmet:
-        raise WrongAction(f"`{name}` waits for more than an approval: {', '.join(unmet)}; promote with `--force` skips it")
+        raise WrongAction(
+            f"`{name}` waits for more than an approval: {', '.join(unmet)}; promote with `--force` skips it"
+        )
 
 
 def check_percent(rollout: Rollout, percent: float) -> None:

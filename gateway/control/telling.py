@@ -59,11 +59,13 @@ def tell_file(table: Table, file: str, at: datetime) -> NewEvent:
 
 
 def action_of(
-    kind: str, before: Progress, after: Progress, operator: str, reason: str, inputs: dict[str, object]
+    kind: str, standing: tuple[Progress, Progress], actor: Actor, reason: str, percent: float | None, *, force: bool
 ) -> Transition:
-    """What an operator did to a rollout; ``inputs`` is what was asked beside."""
+    """What an operator did to a rollout, which stood before and stands now so; and what was asked beside."""
+    before, after = standing
+    inputs: dict[str, object] = {"percent": percent} if percent is not None else {"force": True} if force else {}
     return Transition(
-        kind=kind, before=before, after=after, actor="operator", name=operator, reason=reason, inputs=inputs
+        kind=kind, before=before, after=after, actor="operator", name=actor.name, reason=reason, inputs=inputs
     )
 
 

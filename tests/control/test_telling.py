@@ -64,7 +64,7 @@ def test_an_action_names_who_wanted_it() -> None:
     """And what was asked beside."""
     before = begin(SHOP, 0.0)
     after = msgspec.structs.replace(before, percent=7.0)
-    action = action_of("percent", before, after, "ada", "go", {"percent": 7.0})
+    action = action_of("percent", (before, after), Actor("operator", "ada"), "go", 7.0, force=False)
 
     event = tell_transition(SHOP, action, NOON, "r1")
 
