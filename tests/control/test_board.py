@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.control.board import ALONE, FOLLOWING, Board, Mandate
-from gateway.core.lifecycle import State, Transition
+from gateway.core.lifecycle import Progress, State, Transition
 from gateway.core.plans import Plan, Stage
 from gateway.core.types import Held, Rollout, Table
 from gateway.errors import UnknownRollout
-from gateway.store.records import Event
+from gateway.store.records import Event, Standing
 from tests.control.rollbacks import happened
 from tests.control.shops import file, shop
 
@@ -39,6 +39,18 @@ class Desk:
     def percents(self) -> list[float]:
         """As the workers have them."""
         return [each.percent for each in self.published[-1].rollouts]
+
+
+def test_what_is_written_again_is_told_also_of_a_rollout_that_the_file_has_no_more() -> None:
+    """Without shares: nobody knows what they would be."""
+    desk = Desk()
+    desk.read(shop(7))
+    known = Progress(state=State.PAUSED, percent=3.0, version=4)
+
+    told = desk.board._tell_again({"shop": known, "gone": known}, {"gone": Progress(state=State.RUNNING)})
+
+    assert (told["shop"].before, told["shop"].after) == (None, Standing("paused", 3.0))
+    assert (told["gone"].before, told["gone"].after, told["gone"].inputs) == (None, None, {"version": 4, "stored": 0})
 
 
 def test_before_there_is_a_file_there_are_no_rollouts() -> None:

@@ -134,6 +134,23 @@ async def test_while_the_store_is_away_a_guard_acts_on_what_its_own_gateway_sees
     assert [each.kinds for each in fleet.replicas] == [[], ["rollback"], []]
 
 
+async def test_guards_that_act_on_several_gateways_alone_are_one_rollback_and_all_told() -> None:
+    """Each had rolled back before it could hear of the others."""
+    fleet = Fleet(FAILS, size=3)
+    await fleet.begin()
+    await fleet.live(5)
+    fleet.meeting.is_away = True
+    await fleet.live(6)
+    for hurt in fleet.replicas[1:]:
+        await fleet.live(2, hurt, errors=100)
+    fleet.meeting.is_away = False
+    await fleet.live(2)
+
+    assert fleet.shares == [0, 0, 0]
+    assert fleet.meeting.kinds == ["rollback", "notify"]
+    assert "the rollout was rolled back already" in fleet.meeting.stored.events[-1].reason
+
+
 async def test_while_the_store_is_away_no_plan_goes_on() -> None:
     """Holds stand still; they go on with the store, and count no time twice."""
     fleet = Fleet(stages=TWO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,6 +14,7 @@ from gateway.control import deposits
 from gateway.control.deposits import Deposit, Deposits
 from gateway.core.progress import Progress, State
 from gateway.errors import Fenced, StoreConflict, StoreUnavailable
+from gateway.store.records import Actor
 from tests.control.shops import Disk
 from tests.store.records import event
 
@@ -144,6 +146,38 @@ async def test_what_has_been_overtaken_gives_way(disk: Disk, late: str, monkeypa
 
     assert await kept.put_soon(rollback(1) if late == "another rollback" else deposit(1)) is None
     assert (await numbers(disk), kept.refused, kept.owed) == ([7], {"shop"}, frozenset())
+
+
+@pytest.mark.parametrize(("actor", "kinds"), [("rule", ["rollback", "notify"]), ("operator", ["rollback"])])
+async def test_a_guards_rollback_that_came_after_another_is_told(
+    disk: Disk, actor: Literal["rule", "operator"], kinds: list[str]
+) -> None:
+    """What users met here while the store was away is in the audit log; it names no incident, as none was stored."""
+    kept = keep(disk)
+    told = event(kind="rollback", actor=Actor(actor, "errors"), inputs={"value": 9, "incident": "i"}, reason="9 errors")
+    disk.fails = True
+    await kept.put_soon(rollback(1)._replace(event=told))
+    disk.fails = False
+    await keep(disk).put(rollback(1)._replace(event=event(kind="rollback")))
+    await kept.pay()
+
+    stored = await disk.events()
+    assert [each.kind for each in stored] == kinds
+    if actor == "rule":
+        late = "in force here while the store was away; the rollout was rolled back already"
+        assert (stored[1].reason, stored[1].inputs) == (f"9 errors; {late}", {"value": 9})
+
+
+async def test_what_is_written_again_is_told_by_who_wrote_it(disk: Disk) -> None:
+    """Of several gateways that know of it one is the first; the others say nothing."""
+    first, second = keep(disk), keep(disk)
+    forgotten = {name: Progress(state=State.RUNNING, version=3) for name in ("shop", "search")}
+    told = {name: event(rollout=name, kind="restored") for name in forgotten}
+
+    assert await first.restore({"shop": forgotten["shop"]}, told) == await disk.events()
+    assert [each.rollout for each in await second.restore(forgotten, told)] == ["search"]
+    assert await second.restore({}, {}) == []
+    assert await disk.progresses() == forgotten
 
 
 async def test_who_leads_no_more_is_refused(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

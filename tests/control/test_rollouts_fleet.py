@@ -206,6 +206,19 @@ async def test_a_store_that_was_wiped_learns_from_who_knows_most() -> None:
     assert fleet.leader.membership.fence > 1
 
 
+async def test_of_several_that_write_again_what_was_forgotten_one_tells() -> None:
+    """Whoever was first; what the log was told before is gone with the rest."""
+    fleet = Fleet(size=3)
+    await fleet.begin()
+    await fleet.leader.act(Action.SET, 30)
+    await fleet.live(1)
+    fleet.meeting.go_back()
+    await fleet.live(4)
+
+    (told,) = (event for event in fleet.meeting.stored.events if event.rollout is not None)
+    assert (told.kind, told.before, told.after) == ("restored", None, Standing("running", 30))
+
+
 async def test_what_was_never_moved_is_written_again_too() -> None:
     """By who leads: a gateway that joins later must not wait for ever."""
     fleet = Fleet(stages=())

@@ -15,6 +15,7 @@ from gateway.control.telling import (
     notification_of,
     say_edit,
     tell_file,
+    tell_restored,
     tell_transition,
 )
 from gateway.core.lifecycle import Action, Transition, act, begin
@@ -74,6 +75,20 @@ def test_an_action_names_who_wanted_it() -> None:
         "go",
         {"percent": 7.0},
     )
+
+
+@pytest.mark.parametrize(("is_known", "had"), [(False, "nothing of it"), (True, "its version 0")])
+def test_what_was_written_again_is_told_with_what_was_there(is_known: bool, had: str) -> None:
+    """Who looks for a move that is missing finds here where it was lost."""
+    stored = begin(SHOP, 0.0)
+    known = msgspec.structs.replace(stored, percent=7.0, version=3)
+
+    event = tell_restored("shop", SHOP, stored if is_known else None, known, NOON, "r1")
+
+    assert (event.kind, event.actor) == ("restored", Actor("plan", "store"))
+    assert event.reason == f"the store had {had}: a gateway wrote again what it knew, as version 3"
+    assert event.before == (Standing("pending", 0) if is_known else None)
+    assert event.inputs == ({"version": 3, "stored": 0} if is_known else {"version": 3})
 
 
 def test_an_edit_names_the_file() -> None:

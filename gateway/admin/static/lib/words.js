@@ -39,7 +39,7 @@ const KINDS = {
   start: "started", pause: "paused", resume: "resumed", stage: "next stage", step_back: "stepped back",
   rollback: "rolled back", percent: "percentage set", unset: "percentage unset", approval: "waits for approval",
   retry: "started again", complete: "completed", config: "configuration", edit: "file edited", notify: "notice",
-  blocked: "held up",
+  blocked: "held up", restored: "told to the store again",
 };
 
 /** What kind of event it was, in words. */
