@@ -46,8 +46,8 @@ def test_without_a_near_name_all_are_listed() -> None:
     fault = next(fault for fault in faults_of({"version": 1, "zzz": 1}) if fault.loc == ("zzz",))
 
     assert fault.message == (
-        "`zzz` is not a known field; known here: version, server, admin, store, store_cache, telemetry, notify, backends, "
-        "rollouts, routes"
+        "`zzz` is not a known field; known here: version, server, admin, store, store_cache, telemetry, notify, "
+        "backends, rollouts, routes"
     )
 
 
