@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.core.effects import Ask, find_lower
+from gateway.core.effects import Ask, find_lower, place_of
 from gateway.core.plans import Do, Stage
 from gateway.core.progress import Action, Progress, State
 from gateway.core.types import Rollout
@@ -184,3 +184,28 @@ def test_a_stage_that_was_edited_while_paused_is_entered_at_the_resume() -> None
     resumed = act(edited, msgspec.structs.replace(paused, stage=0), Action.RESUME)
 
     assert (paused.stage_percent, resumed.stage_percent, resumed.held_seconds) == (5, 3, 0)
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_of_a_file_with_fewer_stages_than_the_leaders_the_last_counts(stages: int) -> None:
+    """While files are replaced one by one, a gateway meets a stage that its own has not, or no more."""
+    there, shorter = started(PLAN, 3), planned(*PLAN.plan.stages[:stages])
+    paused = act(PLAN, there, Action.PAUSE)
+    assert place_of(shorter, there) == stages - 1
+
+    resumed = act(shorter, paused, Action.RESUME)
+    ended = act(shorter, there, Action.PROMOTE, force=True)
+
+    last = shorter.plan.stages[-1].percent
+    assert (resumed.state, resumed.stage, resumed.stage_percent) == (State.RUNNING, stages - 1, last)
+    assert (ended.state, ended.stage_percent) == (State.COMPLETED, last)
+
+
+def test_every_rollback_is_counted_for_ever() -> None:
+    """By whoever it was; a resume, and what comes after, takes none away."""
+    operators = act(PLAN, started(PLAN, 1), Action.ROLLBACK)
+    again = act(PLAN, operators, Action.RESUME, force=True)
+    guards = after_hit(PLAN, again, Do.ROLLBACK)
+    stepped = after_hit(PLAN, act(PLAN, guards, Action.RESUME, force=True), Do.STEP_BACK)
+
+    assert [each.rollbacks for each in (operators, again, guards, stepped)] == [1, 1, 2, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import inf
 from typing import NamedTuple
 
@@ -22,7 +23,9 @@ from gateway.core.fleet import (
     compare,
     name_move,
 )
-from gateway.core.progress import Progress, State
+from gateway.core.progress import Action, Progress, State
+from gateway.errors import WrongAction
+from tests.core import lives
 
 LEADS_SECONDS = LEASE_SECONDS - LEASE_MARGIN_SECONDS
 
@@ -32,6 +35,7 @@ PROGRESSES = st.builds(
     state=st.sampled_from([State.RUNNING, State.PAUSED, State.ROLLED_BACK]),
     version=VERSIONS,
     percent=st.sampled_from([None, 5.0]),
+    rollbacks=st.integers(0, 2),
     to_shadow=st.booleans(),
     held_seconds=st.sampled_from([0.0, 7.0]),
 )
@@ -62,9 +66,9 @@ def running(version: int = 1, percent: float | None = 5.0) -> Progress:
     return Progress(state=State.RUNNING, version=version, percent=percent)
 
 
-def rolled_back(version: int = 1, *, to_shadow: bool = False) -> Progress:
+def rolled_back(version: int = 1, *, to_shadow: bool = False, rollbacks: int = 0) -> Progress:
     """One that does not."""
-    return Progress(state=State.ROLLED_BACK, version=version, to_shadow=to_shadow)
+    return Progress(state=State.ROLLED_BACK, version=version, to_shadow=to_shadow, rollbacks=rollbacks)
 
 
 # ------------------------------------------------------------------------------------------------------------- tenure
@@ -150,6 +154,12 @@ def test_silence_makes_degraded_and_an_answer_ends_it() -> None:
         (rolled_back(2), running(2), Choice.OVERRULE),
         (running(2), rolled_back(2), Choice.TAKE),
         (rolled_back(2), rolled_back(2, to_shadow=True), Choice.TAKE),
+        (rolled_back(1, rollbacks=1), running(1), Choice.OVERRULE),
+        (rolled_back(1, rollbacks=1), running(9), Choice.OVERRULE),
+        (rolled_back(9, rollbacks=1), running(1), Choice.REASSERT),
+        (running(1), rolled_back(9, rollbacks=1), Choice.TAKE),
+        (running(1), rolled_back(1, rollbacks=1), Choice.TAKE),
+        (running(9), rolled_back(1, rollbacks=1), Choice.RAISE),
     ],
 )
 def test_the_newer_standing_counts_and_of_two_that_are_as_new_the_safer_one(
@@ -176,17 +186,12 @@ def test_a_rollback_gives_way_to_nothing_but_a_newer_move(mine: Progress, stored
 
 def act(mine: Progress | None, stored: Progress | None) -> tuple[Progress | None, Progress | None]:
     """What a replica has, and what the store, after the one has looked at the other."""
-    match choose(mine, stored):
-        case Choice.TAKE:
-            return stored, stored
-        case Choice.REASSERT:
-            return mine, mine
-        case Choice.OVERRULE:
-            assert mine is not None
-            newer = msgspec.structs.replace(mine, version=mine.version + 1)
-            return newer, newer
-        case _:
-            return mine, stored
+    if mine is None and stored is None:
+        return None, None
+    found = compare("x", {"x": mine} if mine is not None else {}, {"x": stored} if stored is not None else {})
+    written = found.forgotten.get("x", mine if found.untold else None)
+    is_let_in = written is not None and (stored is None or written.version > stored.version)
+    return found.newer.get("x", found.forgotten.get("x", mine)), written if is_let_in else stored
 
 
 @given(st.lists(KNOWN, min_size=3, max_size=3), KNOWN, st.lists(st.integers(0, 2), max_size=6))
@@ -207,6 +212,53 @@ def test_replicas_that_know_different_things_end_in_one_standing(
         assert stored.state is State.ROLLED_BACK
 
 
+PLAN = lives.planned()
+RESUME, ROLLBACK = (Action.RESUME, None), (Action.ROLLBACK, None)
+Moves = list[tuple[Action, float | None]]
+MOVES: st.SearchStrategy[Moves] = st.lists(
+    st.sampled_from(
+        [RESUME, ROLLBACK, (Action.SET, 50.0), (Action.UNSET, None), (Action.PAUSE, None), (Action.PROMOTE, None)]
+    ),
+    max_size=8,
+)
+
+
+def live(parent: Progress, moves: Moves) -> list[Progress]:
+    """How a rollout stood one after the other, of those moves that were possible."""
+    history = [parent]
+    for action, percent in moves:
+        with suppress(WrongAction):
+            history.append(lives.act(PLAN, history[-1], action, percent=percent, force=True))
+    return history
+
+
+@given(st.data(), MOVES, MOVES, MOVES)
+def test_a_rollback_of_which_the_others_never_heard_is_so_everywhere_in_the_end(
+    data: st.DataObject, before: Moves, meanwhile: Moves, beside: Moves
+) -> None:
+    """However far they have come: whoever looks first, and whatever a failover has left of the two histories."""
+    parent = live(lives.started(PLAN), [*before, RESUME])[-1]
+    safe = live(parent, [*meanwhile, RESUME, ROLLBACK])
+    others = live(parent, [move for move in beside if move != ROLLBACK])
+    left = data.draw(st.lists(st.sampled_from([*safe, *others]), min_size=3, max_size=3))
+    knows: list[Progress | None] = [*data.draw(st.permutations([safe[-1], *left]))]
+    stored = knows.pop()
+    for number in (*data.draw(st.lists(st.integers(0, 2), max_size=6)), *range(3), *range(3)):
+        knows[number], stored = act(knows[number], stored)
+
+    assert {each.state for each in (*knows, stored) if each is not None} == {State.ROLLED_BACK}
+    assert {choose(each, stored) for each in knows} == {Choice.KEEP}
+
+
+@given(MOVES, MOVES)
+def test_a_rollback_is_over_for_who_was_there_when_it_was_resumed(before: Moves, later: Moves) -> None:
+    """Whoever still has it in force takes what came after it, and nobody says it again."""
+    back = live(lives.started(PLAN), [*before, RESUME, ROLLBACK])[-1]
+    for resumed in live(back, [RESUME, *later])[1:]:
+        assert choose(back, resumed) is Choice.TAKE
+        assert choose(resumed, back) is Choice.REASSERT
+
+
 NAMES = st.dictionaries(st.sampled_from("abcd"), PROGRESSES)
 
 
@@ -216,15 +268,24 @@ def test_of_each_rollout_there_is_one_thing_to_make(
 ) -> None:
     """As `choose` has it; but who was refused takes what is stored."""
     found = compare({*mine, *stored}, mine, stored, refused)
-    parts = [set(found.newer), set(found.same), set(found.forgotten), found.untold]
+    parts = [set(found.newer), set(found.same), found.forgotten.keys() - found.newer.keys(), found.untold]
 
     assert set().union(*parts) == {*mine, *stored}
     assert sum(len(part) for part in parts) == len({*mine, *stored})
     assert not found.forgotten.keys() & stored.keys() & refused
     for name, progress in found.forgotten.items():
-        assert progress.state is mine[name].state
+        assert progress.state is (stored if name in found.newer else mine)[name].state
         assert progress.version >= mine[name].version
         assert name not in stored or progress.version > stored[name].version
+
+
+def test_a_stored_rollback_that_one_never_heard_of_is_in_force_and_written_above_ones_own() -> None:
+    """Whatever else gateways know that have come as far would be taken for newer."""
+    stored = rolled_back(2, rollbacks=1)
+    found = compare(["x"], {"x": running(7)}, {"x": stored})
+
+    raised = {"x": msgspec.structs.replace(stored, version=8)}
+    assert (found.newer, found.forgotten, found.same, found.untold) == (raised, raised, {}, set())
 
 
 def test_what_was_never_moved_is_not_written_for_that() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -13,7 +13,7 @@ from gateway.core.plans import Do, Stage
 from gateway.core.progress import Action, Progress, State
 from gateway.core.types import Held, Mode, Rollout
 from gateway.errors import WrongAction
-from tests.core.lives import NOON, fixed, guard, planned, said
+from tests.core.lives import NOON, act, fixed, guard, planned, said, started
 
 SHARES = st.sampled_from([0.0, 1.0, 5.0, 25.0, 50.0, 100.0])
 STAGES = st.lists(
@@ -102,7 +102,7 @@ class Life(RuleBasedStateMachine):
         before = self.progress
         after = adopt(None if restarts else self.rollout, rollout, before, self.now)
         assert (after.state is State.ROLLED_BACK) == (before.state is State.ROLLED_BACK)
-        assert after.percent == before.percent
+        assert (after.percent, after.rollbacks) == (before.percent, before.rollbacks)
         if rollout.plan.stages and before.state not in {State.PENDING, State.ROLLED_BACK}:
             is_begun = after.stage_since == self.now and after.watched_since == self.now and before.stage_percent == 0
             assert after.stage_percent <= before.stage_percent or is_begun
@@ -120,7 +120,8 @@ class Life(RuleBasedStateMachine):
         assert self.progress == found
 
     def follow(self, after: Progress) -> None:
-        """Nothing skips a stage."""
+        """Nothing skips a stage, and every rollback is counted."""
+        assert after.rollbacks - self.progress.rollbacks == (after.state is State.ROLLED_BACK)
         assert after.stage <= self.progress.stage + 1
         self.progress = after
 
@@ -156,3 +157,12 @@ Life.TestCase.settings = settings(max_examples=max(300, settings().max_examples)
 
 class TestLife(Life.TestCase):
     """Walks through it at random; a failing one is shown at its shortest."""
+
+
+@given(rollouts(), rollouts())
+@example(fixed(0.0), planned())
+def test_an_edit_forgets_no_rollback(former: Rollout, edited: Rollout) -> None:
+    """Also where nobody was on the candidate, and the plan begins anew: another gateway may still have it in force."""
+    back = act(former, started(former), Action.ROLLBACK)
+    for progress in (back, act(former, back, Action.RESUME, force=True)):
+        assert adopt(former, edited, progress, NOON).rollbacks == 1
