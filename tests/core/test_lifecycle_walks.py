@@ -160,7 +160,7 @@ class TestLife(Life.TestCase):
 
 
 @given(rollouts(), rollouts())
-@example(fixed(0.0), planned())
+@example(fixed(0.0), fixed(0.0, plan=planned().plan))
 def test_an_edit_forgets_no_rollback(former: Rollout, edited: Rollout) -> None:
     """Also where nobody was on the candidate, and the plan begins anew: another gateway may still have it in force."""
     back = act(former, started(former), Action.ROLLBACK)
