@@ -38,7 +38,8 @@ _WINDOW_PATTERN: Final = (
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 Reason = Annotated[str, Meta(max_length=1000)]
-Version = Annotated[int, Meta(ge=0)] | None
+Version = Annotated[float, Meta(ge=0, multiple_of=1)] | None
+"""A whole number; in JSON 7.0 is one, too (JSON Schema, section 4.2.3)."""
 Window = Annotated[str, Meta(extra_json_schema={"pattern": _WINDOW_PATTERN})]
 
 

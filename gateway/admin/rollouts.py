@@ -231,7 +231,7 @@ async def _act(call: Call, action: Action, wish: ActionWish, percent: float | No
         percent=percent,
         force=wish.force,
         to=wish.to,
-        version=wish.version,
+        version=None if wish.version is None else int(wish.version),
     )
     await call.control.wait_until_applied()
     return view_rollout(state, call.control)

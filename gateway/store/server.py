@@ -81,14 +81,18 @@ class Server:
         rest = (len(self._keys), *self._keys, self._prefix, *args)
         async with asyncio.timeout(CALL_SECONDS):
             try:
-                return await self._client.execute_command("EVALSHA", found.sha, *rest)
+                answer = await self._client.execute_command("EVALSHA", found.sha, *rest)
             except NoScriptError:
-                return await self._client.execute_command("EVAL", found.text, *rest)
+                answer = await self._client.execute_command("EVAL", found.text, *rest)
+        _heed_cancellation()
+        return answer
 
     async def ask(self, *command: Argument) -> Any:
         """What a command answers."""
         async with asyncio.timeout(CALL_SECONDS):
-            return await self._client.execute_command(*command)
+            answer = await self._client.execute_command(*command)
+        _heed_cancellation()
+        return answer
 
     async def scan(self, name: str) -> AsyncIterator[dict[bytes, bytes]]:
         """A large hash, in pages. What does not change meanwhile comes at least once."""
@@ -116,6 +120,13 @@ class Server:
         """Let go of all connections."""
         for client in (self._client, *self._sentinels):
             await client.aclose()
+
+
+def _heed_cancellation() -> None:
+    """End the task, if that was asked for meanwhile: below Python 3.11.3 redis-py may swallow it (async_timeout)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _connect(url: RedisUrl) -> tuple[_Client, list[_Client]]:

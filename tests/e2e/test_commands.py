@@ -50,8 +50,9 @@ def test_status_shows_the_gateway_to_people_and_to_programs(gateway: Gateway) ->
     assert ", ok" in out.splitlines()[1]
     told = ask(gateway, "status")
     assert told["rollouts"] == [{"name": "shop", "state": "running", "percent": 30.0, "version": 0}]
-    fields = {"version", "revision", "uptime_s", "ready", "workers", "comparer", "backends", "store", "rollouts"}
-    assert set(told) == fields
+    processes = {"version", "revision", "uptime_s", "ready", "workers", "comparer"}
+    assert set(told) == {*processes, "backends", "store", "rollouts", "fleet", "degraded"}
+    assert (told["fleet"], told["degraded"]) == (None, None)
 
 
 def test_paths_shows_what_went_through(gateway: Gateway) -> None:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { getOperator, listHeaders, setOperator, signIn } from "../../gateway/admin/static/lib/api.js";
-import { Reading } from "../../gateway/admin/static/lib/chart.js";
+import { pickRows, Reading } from "../../gateway/admin/static/lib/chart.js";
 import { html } from "../../gateway/admin/static/lib/preact.js";
 import { sortRows } from "../../gateway/admin/static/parts/table.js";
 import { addEvents, mergeRows } from "../../gateway/admin/static/lib/live.js";
@@ -55,4 +55,11 @@ test("a name or token with accents does not make headers that no call can carry"
   setOperator("ann@example.com");
   assert.equal(getOperator(), "ann@example.com");
   signIn("");
+});
+
+test("a chart's table shows of each part of the time what is known", () => {
+  const times = Array.from({ length: 24 }, (_, at) => `t${at}`);
+  const none = times.map(() => null);
+  const series = { times, candidate: none.with(4, 0.1), baseline: none.with(18, 0.2) };
+  assert.deepEqual(pickRows(series), [23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1].map((at) => (at === 5 ? 4 : at === 19 ? 18 : at)));
 });

@@ -57,14 +57,24 @@ function Notes({ series, bounds }) {
 /** The same as numbers, for those who don't see it or want them. */
 function Figures({ title, series }) {
   const [isOpen, setOpen] = useState(false);
-  const every = Math.max(1, Math.floor(series.times.length / TABLE_ROWS));
-  const rows = isOpen ? series.times.map((_, at) => at).filter((at) => (series.times.length - 1 - at) % every === 0).reverse() : [];
+  const rows = isOpen ? pickRows(series) : [];
   return html`<details onToggle=${(event) => setOpen(event.target.open)}><summary>As a table</summary>
     ${isOpen && html`<table class="table"><caption class="unseen">${title}</caption>
       <thead><tr><th scope="col">Time</th>${ARMS.map((arm) => html`<th scope="col" class="is-number" key=${arm}>${arm}</th>`)}</tr></thead>
       <tbody>${rows.map((at) => html`<tr key=${series.times[at]}><td>${clock(series.times[at], Date.now())}</td>
         ${ARMS.map((arm) => html`<td class="is-number" key=${arm}>${quantity(series[arm][at], series.unit)}</td>`)}</tr>`)}</tbody></table>`}
   </details>`;
+}
+
+/** Of each twelfth of the time the last step of which anything is known, the newest first: few requests leave most empty. */
+export function pickRows(series) {
+  const every = Math.max(1, Math.floor(series.times.length / TABLE_ROWS));
+  const rows = [];
+  for (let end = series.times.length - 1; end >= 0; end -= every) {
+    const steps = Array.from({ length: Math.min(every, end + 1) }, (_, back) => end - back);
+    rows.push(steps.find((at) => ARMS.some((arm) => series[arm][at] !== null)) ?? end);
+  }
+  return rows;
 }
 
 function describe(title, series, bounds) {
