@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,23 @@ async def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> Non
         await cache.keep(KNOWN | {"more": Progress(state=State.PENDING)})
 
     assert [each["event"] for each in logs] == ["store_cache_not_written"] * 2
+
+
+async def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it may be empty after a power failure (fsync(2)): whatever stood there was of use."""
+    file, found, sync = tmp_path / "store.cache", [], os.fsync
+    file.write_text("before")
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        found.append((os.fstat(descriptor).st_size, file.read_text()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    await Cache(Memory(), file).keep(KNOWN)
+
+    assert found == [(file.stat().st_size, "before")]
 
 
 async def test_moves_that_come_at_once_leave_the_last_in_the_file(tmp_path: Path) -> None:

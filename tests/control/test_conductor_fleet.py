@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.control import conductor, deposits
+from gateway.control.telling import notification_of
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Action, State
-from gateway.core.plans import Do, Stage
+from gateway.core.plans import Do, Guard, Op, Query, Stage
 from gateway.core.rules import parse_rule
-from gateway.core.verdicts import Verdict
+from gateway.core.verdicts import Judgement, Verdict
 from gateway.errors import WrongAction
-from tests.control.replicas import STAGES, Fleet, Replica
+from tests.control.replicas import ADA, STAGES, Fleet, Replica
+from tests.proxy.wiring import table
 
 FAILS = ("error_rate > 20% for 5s", Do.ROLLBACK)
 TWO = (Stage(5, hold_seconds=10), Stage(50, hold_seconds=9999))
@@ -189,6 +192,74 @@ async def test_a_guard_that_only_steps_back_gives_way_to_who_moved_it_meanwhile(
     assert fleet.shares == [30, 30]
     assert {each.state for each in fleet.replicas} == {State.RUNNING}
     assert fleet.meeting.kinds == ["percent"]
+
+
+# Files that differ.
+
+
+@pytest.mark.parametrize("stages", [2, 1, 0])
+async def test_a_gateway_alone_whose_file_has_fewer_stages_judges_all_the_same(stages: int) -> None:
+    """The leader's stage is none of its own; holds of it are over, and its gates are ok. Nobody is moved by that."""
+    fleet = Fleet(FAILS, stages=tuple(Stage(percent, hold_seconds=9999) for percent in (5, 20, 50)))
+    await fleet.begin()
+    leader, other = fleet.replicas
+    for _ in range(2):
+        await leader.rollouts.act("shop", Action.PROMOTE, reason="", actor=ADA, force=True)
+    short = tuple(Stage(percent) for percent in (5, 20)[:stages])
+    other.plan = msgspec.structs.replace(other.plan, stages=short)
+    other.publish()
+    await fleet.live(2)
+    other.door.is_cut = True
+    await fleet.live(8, other)
+    assert (other.role, other.share) == (Role.DEGRADED, 50)
+    await fleet.live(3, other, errors=100)
+
+    assert (other.share, other.state) == (0, State.ROLLED_BACK)
+
+
+async def begin_to_conduct(fleet: Fleet) -> asyncio.Task[None]:
+    """The leader looks back on what all have counted before its first judgement, and others have a turn."""
+    for each in fleet.replicas:
+        await each.begin()
+    fleet.pass_time(1.0)
+    leader = fleet.leader
+    await leader.beat()
+    ticking = asyncio.ensure_future(leader.conductor.tick())
+    await asyncio.sleep(0)
+    return ticking
+
+
+async def test_a_rollout_that_an_edit_removes_while_its_leader_looks_back_ends_no_controller() -> None:
+    """Nobody is asked whether it goes on, nor told that it does not."""
+    fleet = Fleet()
+    query = Guard(Query("http://127.0.0.1:1", "up", Op.ABOVE, 1.0), Do.ROLLBACK)
+    for each in fleet.replicas:
+        each.plan = msgspec.structs.replace(each.plan, guards=(query,))
+    ticking = await begin_to_conduct(fleet)
+    leader = fleet.leader
+    notice = notification_of(Judgement(rule="up", verdict=Verdict.BROKEN, reason="broken"), leader.progress)
+    leader.rollouts.publish(table(rollouts=(), routes=(), revision="r2"))
+    await ticking
+    await leader.conductor.tick()
+    await leader.rollouts.tell("shop", notice)
+    await leader.finish()
+
+    assert (leader.rollouts.states(), fleet.meeting.kinds) == ([], [])
+
+
+async def test_no_second_of_a_hold_is_lost_by_an_edit_while_a_leader_looks_back() -> None:
+    """What the file says counts from the next second on, and that goes back to the last."""
+    fleet = Fleet()
+    ticking = await begin_to_conduct(fleet)
+    leader, seconds = fleet.leader, fleet.second - 1000.0
+    leader.revision = "r2"
+    leader.publish()
+    await ticking
+    assert leader.progress.held_seconds == 0
+    fleet.pass_time(1.0)
+    await leader.live()
+
+    assert leader.progress.held_seconds == seconds + 1
 
 
 # Whoever was leader.

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 from structlog.testing import capture_logs
 
-from gateway.control.history import PER_ROLLOUT, History
+from gateway.control.history import _LOOK_BACK, _PAGE, PER_ROLLOUT, History
 from gateway.core.lifecycle import Progress, State
 from gateway.store import open_store
-from gateway.store.records import Actor, NewEvent
+from gateway.store.records import Actor, Event, NewEvent
 from tests.control.meeting import Door, Meeting
 from tests.control.rollbacks import happened, incident
 
@@ -104,6 +104,41 @@ async def test_what_other_gateways_did_is_read_up_to_the_newest_event() -> None:
     assert [event.id for event in events] == list(range(newest.id - PER_ROLLOUT + 1, newest.id + 1))
     assert [event.kind for event in events].count("percent") == 1
     assert not history.rollbacks
+
+
+class Log(Door):
+    """Counts how often events are read."""
+
+    calls = 0
+
+    async def events(self, after: int = 0, limit: int = 100, rollout: str | None = None) -> list[Event]:
+        self.calls += 1
+        return await super().events(after, limit, rollout)
+
+
+async def test_of_a_long_log_only_the_end_is_read() -> None:
+    """The first beat of a gateway must not take longer than a lease lasts."""
+    meeting = Meeting(lambda: 0.0)
+    newest = 10 * _LOOK_BACK
+    meeting.stored.events = [happened(number=number) for number in range(1, newest + 1)]
+    mine, history = Log(meeting), History()
+    await history.catch_up(mine, newest)
+
+    assert [event.id for event in history.events("checkout")] == list(range(newest - PER_ROLLOUT + 1, newest + 1))
+    assert mine.calls <= _LOOK_BACK / _PAGE + 1
+
+
+async def test_a_successor_in_a_fleet_does_not_count_what_others_rolled_back() -> None:
+    """Nobody knows which of the incidents were its own gateway's; it shows their events all the same."""
+    meeting = Meeting(lambda: 0.0)
+    found = incident("20261121-101500-checkout")
+    await Door(meeting).commit("checkout", PROGRESS, new(happened(**BY_RULE)), found)
+    alone, of_many = History(), History()
+    await alone.restore(Door(meeting), 1_795_000_000.0)
+    await of_many.restore(Door(meeting), 1_795_000_000.0, counts=False)
+
+    assert (sum(alone.rollbacks.values()), sum(of_many.rollbacks.values())) == (1, 0)
+    assert [event.kind for event in of_many.events("checkout")] == ["rollback"]
 
 
 async def test_events_that_could_not_be_read_are_read_with_the_next() -> None:

@@ -11,13 +11,16 @@ import pytest
 from gateway.control.conductor import RuleState
 from gateway.control.leading import AT_A_TIME, Leading
 from gateway.core.figures import Subject
-from gateway.core.fleet import SUM_SECONDS, Portion, Report
+from gateway.core.fleet import SUM_SECONDS, Portion, Report, Sum
 from gateway.core.progress import Progress, State
+from gateway.core.templates import TEMPLATES_PER_ROUTE
+from gateway.core.types import Match, Route, Table
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.windows import Cell
 from gateway.errors import Fenced, StoreUnavailable
 from tests.control.meeting import Door, Meeting
 from tests.control.members import presence
+from tests.proxy.wiring import table
 
 if TYPE_CHECKING:
     from gateway.control.rollouts import Rollouts
@@ -31,9 +34,8 @@ RULES = {"shop": [RuleState("errors > 5", "guard", "errors > 5", "rollback", SAY
 class Known:
     """Rollouts, as far as a leader asks for them."""
 
-    table = None
-
     def __init__(self, version: int) -> None:
+        self.table: Table | None = None
         self._version = version
 
     def begun(self) -> dict[str, Progress]:
@@ -116,6 +118,22 @@ async def test_a_successor_counts_nothing_of_before_a_move() -> None:
     await leading.go_on()
 
     assert leading.figures.drain("shop")[SUBJECT].requests == 2
+
+
+async def test_a_table_that_comes_while_a_successor_reads_counts_for_it_too() -> None:
+    """The paths that it names have places, though what was left has filled all there are."""
+    room, rollouts = Room(), Known(version=1)
+    seen = [(SUBJECT._replace(path=f"/{number}"), Cell(requests=1)) for number in range(TEMPLATES_PER_ROUTE)]
+    await room.door.share(b"", Sum(seen), fence=1)
+    leading = room.lead()
+    beginning = asyncio.ensure_future(leading.begin(2, cast("Rollouts", rollouts)))
+    await asyncio.sleep(0)
+    rollouts.table = table(routes=(Route("to-shop", Match(), "legacy", "new", "shop", paths=(SUBJECT.path,)),))
+    await beginning
+    await room.say(3)
+    await leading.go_on()
+
+    assert leading.figures.drain("shop")[SUBJECT].requests == 3
 
 
 async def test_followers_read_what_the_leader_says() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.control.membership import REMIND_SECONDS, START_SECONDS
-from gateway.core.fleet import LEASE_SECONDS, SETTLE_SECONDS, Role
+from gateway.control import membership
+from gateway.control.membership import ABSTAIN_SECONDS, MOST_FAILURES, REMIND_SECONDS, START_SECONDS
+from gateway.core.fleet import LEASE_SECONDS, SETTLE_SECONDS, Role, Sum
 from gateway.core.lifecycle import Action, Progress, State
 from gateway.core.types import Held
+from gateway.errors import StoreUnavailable
 from tests.control.replicas import Fleet
 from tests.proxy.wiring import PATIENCE_SECONDS
 
@@ -221,6 +225,84 @@ async def test_what_is_remembered_gives_way_to_what_the_store_has() -> None:
     await one.begin()
 
     assert (one.share, one.state) == (0, State.ROLLED_BACK)
+
+
+async def test_one_that_remembers_that_there_is_nothing_does_not_wait_again() -> None:
+    """A controller that is replaced while the store is away, in a gateway whose rollouts nobody has begun."""
+    fleet = Fleet()
+    alone = fleet.replicas[0]
+    alone.memory.put({})
+    fleet.meeting.is_away = True
+    before = fleet.second
+    await alone.begin()
+
+    assert (fleet.second, alone.state) == (before, State.PENDING)
+
+
+async def forever() -> AsyncGenerator[tuple[float, Sum]]:
+    """More sums than anybody can read."""
+    await asyncio.Event().wait()
+    yield 0.0, Sum([])
+
+
+async def test_one_that_can_not_begin_to_lead_starts_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its workers need a table, and people its admin API; it follows what the store has."""
+    monkeypatch.setattr(membership, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(membership, "START_SECONDS", 0.1)
+    fleet = Fleet()
+    await fleet.begin()
+    first, second = fleet.replicas
+    await first.act(Action.SET, 20)
+    await first.membership.close(first.rollouts)
+    second.start()
+    monkeypatch.setattr(second.door, "sums", forever)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await second.begin()
+
+    assert (second.membership.leader, second.role, second.share) == ("gw-1", FOLLOWER, 20)
+    await second.membership.close(second.rollouts)
+
+
+# Leading.
+
+
+def refuse() -> NoReturn:
+    """As a store that does not let one do so."""
+    raise StoreUnavailable("NOPERM")
+
+
+async def test_a_leader_that_can_not_do_its_work_lets_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches the store for the lease, so nobody else would get it; after a while it asks for it again."""
+    fleet = Fleet(size=3)
+    await fleet.begin()
+    first, ill, well = fleet.replicas
+    await first.membership.close(first.rollouts)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(ill.door, "sums", refuse)
+        await fleet.live(MOST_FAILURES, ill, well)
+        assert (ill.membership.leader, ill.role) == ("gw-1", FOLLOWER)
+        await fleet.live(2, ill, well)
+
+    assert [each["event"] for each in logs if each["log_level"] == "warning"] == ["lease_given_up"]
+    assert (ill.role, well.role, ill.membership.leader) == (FOLLOWER, LEADER, "gw-2")
+    await fleet.live(int(ABSTAIN_SECONDS), ill, well)
+    await well.membership.close(well.rollouts)
+    await fleet.live(2, ill)
+    assert ill.role is LEADER
+
+
+async def test_a_leader_that_fails_now_and_then_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what fails again and again is given up."""
+    fleet = Fleet()
+    await fleet.begin()
+    first = fleet.leader
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr(first.membership.leading, "go_on", refuse)
+            await fleet.live(MOST_FAILURES - 1)
+        await fleet.live(1)
+
+    assert (first.role, first.membership.fence) == (LEADER, 1)
 
 
 # What it hears.

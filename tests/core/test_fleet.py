@@ -239,8 +239,7 @@ def test_a_rollback_of_which_the_others_never_heard_is_so_everywhere_in_the_end(
     """However far they have come: whoever looks first, and whatever a failover has left of the two histories."""
     parent = live(lives.started(PLAN), [*before, RESUME])[-1]
     safe = live(parent, [*meanwhile, RESUME, ROLLBACK])
-    further: Moves = 3 * [(Action.SET, 5.0)]
-    others = live(parent, [move for move in beside if move != ROLLBACK] + further)
+    others = live(parent, [*(move for move in beside if move != ROLLBACK), *3 * [(Action.SET, 5.0)]])
     left = data.draw(st.lists(st.sampled_from([*safe, *others]), min_size=3, max_size=3))
     knows: list[Progress | None] = [*data.draw(st.permutations([safe[-1], *left]))]
     stored = knows.pop()

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.core.fleet import LEASE_SECONDS, LEFT_SECONDS, PRESENCE_SECONDS, Pulse, Report, Sum
-from gateway.errors import StoreUnavailable
+from gateway.errors import Fenced, StoreUnavailable
 from gateway.store import open_fleet, open_store, redis_fleet
 from gateway.store.redis_fleet import RedisFleet
 from tests.store.records import event, path_record, presence, progress
@@ -73,6 +73,22 @@ async def test_a_store_that_was_wiped_says_so(redis: RedisServer, fleet: RedisFl
     assert (before.moves, before.is_empty) == (1, False)
     assert after == Pulse("b", before.fence + 1, moves=0, event=0, is_empty=True)
     assert await read(fleet, at) == [Report("b", {})]
+    await store.close()
+
+
+async def test_a_fence_that_a_store_has_forgotten_holds_again_as_soon_as_anybody_knows_of_it(
+    redis: RedisServer, fleet: RedisFleet
+) -> None:
+    """Though another leads by then: nobody gets in by a lease from between, and the next number is above all."""
+    store = open_store(fleet._calls.file)
+    redis.ask("FLUSHALL")
+    assert (await beat(fleet, "new")).fence == 1
+    await beat(fleet, "b", known_fence=3)
+    with pytest.raises(Fenced, match="lease 3"):
+        await store.commit("checkout", progress(version=1), event(), fence=2)
+
+    assert (await beat(fleet, "new")).fence == 4
+    await store.commit("checkout", progress(version=1), event(), fence=4)
     await store.close()
 
 
