@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.core.fleet import LEASE_SECONDS, LEFT_SECONDS, PRESENCE_SECONDS, Pulse, Report, Sum
 from gateway.errors import Fenced, StoreUnavailable
-from gateway.store import open_fleet, open_store, redis_fleet
+from gateway.store import Store, open_fleet, open_store, redis_fleet
 from gateway.store.redis_fleet import RedisFleet
 from tests.store.records import event, path_record, presence, progress
 from tests.store.servers import RedisServer, running
@@ -36,6 +36,14 @@ def meet(url: str) -> RedisFleet:
 async def fleet(redis: RedisServer, url_of: Callable[[str], str]) -> AsyncIterator[RedisFleet]:
     """On one server, empty."""
     made = meet(url_of("redis"))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def store(fleet: RedisFleet) -> AsyncIterator[Store]:
+    """Of the same gateways."""
+    made = open_store(fleet._calls.file)
     yield made
     await made.close()
 
@@ -77,10 +85,9 @@ async def test_a_store_that_was_wiped_says_so(redis: RedisServer, fleet: RedisFl
 
 
 async def test_a_fence_that_a_store_has_forgotten_holds_again_as_soon_as_anybody_knows_of_it(
-    redis: RedisServer, fleet: RedisFleet
+    redis: RedisServer, fleet: RedisFleet, store: Store
 ) -> None:
     """Though another leads by then: nobody gets in by a lease from between, and the next number is above all."""
-    store = open_store(fleet._calls.file)
     redis.ask("FLUSHALL")
     assert (await beat(fleet, "new")).fence == 1
     await beat(fleet, "b", known_fence=3)
@@ -89,7 +96,6 @@ async def test_a_fence_that_a_store_has_forgotten_holds_again_as_soon_as_anybody
 
     assert (await beat(fleet, "new")).fence == 4
     await store.commit("checkout", progress(version=1), event(), fence=4)
-    await store.close()
 
 
 async def test_all_that_is_kept_ends_by_itself(redis: RedisServer, fleet: RedisFleet) -> None:
