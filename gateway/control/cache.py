@@ -77,8 +77,12 @@ class Cache:
                 await self._write(self._path, versions, msgspec.json.encode(progresses))
 
     async def _write(self, path: Path, versions: dict[str, int], content: bytes) -> None:
+        writing = asyncio.ensure_future(asyncio.to_thread(_replace, path, content))
         try:
-            await asyncio.shield(asyncio.to_thread(_replace, path, content))  # it writes to the end in any case
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})  # it writes to the end in any case, and nobody else beside it
+            raise
         except OSError as error:
             if self._is_well:
                 log.warning("store_cache_not_written", file=str(path), reason=str(error))

@@ -147,9 +147,10 @@ class Deposits:
         return stored
 
     async def pay(self) -> None:
-        """Store what is owed, in order. Raises `StoreUnavailable`."""
-        async with self._one_at_a_time:
-            await self._settle()
+        """Store what is owed, in order, unless somebody is at it. Raises `StoreUnavailable`."""
+        if self._owed and not self._one_at_a_time.locked():
+            async with self._one_at_a_time:
+                await self._settle()
 
     async def _settle(self) -> None:
         while self._owed:

@@ -243,8 +243,7 @@ class Membership:
 
     async def _take_in(self, rollouts: Rollouts, pulse: Pulse) -> None:
         """What has moved since the last beat, and what happened."""
-        if self.fault:
-            await rollouts.pay()
+        await rollouts.pay()
         is_due = self._beats % LOOK_AROUND_BEATS == 0  # time that passes in a plan is no move
         if pulse.moves != self.moves or rollouts.is_behind or is_due:
             await rollouts.catch_up()
@@ -286,8 +285,11 @@ class Membership:
 
     def _give_up_beginning(self) -> None:
         if self._beginning is not None:
-            self._beginning[1].cancel()
+            _, task = self._beginning
             self._beginning = None
+            if task.done() and not task.cancelled():
+                task.exception()  # that it failed does not matter any more
+            task.cancel()
 
     def _has_settled(self, pulse: Pulse) -> bool:
         """Whether those who know more than an empty store have had the time to say so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from gateway.control.cache import Cache
 from gateway.core.progress import Progress, State
 from tests.control.replicas import Memory
+from tests.proxy.wiring import PATIENCE_SECONDS
 
 KNOWN = {
     "shop": Progress(state=State.RUNNING, version=3, percent=20.0, stage_cohorts=("beta",)),
@@ -120,6 +122,34 @@ async def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(
     await Cache(Memory(), file).keep(KNOWN)
 
     assert found == [(file.stat().st_size, "before")]
+
+
+async def test_a_gateway_that_ends_while_it_writes_writes_its_last_after_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread can't be cancelled, and two at once would take each other's file away."""
+    file, sync, writing = tmp_path / "store.cache", os.fsync, threading.Semaphore(1)
+    has_begun, may_end, was_alone = threading.Event(), threading.Event(), []
+
+    def stand_still(descriptor: int) -> None:
+        was_alone.append(writing.acquire(blocking=False))
+        has_begun.set()
+        may_end.wait(PATIENCE_SECONDS)
+        sync(descriptor)
+        writing.release()
+
+    monkeypatch.setattr(os, "fsync", stand_still)
+    cache = Cache(Memory(), file)
+    first = asyncio.ensure_future(cache.keep({"shop": Progress(state=State.RUNNING)}))
+    await asyncio.to_thread(has_begun.wait, PATIENCE_SECONDS)
+    first.cancel()
+    last = asyncio.ensure_future(cache.keep(KNOWN))
+    await asyncio.sleep(0.02)
+    may_end.set()
+    await asyncio.wait({first, last})
+
+    assert (first.cancelled(), was_alone) == (True, [True, True])
+    assert await Cache(Memory(), file).read() == KNOWN
 
 
 async def test_moves_that_come_at_once_leave_the_last_in_the_file(tmp_path: Path) -> None:
