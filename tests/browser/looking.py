@@ -36,10 +36,15 @@ async def find_grave_faults(page: Page) -> list[str]:
 
 
 async def find_overflow(page: Page) -> list[str]:
-    """The elements that reach beyond the window's right edge, when the page scrolls sideways."""
-    return await page.evaluate("""() => {
+    """The elements that reach beyond the window's right edge, when the page scrolls sideways.
+
+    What is drawn to the width is drawn anew when that has changed: it has so many frames for it.
+    """
+    return await page.evaluate("""async () => {
+        const isWider = () => document.scrollingElement.scrollWidth > document.documentElement.clientWidth;
+        for (let frame = 0; frame < 120 && isWider(); frame += 1) await new Promise(requestAnimationFrame);
+        if (!isWider()) return [];
         const width = document.documentElement.clientWidth;
-        if (document.scrollingElement.scrollWidth <= width) return [];
         const isBeyond = (each) => each.getBoundingClientRect().right > width + 1;
         return [...document.querySelectorAll("body *")].filter(isBeyond).map((each) => each.outerHTML.slice(0, 120));
     }""")

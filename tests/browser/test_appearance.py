@@ -55,15 +55,15 @@ async def test_a_view_is_whole_at_every_width_and_fit_for_all(viewer: Viewer, sc
 async def test_the_theme_can_be_chosen_and_is_kept(viewer: Viewer, scene: World) -> None:
     """Whatever the machine prefers; also after a reload."""
     page = await viewer.open(scene.url)
-    colour = "getComputedStyle(document.body).backgroundColor"
-    light = await page.evaluate(colour)
+    body = page.locator("body")
+    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     button = page.get_by_role("button", name="Theme:")
     await button.click()
     await button.click()
     await expect(button).to_contain_text("Dark")
-    dark = await page.evaluate(colour)
-    assert dark != light
+    await expect(body).not_to_have_css("background-color", light)
+    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
 
     await page.reload()
     await expect(button).to_contain_text("Dark")
-    assert await page.evaluate(colour) == dark
+    await expect(body).to_have_css("background-color", dark)
