@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
+from gateway.core.fleet import stand
 from gateway.core.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_Standings = dict[str, tuple[object, ...]]
 
 log = structlog.get_logger()
 
@@ -38,10 +41,10 @@ class Cache:
     def __init__(self, memory: Memory, path: Path | None) -> None:
         self._memory = memory
         self._path = path
-        self._kept: dict[str, int] = {}
-        """The versions that are in memory."""
-        self._written: dict[str, int] = {}
-        """Those that are in the file."""
+        self._kept: _Standings = {}
+        """What is in memory."""
+        self._written: _Standings = {}
+        """What is in the file."""
         self._is_well = True
         self._one_at_a_time = asyncio.Lock()
 
@@ -49,7 +52,7 @@ class Cache:
         """What is remembered; None where there is nothing that can be read."""
         kept = self._memory.newest()
         remembered = kept if kept is not None else await self._read_file()
-        self._kept = _list_versions(remembered or {})
+        self._kept = _list_standings(remembered or {})
         return remembered
 
     async def _read_file(self) -> dict[str, Progress] | None:
@@ -63,20 +66,20 @@ class Cache:
         except (OSError, msgspec.DecodeError) as error:
             log.warning("store_cache_unreadable", file=str(self._path), reason=str(error))
             return None
-        self._written = _list_versions(remembered)
+        self._written = _list_standings(remembered)
         return remembered
 
     async def keep(self, progresses: Mapping[str, Progress]) -> None:
         """Remember how far rollouts are, where any has moved. What can't be written is tried again the next time."""
-        versions = _list_versions(progresses)
-        if versions != self._kept:
+        standings = _list_standings(progresses)
+        if standings != self._kept:
             self._memory.put(dict(progresses))
-            self._kept = versions
+            self._kept = standings
         async with self._one_at_a_time:
-            if self._path is not None and versions != self._written:
-                await self._write(self._path, versions, msgspec.json.encode(progresses))
+            if self._path is not None and standings != self._written:
+                await self._write(self._path, standings, msgspec.json.encode(progresses))
 
-    async def _write(self, path: Path, versions: dict[str, int], content: bytes) -> None:
+    async def _write(self, path: Path, standings: _Standings, content: bytes) -> None:
         writing = asyncio.ensure_future(asyncio.to_thread(_replace, path, content))
         try:
             await asyncio.shield(writing)
@@ -88,7 +91,7 @@ class Cache:
                 log.warning("store_cache_not_written", file=str(path), reason=str(error))
             self._is_well = False
         else:
-            self._is_well, self._written = True, versions
+            self._is_well, self._written = True, standings
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -100,5 +103,6 @@ def _replace(path: Path, content: bytes) -> None:
     beside.replace(path)
 
 
-def _list_versions(progresses: Mapping[str, Progress]) -> dict[str, int]:
-    return {name: progress.version for name, progress in progresses.items()}
+def _list_standings(progresses: Mapping[str, Progress]) -> _Standings:
+    """All but the time that passes. A version says not enough: a store's move takes the place of one's own of it."""
+    return {name: (progress.version, *stand(progress)) for name, progress in progresses.items()}

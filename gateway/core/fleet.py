@@ -194,7 +194,7 @@ def choose(mine: Progress | None, stored: Progress | None) -> Choice:
         return Choice.RAISE if mine.version > stored.version else Choice.TAKE
     if mine.version != stored.version:
         return Choice.TAKE if mine.version < stored.version else Choice.REASSERT
-    if _stand(mine) == _stand(stored):
+    if stand(mine) == stand(stored):
         return Choice.KEEP
     is_mine_safer = mine.state is State.ROLLED_BACK and stored.state is not State.ROLLED_BACK
     return Choice.OVERRULE if is_mine_safer else Choice.TAKE
@@ -242,8 +242,8 @@ def compare(
     return found
 
 
-def _stand(progress: Progress) -> tuple[object, ...]:
-    """What does not change while time passes."""
+def stand(progress: Progress) -> tuple[object, ...]:
+    """What does not change while time passes. Two of one version may differ in it: each is somebody else's move."""
     where = (progress.state, progress.stage, progress.percent, progress.to_shadow)
     return (*where, progress.stage_percent, progress.stage_cohorts)
 

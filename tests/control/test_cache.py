@@ -65,6 +65,17 @@ async def test_time_that_passes_is_not_written(tmp_path: Path) -> None:
     assert (await Cache(Memory(), file).read())["shop"].version == 4
 
 
+async def test_a_move_of_the_same_version_is_written(tmp_path: Path) -> None:
+    """A gateway that was cut off has stepped back, the fleet has rolled back: both were the fourth move."""
+    memory, file = Memory(), tmp_path / "store.cache"
+    cache = Cache(memory, file)
+    await cache.keep({"shop": Progress(state=State.RUNNING, version=4, percent=5.0)})
+    stored = {"shop": Progress(state=State.ROLLED_BACK, version=4, rollbacks=1)}
+    await cache.keep(stored)
+
+    assert (memory.newest(), await Cache(Memory(), file).read()) == (stored, stored)
+
+
 async def test_who_has_read_it_need_not_write_it(tmp_path: Path) -> None:
     """Until something moves."""
     file = tmp_path / "store.cache"
