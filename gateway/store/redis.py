@@ -5,7 +5,7 @@ on one node. None of them grows without bound: of events the newest 100,000 stay
 what comparing has found what was seen in the last seven days.
 
 A server that fails over, or is wiped, may forget what it has confirmed. Events get no number a second time all the
-same: each process tells the newest that it knows of.
+same: each process tells the newest that it knows of, and where that is gone, numbers go on well above it.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from gateway.store.records import Event, Incident, NewEvent, PathRecord
 
 REPORTS_KEPT_SECONDS = 10.0
 VERDICTS_KEPT_SECONDS = 10.0
+UNHEARD = 100
 
 
 @dataclass
@@ -164,7 +165,8 @@ class Door:
         return self._add(await self._enter(), event)
 
     def _add(self, stored: Stored, event: NewEvent) -> Event:
-        stored.event = self._known = max(stored.event, self._known) + 1
+        gap = UNHEARD if self._known > stored.event else 0
+        stored.event = self._known = max(stored.event, self._known) + gap + 1
         stored.events.append(_number(event, stored.event))
         return stored.events[-1]
 

@@ -4,6 +4,8 @@
 -- here and not by the caller: only the event that falls out of the log tells whose it was.
 
 local FORMAT = 1
+-- So many events may have been told that nobody who writes has heard of yet: a second's are far fewer.
+local UNHEARD = 100
 
 local about, progress, versions, events, newest = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local incidents, incident_ids, incident_rollouts = KEYS[6], KEYS[7], KEYS[8]
@@ -102,9 +104,10 @@ local function forget_events(upto)
   end
 end
 
--- Ids grow by one; never below what the caller knows of, should this store have forgotten it.
+-- Ids grow by one. A store that has forgotten what the caller knows of has perhaps forgotten more, which others know of.
 local function add_event(known, kept, rollout, kind, event)
-  local id = math.max(read_about('event'), known) + 1
+  local greatest = read_about('event')
+  local id = (known > greatest and known + UNHEARD or greatest) + 1
   write_event(id, rollout, kind, event)
   forget_events(id - kept)
   return id
