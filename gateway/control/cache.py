@@ -69,12 +69,21 @@ class Cache:
         self._written = _list_standings(remembered)
         return remembered
 
-    async def keep(self, progresses: Mapping[str, Progress]) -> None:
-        """Remember how far rollouts are, where any has moved. What can't be written is tried again the next time."""
+    def has(self, name: str, progress: Progress) -> bool:
+        """Whether it is remembered that a rollout stands so."""
+        return self._kept.get(name) == _stand(progress)
+
+    def note(self, progresses: Mapping[str, Progress]) -> None:
+        """Remember how far rollouts are, where any has moved, as long as the gateway lives."""
         standings = _list_standings(progresses)
         if standings != self._kept:
             self._memory.put(dict(progresses))
             self._kept = standings
+
+    async def keep(self, progresses: Mapping[str, Progress]) -> None:
+        """The same, and in the file. What can't be written is tried again the next time."""
+        self.note(progresses)
+        standings = _list_standings(progresses)
         async with self._one_at_a_time:
             if self._path is not None and standings != self._written:
                 await self._write(self._path, standings, msgspec.json.encode(progresses))
@@ -105,4 +114,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _list_standings(progresses: Mapping[str, Progress]) -> _Standings:
     """All but the time that passes. A version says not enough: a store's move takes the place of one's own of it."""
-    return {name: (progress.version, *stand(progress)) for name, progress in progresses.items()}
+    return {name: _stand(progress) for name, progress in progresses.items()}
+
+
+def _stand(progress: Progress) -> tuple[object, ...]:
+    return progress.version, *stand(progress)

@@ -138,6 +138,7 @@ class Membership:
         """Join the fleet, or begin with what is remembered, or with everybody on the baseline."""
         remembered = await self._cache.read()
         rollouts.assume(remembered or {})
+        rollouts.followers.append(lambda name, kind: self._remember(rollouts, name, kind))
         until = self._monotonic() + START_SECONDS
         await self.beat(rollouts)
         while not self._is_ready() and self._monotonic() < until and (self.moves >= 0 or remembered is None):
@@ -152,6 +153,12 @@ class Membership:
                 else "everybody is served by baselines"
             )
             log.error("store_unavailable", reason=self.fault, effect=effect)
+
+    def _remember(self, rollouts: Rollouts, name: str, kind: str) -> None:
+        """A rollback that the store has not heard of is known here only, and a controller may die before the beat."""
+        if kind == "rollback" and not self._cache.has(name, rollouts.progress(name)):
+            self._cache.note(rollouts.begun())
+            self._told.set()
 
     def _say_waiting(self, until: float) -> None:
         """At first, and now and then."""
@@ -203,6 +210,7 @@ class Membership:
             await self._told.wait()
             await self._sleep(GATHER_SECONDS)
             self._told.clear()
+            await self._cache.keep(rollouts.begun())  # before the store: it may be away
             try:
                 await rollouts.catch_up()
             except StoreUnavailable as error:

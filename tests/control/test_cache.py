@@ -76,6 +76,18 @@ async def test_a_move_of_the_same_version_is_written(tmp_path: Path) -> None:
     assert (memory.newest(), await Cache(Memory(), file).read()) == (stored, stored)
 
 
+async def test_what_is_noted_is_in_the_file_with_the_next_that_is_kept(tmp_path: Path) -> None:
+    """Memory has it at once, as no disk has to be waited for."""
+    memory, file = Memory(), tmp_path / "store.cache"
+    cache = Cache(memory, file)
+    assert not cache.has("shop", KNOWN["shop"])
+    cache.note(KNOWN)
+    assert (cache.has("shop", KNOWN["shop"]), memory.newest(), names_in(tmp_path)) == (True, KNOWN, [])
+    await cache.keep(KNOWN)
+
+    assert await Cache(Memory(), file).read() == KNOWN
+
+
 async def test_who_has_read_it_need_not_write_it(tmp_path: Path) -> None:
     """Until something moves."""
     file = tmp_path / "store.cache"

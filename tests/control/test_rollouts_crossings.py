@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from gateway.store.records import Event
 from tests.control.meeting import Door, Meeting
 from tests.control.replicas import ADA, Fleet, Replica
 from tests.control.shops import NOON, file, shop
+from tests.proxy.wiring import PATIENCE_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +184,31 @@ async def test_a_rollback_of_one_that_was_cut_off_outlives_its_controller() -> N
     await fleet.live(3)
 
     assert_rolled_back(fleet, "percent", "percent", "percent", "restored")
+
+
+async def test_a_rollback_outlives_a_controller_that_dies_with_the_answer(tmp_path: Path) -> None:
+    """The store is away and no beat comes between: the next controller has it in force; the file has it soon."""
+    fleet, _, cut = await at(50)
+    cut.cache_file = tmp_path / "store.cache"
+    cut.start()
+    await cut.begin()
+    cut.door.is_cut = True
+    running = asyncio.ensure_future(cut.membership.run(cut.rollouts))
+    await cut.act(Action.ROLLBACK)
+    kept = cut.memory.newest()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while b"rolled_back" not in cut.cache_file.read_bytes():
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running})
+    cut.start()
+    await cut.begin()
+
+    assert kept is not None
+    assert (kept["shop"].state, cut.share) == (State.ROLLED_BACK, 0)
+    cut.door.is_cut = False
+    await fleet.live(2)
+    assert fleet.shares == [0, 0]
 
 
 async def test_a_rollout_that_was_resumed_is_not_taken_back_by_who_slept_through_it() -> None:
