@@ -23,7 +23,7 @@ from gateway.control.board import ALONE, Board, Mandate
 from gateway.control.deposits import Deposit, Deposits, losing
 from gateway.control.standing import RolloutState, foresee
 from gateway.control.telling import action_of, standing_of, tell_file
-from gateway.core.fleet import compare, name_move
+from gateway.core.fleet import compare, follow_on, name_move
 from gateway.core.lifecycle import Action, Progress, Transition, catch_up
 from gateway.core.types import Rollout, Route, Table
 from gateway.errors import StoreConflict, StoreUnavailable
@@ -184,9 +184,8 @@ class Rollouts(Board):
 
     def _rebase(self, deposit: Deposit, stored: Progress) -> Deposit:
         """What is in force as it is to be stored after what somebody else did meanwhile."""
-        name, version = deposit.rollout, stored.version + 1
-        self._progresses[name] = msgspec.structs.replace(self._progresses[name], version=version)
-        progress = msgspec.structs.replace(deposit.progress, version=version)
+        name, progress = deposit.rollout, follow_on(deposit.progress, stored)
+        self._progresses[name] = follow_on(self._progresses[name], stored)
         before = standing_of(self._rollouts[name], stored) if name in self._rollouts else deposit.event.before
         return deposit._replace(progress=progress, event=msgspec.structs.replace(deposit.event, before=before))
 

@@ -206,6 +206,12 @@ def _is_unheard(progress: Progress, other: Progress) -> bool:
     return is_rolled_back and progress.rollbacks > other.rollbacks
 
 
+def follow_on(mine: Progress, stored: Progress) -> Progress:
+    """One's own as it is written over what is stored: its version is the next, its rollback one more than are known."""
+    rollbacks = stored.rollbacks + 1 if mine.state is State.ROLLED_BACK else stored.rollbacks
+    return msgspec.structs.replace(mine, version=stored.version + 1, rollbacks=max(mine.rollbacks, rollbacks))
+
+
 class Comparison(NamedTuple):
     """What a replica knows of rollouts, held against what the store has."""
 

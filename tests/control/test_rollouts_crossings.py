@@ -39,6 +39,11 @@ async def at(percent: float) -> tuple[Fleet, Replica, Replica]:
     return fleet, fleet.leader, fleet.followers[0]
 
 
+async def resume(replica: Replica) -> None:
+    """Whatever is left of the cooldown."""
+    await replica.rollouts.act("shop", Action.RESUME, reason="", actor=ADA, force=True)
+
+
 async def hit(replica: Replica, kind: str, **changes: Any) -> Event | None:
     """A guard of one gateway acts, under its lease if it has one."""
     before = replica.progress
@@ -209,6 +214,28 @@ async def test_a_rollback_outlives_a_controller_that_dies_with_the_answer(tmp_pa
     cut.door.is_cut = False
     await fleet.live(2)
     assert fleet.shares == [0, 0]
+
+
+async def test_a_rollback_that_comes_late_counts_all_those_before_it() -> None:
+    """Else, once it is resumed, whoever slept since an earlier one would take that for one that nobody heard of."""
+    fleet = Fleet(size=3)
+    await fleet.begin()
+    leader, cut, asleep = fleet.leader, *fleet.followers
+    cut.door.is_cut = True
+    for _ in range(2):
+        await leader.act(Action.ROLLBACK)
+        await asleep.beat()
+        await resume(leader)
+    asleep.door.is_cut = True
+    await cut.act(Action.ROLLBACK)
+    cut.door.is_cut = False
+    await fleet.live(2, leader, cut)
+    assert (leader.state, leader.progress.rollbacks) == (State.ROLLED_BACK, 3)
+    await resume(leader)
+    asleep.door.is_cut = False
+    await fleet.live(2)
+
+    assert [each.state for each in fleet.replicas] == [State.RUNNING] * 3
 
 
 async def test_a_rollout_that_was_resumed_is_not_taken_back_by_who_slept_through_it() -> None:

@@ -21,6 +21,7 @@ from gateway.core.fleet import (
     Tenure,
     choose,
     compare,
+    follow_on,
     name_move,
 )
 from gateway.core.progress import Action, Progress, State
@@ -286,6 +287,19 @@ def test_a_stored_rollback_that_one_never_heard_of_is_in_force_and_written_above
 
     raised = {"x": msgspec.structs.replace(stored, version=8)}
     assert (found.newer, found.forgotten, found.same, found.untold) == (raised, raised, {}, set())
+
+
+@given(PROGRESSES, PROGRESSES, st.integers(0, 2))
+def test_what_is_written_over_the_stored_is_newer_and_its_rollback_is_unheard_of(
+    mine: Progress, stored: Progress, moves: int
+) -> None:
+    """Whoever knows what was stored takes it, and a rollback also who has moved on from there meanwhile."""
+    written = follow_on(mine, stored)
+    assert choose(stored, written) is Choice.TAKE
+    assert (written.state, written.percent) == (mine.state, mine.percent)
+    if mine.state is State.ROLLED_BACK:
+        moved = msgspec.structs.replace(stored, state=State.RUNNING, version=written.version + moves)
+        assert choose(written, moved) is Choice.OVERRULE
 
 
 def test_what_was_never_moved_is_not_written_for_that() -> None:
