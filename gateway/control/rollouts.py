@@ -312,11 +312,12 @@ class Rollouts(Board):
             self._spawn(self._keep())
 
     async def _keep(self) -> None:
-        """Write what passed, but of no rollout whose transition is on its way: what was before must not come after."""
+        """Write what passed, but of no rollout whose move is on its way, or refused: that is not told by time."""
         mandate = self._mandate()
         if not self._is_known or self._is_keeping or not mandate.conducts:
             return
-        kept = {name for name in self._passed if not self._waiting[name]}
+        untold = self._deposits.owed | self._deposits.refused
+        kept = {name for name in self._passed - untold if not self._waiting[name]}
         self._passed -= kept
         self._is_keeping = True
         try:
