@@ -96,10 +96,15 @@ class Control:
     @property
     def table(self) -> Table:
         """What is in force, the operators' percentages included. Raises Declined (503) before there is one."""
+        self.expect_table()
         table = self.rollouts.table
-        if table is None:
-            raise Declined(503, "no configuration has been compiled yet")
+        assert table is not None  # noqa: S101 - it was expected
         return table
+
+    def expect_table(self) -> None:
+        """Raises Declined (503) while a new controller does not know yet which rollouts there are."""
+        if self.rollouts.table is None:
+            raise Declined(503, "no configuration has been compiled yet")
 
     @property
     def has_read(self) -> bool:

@@ -67,6 +67,7 @@ async def show_impact(call: Call, asked: ImpactQuery) -> ImpactView:
     409 where it would be refused, with the reason that it would be refused with.
     """
     control = call.control
+    control.expect_table()
     action, percent = read_wish(asked)
     state = control.rollouts.state(call.name)
     now, unmet = control.now().timestamp(), control.rollouts.unmet

@@ -146,7 +146,7 @@ OPERATIONS: Final = (
         answer=rollouts.show_rollout,
         tag="rollouts",
         gives=rollouts.RolloutView,
-        refuses=(404,),
+        refuses=(404, 503),
     ),
     Operation(
         method="GET",
@@ -155,7 +155,7 @@ OPERATIONS: Final = (
         tag="rollouts",
         gives=impact.ImpactView,
         query=impact.ImpactQuery,
-        refuses=(404, 409),
+        refuses=(404, 409, 503),
     ),
     Operation(
         method="PUT",

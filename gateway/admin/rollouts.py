@@ -171,6 +171,7 @@ async def list_rollouts(call: Call) -> RolloutList:
 
 async def show_rollout(call: Call) -> RolloutView:
     """One rollout."""
+    call.control.expect_table()
     return view_rollout(call.control.rollouts.state(call.name), call.control)
 
 
@@ -223,6 +224,7 @@ async def roll_back(call: Call, wish: ActionWish) -> RolloutView:
 
 async def _act(call: Call, action: Action, wish: ActionWish, percent: float | None = None) -> RolloutView:
     """Do it; answered when it is in force in every worker."""
+    call.control.expect_table()
     state = await call.control.rollouts.act(
         call.name,
         action,

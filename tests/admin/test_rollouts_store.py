@@ -33,3 +33,13 @@ async def test_what_was_never_read_from_the_store_says_so(tmp_path: Path) -> Non
             row = (await client.get("/api/v1/overview")).json["rows"][0]
 
         assert (shown["read"], row["read"]) == (is_read, is_read)
+
+
+async def test_before_the_first_configuration_nobody_is_told_that_a_rollout_is_none(tmp_path: Path) -> None:
+    """A controller that has just started does not know them yet; whoever rolls back asks again."""
+    async with desk(tmp_path, None) as (_, client):
+        back = await client.post("/api/v1/rollouts/shop/rollback")
+        shown = await client.get("/api/v1/rollouts/shop")
+
+    assert (back.status, shown.status) == (503, 503)
+    assert back.json["detail"] == "no configuration has been compiled yet"
