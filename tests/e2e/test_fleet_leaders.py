@@ -56,14 +56,13 @@ class Stage:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A fleet with a wire from each gateway to the store, where such can be laid."""
     folder = tmp_path_factory.mktemp("redis")
-    with backends() as behind:
-        if are_permitted():
-            with wired_redis(folder, REPLICAS) as (redis, wires):
-                yield from play(tmp_path_factory, behind, wires, wires.urls(redis))
-        else:
-            redis = RedisServer(folder)
-            with listening(redis):
-                yield from play(tmp_path_factory, behind, None, [redis.url] * REPLICAS)
+    if are_permitted():
+        with wired_redis(folder, REPLICAS) as (redis, wires), backends() as behind:
+            yield from play(tmp_path_factory, behind, wires, wires.urls(redis))
+    else:
+        redis = RedisServer(folder)
+        with listening(redis), backends() as behind:
+            yield from play(tmp_path_factory, behind, None, [redis.url] * REPLICAS)
 
 
 def play(
