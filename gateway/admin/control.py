@@ -119,7 +119,8 @@ class Control:
     def muster(self) -> Muster:
         """The fleet as this gateway sees it now."""
         started_at = self.figures.started_at
-        return call_muster(self.configuration, self.roster, started_at, self.store, self.membership)
+        waiting = self.reconciling.waiting()
+        return call_muster(self.configuration, self.roster, started_at, self.store, self.membership, waiting)
 
     async def wait_until_applied(self) -> None:
         """Until every worker serves the newest table. Raises Declined (503) with who lags after `APPLY_SECONDS`."""

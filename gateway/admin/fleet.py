@@ -40,6 +40,16 @@ class FleetLine(msgspec.Struct, frozen=True):
     """The different configurations that are in force; more than one while an edit has not arrived everywhere."""
 
 
+class JournalView(msgspec.Struct, frozen=True):
+    """What a gateway's journal holds of a rollout."""
+
+    rollout: str
+    writes: int
+    """That only the candidate took, and that the baseline has not had."""
+    is_live: bool
+    """Whether the candidate may still answer users there. Where it does not, they are to be reconciled."""
+
+
 class ReplicaView(msgspec.Struct, frozen=True):
     """A gateway of the fleet, as it was last heard of."""
 
@@ -63,6 +73,9 @@ class ReplicaView(msgspec.Struct, frozen=True):
     """How many moves of rollouts it has not followed yet."""
     switches: list[str] = []
     """The rollouts that emergency switches in its environment hold back, on it and on no other; `all` is each."""
+    journal: list[JournalView] = []
+    """What its journal holds that the baseline has not had, by rollout. Only `POST /api/v1/rollouts/{name}/reconcile`
+    on that gateway replays it."""
 
 
 class FleetView(msgspec.Struct, frozen=True):
@@ -141,4 +154,5 @@ def view_replica(seen: Seen, muster: Muster) -> ReplicaView:
         silent_s=None if muster.is_degraded and not is_own else round(seen.silent_seconds, 3),
         behind=max(0, muster.moves - presence.moves),
         switches=list(presence.switches),
+        journal=[JournalView(name, each.writes, each.is_live) for name, each in sorted(presence.journal.items())],
     )

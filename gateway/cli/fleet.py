@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.admin.fleet import FleetLine, FleetView, ReplicaView
+from gateway.admin.fleet import FleetLine, FleetView, JournalView, ReplicaView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_span
 from gateway.control.muster import SILENT_SECONDS
@@ -23,6 +23,7 @@ def command(admin: Admin, as_json: bool) -> None:
     draw_head(fleet)
     draw_remarks(fleet.revisions, fleet.degraded)
     draw_switches(fleet)
+    draw_journals(fleet)
     draw_replicas(fleet)
 
 
@@ -66,6 +67,23 @@ def draw_switches(fleet: FleetView) -> None:
         if each.switches:
             held = "all rollouts" if ALL in each.switches else ", ".join(map(show, each.switches))
             click.echo(f"an emergency switch on {show(each.replica)} holds back {held} there")
+
+
+def draw_journals(fleet: FleetView) -> None:
+    """Where writes wait that only the candidate took: a line for each; nothing when none do."""
+    for replica in fleet.replicas:
+        for journal in replica.journal:
+            click.echo(say_journal(replica, journal))
+
+
+def say_journal(replica: ReplicaView, journal: JournalView) -> str:
+    """What waits there, and how to have it replayed once the candidate answers nobody."""
+    rollout = show(journal.rollout)
+    writes = f"{journal.writes:,} {'write' if journal.writes == 1 else 'writes'} of {rollout}"
+    if journal.is_live:
+        return f"{show(replica.replica)} keeps {writes} that only the candidate took"
+    how = f"crossfade reconcile {rollout} --admin {show(replica.admin)}"
+    return f"{show(replica.replica)} has {writes} to reconcile: {how}"
 
 
 def draw_replicas(fleet: FleetView) -> None:

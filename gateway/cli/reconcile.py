@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
 import msgspec
 
-from gateway.cli.admin import Admin, admin_options, show
+from gateway.admin.fleet import FleetView
+from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.explain import split_header
+from gateway.cli.fleet import say_journal
 from gateway.cli.grid import draw_table
 from gateway.cli.set import path_of
 from gateway.cli.simulated import show_progress
@@ -52,7 +54,8 @@ def command(  # noqa: PLR0913 - what a person may say
 
     Each goes there once, in the order of its key, with an Idempotency-Key. The journal has no credentials; where the
     baseline wants some, give them with -H 'Authorization: …'. May be interrupted, and run again: what the baseline has
-    answered is not sent again. Exits with 1 when a write was refused (4xx) or failed.
+    answered is not sent again. A gateway of a fleet replays its own journal only, and then names those that have more.
+    Exits with 1 when a write was refused (4xx) or failed.
     """
     wish = {
         "since": read_time(since, datetime.now(UTC)),
@@ -71,6 +74,8 @@ def command(  # noqa: PLR0913 - what a person may say
             sys.exit(_INTERRUPTED)
     if report is not None:
         report.conclude(end)
+        with suppress(CommandError):  # what was asked for is done
+            draw_others(read(admin.get("/api/v1/fleet"), FleetView), rollout)
     check(end, rollout)
 
 
@@ -168,6 +173,14 @@ def list_warnings(begin: Begin) -> Iterator[str]:
         yield "the candidate still answers users: it may take more writes; roll back first"
     for place in begin.unreadable:
         yield f"the journal can't be read whole: {show(place)}"
+
+
+def draw_others(fleet: FleetView, rollout: str) -> None:
+    """Where in the fleet more of the rollout's writes wait: a line each."""
+    for replica in fleet.replicas:
+        for journal in replica.journal:
+            if replica.replica != fleet.replica and journal.rollout == rollout:
+                click.echo(say_journal(replica, journal))
 
 
 def list_cells(step: Step) -> tuple[object, ...]:

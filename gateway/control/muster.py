@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from gateway import __version__
-from gateway.core.fleet import Presence, Role, Seen
+from gateway.core.fleet import Journaled, Presence, Role, Seen
 
 if TYPE_CHECKING:
     from gateway.control.configuration import Configuration
@@ -85,11 +86,19 @@ class Muster:
 
 
 def call_muster(
-    configuration: Configuration, roster: Roster, started_at: float, store: Store, membership: Membership | None
+    configuration: Configuration,
+    roster: Roster,
+    started_at: float,
+    store: Store,
+    membership: Membership | None,
+    journal: Mapping[str, Journaled] | None = None,
 ) -> Muster:
-    """The fleet now. To be called on the loop that changes what it knows; ``membership`` is None for who is alone."""
+    """The fleet now. To be called on the loop that changes what it knows; ``membership`` is None for who is alone.
+
+    ``journal`` is of this gateway, for whoever wants to see it.
+    """
+    own = present(configuration, roster, started_at, journal or {})
     if membership is None:
-        own = present(configuration, roster, started_at)
         alone = Seen(own.host, own, 0.0)
         fault = store.fault or ""
         return Muster(replica=own.host, role=Role.ALONE, leader="", fence=0, moves=0, seen=(alone,), fault=fault)
@@ -99,12 +108,14 @@ def call_muster(
         leader=_find_leader(membership),
         fence=membership.fence,
         moves=membership.moves,
-        seen=tuple(_see_all(membership, present(configuration, roster, started_at))),
+        seen=tuple(_see_all(membership, own)),
         fault=_find_reason(membership.fault, store),
     )
 
 
-def present(configuration: Configuration, roster: Roster, started_at: float) -> Presence:
+def present(
+    configuration: Configuration, roster: Roster, started_at: float, journal: Mapping[str, Journaled]
+) -> Presence:
     """What this gateway says of itself."""
     source, accepted = configuration.source, configuration.accepted
     listen = source.started_with.admin.listen
@@ -117,6 +128,7 @@ def present(configuration: Configuration, roster: Roster, started_at: float) -> 
         ready=not roster.lagging(),
         started_at=started_at,
         switches=source.switches.holding(accepted.loaded.config if accepted else source.started_with),
+        journal=dict(journal),
     )
 
 

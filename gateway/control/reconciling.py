@@ -10,15 +10,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from gateway.control.replay import Begin, Emit, End, Line, Replay, Wish
+from gateway.core.fleet import Journaled
 from gateway.core.lifecycle import is_live
 from gateway.core.types import Arm
 from gateway.errors import StoreUnavailable, WrongAction
 from gateway.journal.backlog import Backlog
+from gateway.journal.outstanding import Outstanding
 from gateway.store.records import NewEvent
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from gateway.store.records import Actor
 
 log = structlog.get_logger()
+
+COUNT_SECONDS: Final = 1.0
+"""How often it is counted what waits …"""
+HURRY_SECONDS: Final = 0.1
+"""… and while a large journal is read for the first time: a part of the time is for others."""
 
 Record = Callable[[NewEvent], Awaitable[object]]
 
@@ -40,6 +47,50 @@ class Reconciling:
         self._record = record
         self._now = now
         self._running: set[str] = set()
+        self._outstanding = Outstanding(journal)
+        self._fault = ""
+        """Why it can't be counted, as people were told last."""
+
+    # What waits.
+
+    def waiting(self) -> dict[str, Journaled]:
+        """What the journal holds that the baseline has not had, by rollout, of those that can be reconciled."""
+        table = self._rollouts.table
+        rollouts = {each.name: each for each in table.rollouts} if table is not None else {}
+        return {
+            name: Journaled(writes=writes, is_live=may_answer(rollouts[name]))
+            for name, writes in self._outstanding.writes.items()
+            if name in rollouts
+        }
+
+    async def count(self) -> None:
+        """Keep up with what is written and what is done, for ever."""
+        while True:
+            is_all = await self.look()
+            await asyncio.sleep(COUNT_SECONDS if is_all else HURRY_SECONDS)
+
+    async def look(self) -> bool:
+        """Count on; whether that was all there is."""
+        fault, is_all = "", True
+        try:
+            is_all = await asyncio.to_thread(self._outstanding.look)
+        except OSError as error:
+            fault = error.strerror or str(error)
+        if fault and fault != self._fault:
+            log.warning("journal_uncounted", reason=fault)
+        self._fault = fault
+        return is_all
+
+    def note_end(self) -> None:
+        """This gateway ends: say what it takes with it, if its disk is not there for the next one."""
+        waiting = self.waiting()
+        if not waiting:
+            return
+        say = log.info if all(each.is_live for each in waiting.values()) else log.warning
+        writes = sum(each.writes for each in waiting.values())
+        say("journal_left", writes=writes, rollouts=sorted(waiting), directory=str(self._journal.absolute()))
+
+    # A run.
 
     async def run(self, rollout: str, wish: Wish, actor: Actor, emit: Emit) -> End:
         """Replay what the journal holds of a rollout; ``emit`` gets every line but the last, which is returned.

@@ -53,6 +53,15 @@ class Role(StrEnum):
     DEGRADED = "degraded"
 
 
+class Journaled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replica's journal holds of one rollout."""
+
+    writes: int
+    """That only the candidate took, and that the baseline has not had."""
+    is_live: bool
+    """Whether the candidate may still answer users there, so that there may be more of them."""
+
+
 class Presence(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica says of itself."""
 
@@ -72,6 +81,8 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     """Up to where it has followed what the store knows; see `Pulse`."""
     switches: tuple[str, ...] = ()
     """The rollouts that emergency switches in its environment hold back; only ``all``, where that is every one."""
+    journal: dict[str, Journaled] = {}
+    """What waits there to be reconciled, by rollout; none where nothing does."""
 
 
 class Portion(msgspec.Struct, array_like=True):

@@ -43,6 +43,19 @@ class Ids:
         if chunk is not None:
             chunk[bit // 8] &= ~(1 << bit % 8)
 
+    def unite(self, other: Ids) -> None:
+        """Put in whatever is in ``other``."""
+        for key, theirs in other._chunks.items():
+            mine = int.from_bytes(self._chunks.get(key, b""), "little")
+            self._chunks[key] = bytearray((mine | int.from_bytes(theirs, "little")).to_bytes(len(theirs), "little"))
+
+    def count_without(self, other: Ids) -> int:
+        """How many of them are not in ``other``."""
+        return sum(
+            (int.from_bytes(mine, "little") & ~int.from_bytes(other._chunks.get(key, b""), "little")).bit_count()
+            for key, mine in self._chunks.items()
+        )
+
     def __contains__(self, entry_id: EntryId) -> bool:
         number, bit = divmod(entry_id.sequence, _CHUNK_BITS)
         chunk = self._chunks.get((entry_id.run, number))

@@ -57,6 +57,23 @@ def read_segment(segment: Segment, damages: list[Damage]) -> Iterator[Timed]:
         damages.append(Damage(segment.path, offset, segment.size_bytes - offset))
 
 
+def read_on(segment: Segment, offset_bytes: int = 0) -> Iterator[tuple[Record, int]]:
+    """The whole records from where one ended on, each with where it ends itself; from 0 on, the heading is the first.
+
+    A segment that was removed meanwhile is empty. Raises OSError.
+    """
+    try:
+        file = segment.path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        if offset_bytes or file.read(len(MAGIC)) == MAGIC:
+            at = file.seek(offset_bytes or len(MAGIC))
+            while (record := _read(file, segment.size_bytes - at)) is not None:
+                at = file.tell()
+                yield record, at
+
+
 def merge(segments: Iterable[Segment], damages: list[Damage]) -> Iterator[Timed]:
     """The records of many segments in the order of their times. Raises OSError.
 

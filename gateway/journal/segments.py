@@ -59,6 +59,13 @@ def list_routes(journal: Path) -> list[Path]:
     return []
 
 
+def list_marks(journal: Path) -> list[Path]:
+    """The directories of all rollouts of which something was marked as done."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(path for path in (journal / MARKS).iterdir() if path.is_dir())
+    return []
+
+
 def list_segments(directory: Path) -> list[Segment]:
     """A directory's files, the oldest first; what is none of ours is left out. Raises OSError."""
     found = []

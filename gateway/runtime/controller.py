@@ -129,10 +129,12 @@ class Controller:
             *([self._membership.run(self._rollouts)] if self._membership is not None else []),
             self._conductor.run(),
             self._archive.run(),
+            self._reconciling.count(),
             self._follow(Watcher(self._path, content or b"")),
             self._reload_on_signal(),
             self._retry_refused(),
         )
+        self._reconciling.note_end()
         await admin.cleanup()
         await self._hub.close()
         await self._exports.close()
@@ -164,7 +166,7 @@ class Controller:
 
     def _present(self) -> Presence:
         figures = self._recorder.figures
-        own = present(self._configuration, self._roster, figures.started_at)
+        own = present(self._configuration, self._roster, figures.started_at, self._reconciling.waiting())
         assert self._membership is not None  # noqa: S101 - it asks
         return msgspec.structs.replace(own, admin=_url_of(self._inheritance.admin), moves=self._membership.moves)
 

@@ -39,6 +39,7 @@ async def test_a_gateway_that_is_alone_is_the_only_replica(tmp_path: Path) -> No
                 "silent_s": 0.0,
                 "behind": 0,
                 "switches": [],
+                "journal": [],
             }
         ],
     }

@@ -17,6 +17,7 @@ from gateway.cli.main import main
 from gateway.cli.reconcile import Report, check, follow, list_cells, read_line, read_time
 from gateway.control.replay import Begin, End, Line, Step
 from gateway.errors import CommandError
+from tests.cli.test_fleet import FLEET
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -69,6 +70,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[str, An
                 take(msgspec.json.encode(line))
 
         monkeypatch.setattr(Admin, "pour", answer)
+        monkeypatch.setattr(Admin, "get", lambda _admin, _path: msgspec.json.encode(FLEET))
         return asked
 
     return pour

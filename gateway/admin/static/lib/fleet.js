@@ -48,6 +48,19 @@ export function listSwitches(replicas) {
     .map(({ replica, switches }) => `${replica} holds back ${switches.includes("all") ? "all rollouts" : join(switches)} there`);
 }
 
+/**
+ * Which gateways' journals hold writes that the baseline has not had, and how to have them replayed: by the command, once
+ * the candidate answers nobody there.
+ * @param {{replica: string, admin: string, journal?: {rollout: string, writes: number, is_live: boolean}[]}[]} replicas
+ */
+export function listJournals(replicas) {
+  return replicas.flatMap(({ replica, admin, journal = [] }) => journal.map(({ rollout, writes, is_live: isLive }) => ({
+    isLive,
+    said: `${replica} ${isLive ? "keeps" : "has"} ${plural(writes, "write")} of ${rollout} ${isLive ? "that only the candidate took" : "to reconcile"}`,
+    command: isLive ? "" : `crossfade reconcile ${rollout} --admin ${admin}`,
+  })));
+}
+
 /** For how long nobody has heard of a replica, where that is worth a word; it reports each second. */
 export function isSilent({ silent_s: seconds }) {
   return seconds !== null && seconds > 5;

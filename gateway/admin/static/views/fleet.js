@@ -1,6 +1,6 @@
 /** The gateways on one store: who leads, which configurations are in force, who is silent or behind. */
 
-import { isKnown, isSilent, listSwitches, sayPart, toneOfRole } from "../lib/fleet.js";
+import { isKnown, isSilent, listJournals, listSwitches, sayPart, toneOfRole } from "../lib/fleet.js";
 import { DASH, coarse, number, plural } from "../lib/format.js";
 import { useFetched } from "../lib/live.js";
 import { html } from "../lib/preact.js";
@@ -63,6 +63,7 @@ function Facts({ fleet }) {
       ? html`<${Badge} tone="attention">${fleet.revisions.length} differ<//> only the leader's file moves rollouts`
       : "the same everywhere"}<//>
     ${listSwitches(fleet.replicas).map((said) => html`<${Fact} key=${said} name="Emergency switch"><${Badge} tone="attention">in force<//> ${said}<//>`)}
+    ${listJournals(fleet.replicas).map((each) => html`<${Fact} key=${each.said} name="Journal"><${Badge} tone=${each.isLive ? "idle" : "attention"}>${each.isLive ? "kept" : "to reconcile"}<//> ${each.said} ${each.command && html`<code>${each.command}</code>`}<//>`)}
   </dl><//>`;
 }
 
