@@ -6,7 +6,7 @@ the cohorts that its progress gives it (`gateway.core.lifecycle`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from gateway.core.lifecycle import Progress, State, Transition
 from gateway.core.types import Rollout, Route, Table
 from gateway.errors import UnknownRollout
 from gateway.settings.names import suggest
-from gateway.store.records import Event, NewEvent
+from gateway.store.records import Event, Incident, NewEvent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Follower = Callable[[str, str], None]
 Listener = Callable[[Event, Transition | None], None]
+Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
 log = structlog.get_logger()
 
@@ -43,6 +44,16 @@ ALONE = Mandate(conducts=True)
 FOLLOWING = Mandate(conducts=False)
 
 
+class Edit(NamedTuple):
+    """A move by the file that is in force, and is still to be stored."""
+
+    rollout: str
+    transition: Transition
+    told: NewEvent
+    moves: int
+    """How often the rollout had been moved with it."""
+
+
 class Board:
     """See the module.
 
@@ -55,6 +66,8 @@ class Board:
         """Hear the name and the kind of every move the moment that it is in force, whoever made it."""
         self.listeners: list[Listener] = []
         """Hear of every event of this gateway, once it is stored or the store has had its time."""
+        self.record: Record = _record_nothing
+        """Makes the incident of a rollback."""
         self.table: Table | None = None
         """In force, as the workers have it; None before the first."""
         self.adopted = FOLLOWING
@@ -177,7 +190,18 @@ class Board:
             for name, each in forgotten.items()
         }
 
+    async def _record_incident(self, name: str, transition: Transition) -> Incident | None:
+        try:
+            return await self.record(self._rollouts[name], self.routes(name), transition)
+        except Exception:
+            log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
+            return None
+
     @property
     def _revision(self) -> str:
         """Of the file's content; empty before the first."""
         return self._file.revision if self._file is not None else ""
+
+
+async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:
+    """Until somebody records incidents."""

@@ -1,37 +1,49 @@
-"""What a gateway of a fleet remembers of its rollouts, should it or its controller start while the store is away.
+"""What a gateway remembers of its rollouts, should it or its controller start while the store is away.
 
-In memory that outlives the controller, and, where the configuration names one, in a small file that outlives the
-gateway. The file is written whole, beside the one before, and put in its place (rename(2)): a crash leaves one of both.
+In memory that outlives the controller, and, where the configuration of a fleet names one, in a small file that outlives
+the gateway. Memory also has what is in force and still owed to the store, with events and incidents. The file is
+written whole, beside the one before, and put in its place (rename(2)): a crash leaves one of both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 import structlog
 
+from gateway.control.deposits import Deposit
 from gateway.core.fleet import stand
 from gateway.core.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _Standings = dict[str, tuple[object, ...]]
 
+_NOTHING: Final = b"[]"
+
 log = structlog.get_logger()
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What the memory holds."""
+
+    progresses: dict[str, Progress]
+    owed: bytes = _NOTHING
+    """As JSON, as the store will have it: a sample in an incident may hold numbers that are too long for all else."""
 
 
 class Memory(Protocol):
     """Keeps one value as long as the gateway lives."""
 
-    def put(self, kept: dict[str, Progress]) -> None:
+    def put(self, kept: Remembered) -> None:
         """Keep this and nothing else."""
 
-    def newest(self) -> dict[str, Progress] | None:
+    def newest(self) -> Remembered | None:
         """What was put last; None before the first."""
 
 
@@ -41,6 +53,8 @@ class Cache:
     def __init__(self, memory: Memory, path: Path | None) -> None:
         self._memory = memory
         self._path = path
+        self._progresses: dict[str, Progress] = {}
+        self._owed = _NOTHING
         self._kept: _Standings = {}
         """What is in memory."""
         self._written: _Standings = {}
@@ -51,9 +65,24 @@ class Cache:
     async def read(self) -> dict[str, Progress] | None:
         """What is remembered; None where there is nothing that can be read."""
         kept = self._memory.newest()
-        remembered = kept if kept is not None else await self._read_file()
-        self._kept = _list_standings(remembered or {})
+        if kept is not None:
+            self._owed = kept.owed
+        remembered = kept.progresses if kept is not None else await self._read_file()
+        self._progresses = remembered or {}
+        self._kept = _list_standings(self._progresses)
         return remembered
+
+    @property
+    def owed(self) -> list[Deposit]:
+        """What was in force, and was not sure to be in the store, in order."""
+        return msgspec.json.decode(self._owed, type=list[Deposit])
+
+    def owe(self, deposits: Sequence[Deposit]) -> None:
+        """Remember that these are in force and may not be in the store, as long as the gateway lives."""
+        owed = msgspec.json.encode(deposits)
+        if owed != self._owed:
+            self._owed = owed
+            self._put()
 
     async def _read_file(self) -> dict[str, Progress] | None:
         if self._path is None:
@@ -77,8 +106,11 @@ class Cache:
         """Remember how far rollouts are, where any has moved, as long as the gateway lives."""
         standings = _list_standings(progresses)
         if standings != self._kept:
-            self._memory.put(dict(progresses))
-            self._kept = standings
+            self._progresses, self._kept = dict(progresses), standings
+            self._put()
+
+    def _put(self) -> None:
+        self._memory.put(Remembered(self._progresses, self._owed))
 
     async def keep(self, progresses: Mapping[str, Progress]) -> None:
         """The same, and in the file. What can't be written is tried again the next time."""

@@ -4,6 +4,8 @@ An ordinary transition waits until it is stored, and is refused when somebody el
 keeps users from harm is in force already when it comes here, and the store has a moment for it: after that it is owed,
 and written, in order, before anything else is. By then somebody else may have moved the rollout. A rollback is written
 over that, unless it was one, too; anything else gives way.
+
+Whatever the store has not confirmed is remembered meanwhile, for a controller after this one.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -39,6 +41,8 @@ class Deposit(NamedTuple):
     incident: Incident | None = None
     fence: int | None = None
     """Under which lease it was decided; None where it needs none, or needs none any more."""
+    is_recalled: bool = False
+    """Of a controller before this one, which may have had it stored after all."""
 
 
 class Deposits:
@@ -50,11 +54,15 @@ class Deposits:
     def __init__(self, store: Store, rebase: Callable[[Deposit, Progress], Deposit]) -> None:
         self.refused: set[str] = set()
         """Rollouts that are in force as the store will not have them. What is built on that is refused, too."""
+        self.remember: Callable[[Sequence[Deposit]], None] = lambda _unconfirmed: None
+        """Gets all that is in force and may not be in the store, in order, whenever that has changed."""
         self._store = store
         self._rebase = rebase
         self._sent: dict[str, Progress] = {}
         """What the store was given last of each rollout, whether or not an answer came."""
         self._owed: list[Deposit] = []
+        self._in_hand: list[Deposit] = []
+        """What is in force and being written, or waits for its turn."""
         self._soon: Counter[str] = Counter()
         """How much of each rollout is in force and being written."""
         self._one_at_a_time = asyncio.Lock()
@@ -72,6 +80,24 @@ class Deposits:
             yield
         finally:
             self._soon.subtract(rollouts)
+
+    def recall(self, unconfirmed: Sequence[Deposit]) -> None:
+        """Owe what a controller before this one was not sure to have stored. It was in force, so decided in time."""
+        self._owed = [each._replace(fence=None, is_recalled=True) for each in unconfirmed]
+
+    @contextlib.contextmanager
+    def _remembered(self, deposit: Deposit) -> Iterator[None]:
+        """While it is written: this process may be killed meanwhile."""
+        self._in_hand.append(deposit)
+        self._remember()
+        try:
+            yield
+        finally:
+            self._in_hand.remove(deposit)
+            self._remember()
+
+    def _remember(self) -> None:
+        self.remember([*self._owed, *self._in_hand])
 
     async def put(self, deposit: Deposit) -> Event:
         """Store it after all that is owed. Raises `StoreUnavailable`, `StoreConflict` and `Fenced`."""
@@ -96,7 +122,7 @@ class Deposits:
 
     async def _put_or_owe(self, deposit: Deposit) -> Event | StoreUnavailable | None:
         """The event, None for what was refused, or why it is owed."""
-        with self.announced(deposit.rollout):
+        with self.announced(deposit.rollout), self._remembered(deposit):
             async with self._one_at_a_time:
                 try:
                     await self._settle()
@@ -131,15 +157,19 @@ class Deposits:
         return None
 
     def _may_follow(self, deposit: Deposit, stored: Progress) -> bool:
-        """Whether it may be written over what is stored: over one's own, and a rollback over all but a rollback."""
+        """Whether it may be written over what is stored: over one's own, and a rollback over all but a rollback.
+
+        One that is recalled not where the store has heard of it, or of as many: somebody may have ended it since.
+        """
         if _is_rollback(deposit.progress):
-            return not _is_rollback(stored)
+            is_heard = deposit.is_recalled and stored.rollbacks >= deposit.progress.rollbacks
+            return not _is_rollback(stored) and not is_heard
         return stored == self._sent.get(deposit.rollout) and not _is_rollback(stored)
 
     async def _commit(self, deposit: Deposit) -> Event:
-        rollout, progress, event, incident, fence = deposit
+        rollout, progress, event, incident, *_ = deposit
         try:
-            stored = await self._store.commit(rollout, progress, event, incident, fence=fence)
+            stored = await self._store.commit(rollout, progress, event, incident, fence=deposit.fence)
         except StoreUnavailable:
             self._sent[rollout] = progress  # it may be there all the same
             raise
@@ -158,6 +188,7 @@ class Deposits:
             if await self._insist(late) is None and _is_rollback(late.progress) and late.event.actor.type == "rule":
                 await self._store.record(tell_overtaken(late.event))  # what users met here is not lost
             del self._owed[0]
+            self._remember()
 
     async def restore(self, forgotten: Mapping[str, Progress], told: Mapping[str, NewEvent]) -> list[Event]:
         """Write again what the store has forgotten; the events of what was. Whoever was quicker has told the others.

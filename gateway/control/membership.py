@@ -136,22 +136,17 @@ class Membership:
 
     async def begin(self, rollouts: Rollouts) -> None:
         """Join the fleet, or begin with what is remembered, or with everybody on the baseline."""
-        remembered = await self._cache.read()
-        rollouts.assume(remembered or {})
+        is_remembered = await rollouts.recall(self._cache)
         rollouts.followers.append(lambda name, kind: self._remember(rollouts, name, kind))
         until = self._monotonic() + START_SECONDS
         await self.beat(rollouts)
-        while not self._is_ready() and self._monotonic() < until and (self.moves >= 0 or remembered is None):
+        while not self._is_ready() and self._monotonic() < until and (self.moves >= 0 or not is_remembered):
             if self.moves < 0:
                 self._say_waiting(until)
             await self._sleep(BEAT_SECONDS / 2)
             await self.beat(rollouts)
         if self.moves < 0:
-            effect = (
-                "rollouts stand as they are remembered"
-                if remembered is not None
-                else "everybody is served by baselines"
-            )
+            effect = "rollouts stand as they are remembered" if is_remembered else "everybody is served by baselines"
             log.error("store_unavailable", reason=self.fault, effect=effect)
 
     def _remember(self, rollouts: Rollouts, name: str, kind: str) -> None:

@@ -12,44 +12,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
-from gateway.control.board import ALONE, Board, Mandate
+from gateway.control.board import ALONE, Board, Edit, Mandate
 from gateway.control.deposits import Deposit, Deposits, losing
 from gateway.control.standing import RolloutState, foresee
 from gateway.control.telling import action_of, standing_of, tell_file
 from gateway.core.fleet import compare, follow_on, name_move
 from gateway.core.lifecycle import Action, Progress, Transition, catch_up
-from gateway.core.types import Rollout, Route, Table
+from gateway.core.types import Rollout, Table
 from gateway.errors import StoreConflict, StoreUnavailable
-from gateway.store.records import Actor, Event, Incident, NewEvent
+from gateway.store.records import Actor, Event
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.control.cache import Cache
     from gateway.store import Store
-
-Record = Callable[[Rollout, Sequence[Route], Transition], Awaitable[Incident | None]]
 
 KEEP_SECONDS: Final = 5.0
 """How often passed time is written: a crash costs a hold so much at the most."""
 
 log = structlog.get_logger()
-
-
-class _Edit(NamedTuple):
-    """A move by the file that is in force, and is still to be stored."""
-
-    rollout: str
-    transition: Transition
-    told: NewEvent
-    moves: int
-    """How often the rollout had been moved with it."""
 
 
 class Rollouts(Board):
@@ -68,8 +57,6 @@ class Rollouts(Board):
         mandate: Callable[[], Mandate] = lambda: ALONE,
     ) -> None:
         super().__init__(publish, now, file)
-        self.record: Record = _record_nothing
-        """Makes the incident of a rollback."""
         self.unmet: Callable[[str], Sequence[str]] = lambda _name: ()
         """Which gates of a rollout are not ok now."""
         self._store = store
@@ -91,13 +78,33 @@ class Rollouts(Board):
 
     # The store.
 
-    async def begin(self) -> None:
-        """Read how far every rollout is. Without a store the gateway serves by the file, and says so."""
+    async def begin(self, cache: Cache | None = None) -> None:
+        """Read how far every rollout is, as a gateway that is alone, and remember it in ``cache`` from now on.
+
+        Without a store it serves by what it remembers, else by the file, and says so.
+        """
+        is_remembered = cache is not None and await self.recall(cache)
         try:
+            await self.pay()
             await self.catch_up()
         except StoreUnavailable as error:
-            effect = "how far rollouts were is not known: they stand as the file has them"
+            unknown = "how far rollouts were is not known: they stand as the file has them"
+            effect = "rollouts stand as they are remembered" if is_remembered else unknown
             log.error("store_unavailable", reason=str(error), effect=effect)  # noqa: TRY400 - the reason says it all
+        if cache is not None:
+            cache.note(self.begun())
+            self.followers.append(lambda _name, _kind: cache.note(self.begun()))
+
+    async def recall(self, cache: Cache) -> bool:
+        """Go by what is remembered, until the store says how far rollouts are; whether there is anything.
+
+        What is owed to the store is remembered there from now on.
+        """
+        remembered = await cache.read()
+        self._learn(remembered or {}, self._moves)
+        self._deposits.recall(cache.owed)
+        self._deposits.remember = cache.owe
+        return remembered is not None
 
     @property
     def is_behind(self) -> bool:
@@ -144,10 +151,6 @@ class Rollouts(Board):
         if self._file is not None:
             self._bring_in(self._file, {})
 
-    def assume(self, remembered: Mapping[str, Progress]) -> None:
-        """Go by what this gateway remembers, until the store says how far rollouts are."""
-        self._learn(remembered, self._moves)
-
     def _learn(self, stored: Mapping[str, Progress], moves: Mapping[str, int]) -> dict[str, Progress]:
         """Go by what is newest; what the store has forgotten. ``moves`` is from before it was asked."""
         begun, now = self.begun(), self._now().timestamp()
@@ -155,7 +158,8 @@ class Rollouts(Board):
         found = compare(settled, begun, stored, self._deposits.refused)
         self._deposits.refused -= settled
         self._passed |= found.untold
-        same = {} if self._mandate().conducts else {name: catch_up(each, now) for name, each in found.same.items()}
+        is_ahead = self._is_known and self._mandate().conducts  # memory has no time that passed, the store has some
+        same = {} if is_ahead else {name: catch_up(each, now) for name, each in found.same.items()}
         again = {name: each for name, each in found.forgotten.items() if name not in found.newer}
         self._progresses = self._progresses | again | same
         self._take({name: catch_up(each, now) for name, each in found.newer.items()})
@@ -217,12 +221,12 @@ class Rollouts(Board):
             self._moves[name] += 1
             self._follow(name, edit.kind)
         if mandate.conducts:
-            told = [_Edit(name, edit, self._tell(name, edit), self._moves[name]) for name, edit in edits]
+            told = [Edit(name, edit, self._tell(name, edit), self._moves[name]) for name, edit in edits]
             untold = ExitStack()
             untold.enter_context(self._deposits.announced(*(edit.rollout for edit in told)))
             self._spawn(self._record_file(table, told, mandate.fence, untold))
 
-    async def _record_file(self, table: Table, edits: Sequence[_Edit], fence: int | None, untold: ExitStack) -> None:
+    async def _record_file(self, table: Table, edits: Sequence[Edit], fence: int | None, untold: ExitStack) -> None:
         """Tell the audit log, unless it is what the log was told last: a new controller reads the same file again.
 
         And tell the others of a fleet what has begun by it: they wait for that.
@@ -239,7 +243,7 @@ class Rollouts(Board):
                 with losing(edit.told):
                     await self._record_edit(edit, fence)
 
-    async def _record_edit(self, edit: _Edit, fence: int | None) -> None:
+    async def _record_edit(self, edit: Edit, fence: int | None) -> None:
         name, transition, told, moves = edit
         async with self._turns[name, False]:
             if self._moves[name] != moves:  # what moved it since was stored with what the edit led to
@@ -382,18 +386,7 @@ class Rollouts(Board):
             self._put_in_force(self._file)
         self._follow(name, transition.kind)
 
-    async def _record_incident(self, name: str, transition: Transition) -> Incident | None:
-        try:
-            return await self.record(self._rollouts[name], self.routes(name), transition)
-        except Exception:
-            log.exception("incident_lost", rollout=name)  # whatever it is, the rollback comes first
-            return None
-
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _record_nothing(_rollout: Rollout, _routes: Sequence[Route], _transition: Transition) -> None:
-    """Until somebody records incidents."""

@@ -96,6 +96,8 @@ class Controller:
         )
         self._mismatches.on_clear = self._hub.tell_known
         self._store = open_store(inheritance.source.started_with.store)
+        cache = inheritance.source.started_with.store_cache
+        self._cache = Cache(inheritance.memory, Path(cache) if cache else None)
         self._membership = self._join()
         self._archive = Archive(
             self._mismatches, self._store, inheritance.clock.now, lambda: self._find_mandate().conducts
@@ -157,7 +159,7 @@ class Controller:
             self._inheritance.replica,
             meeting,
             self._present,
-            cache=Cache(self._inheritance.memory, Path(config.store_cache) if config.store_cache else None),
+            cache=self._cache,
             monotonic=time.monotonic,
             counting=self._inheritance.clock.now,
         )
@@ -175,7 +177,7 @@ class Controller:
 
     async def _begin_rollouts(self) -> None:
         if self._membership is None:
-            await self._rollouts.begin()
+            await self._rollouts.begin(self._cache)
         else:
             await self._membership.begin(self._rollouts)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from gateway.control.cache import Remembered
     from gateway.control.configuration import Source
-    from gateway.core.progress import Progress
     from gateway.proxy.listener import TlsFiles
     from gateway.proxy.order import Order
     from gateway.runtime.clock import SteadyClock
@@ -44,7 +44,7 @@ class Inheritance:
     pairs: socket.socket
     """Where the comparer waits for workers."""
     keepsake: Keepsake[Kept]
-    memory: Keepsake[dict[str, Progress]]
+    memory: Keepsake[Remembered]
     """How rollouts stood, for a controller that starts while the store is away."""
     ledger: Ledger
     log_turns: Turns

@@ -1,8 +1,8 @@
 """What a controller's death can't take: in memory that the master holds.
 
 A controller that is killed and started again reads the configuration's file first. If that was broken meanwhile, the
-gateway must not lose its configuration, so each accepted one is kept here too; as is how rollouts stand, in a fleet
-whose store may be away just then.
+gateway must not lose its configuration, so each accepted one is kept here too; as is how rollouts stand, as the store
+may be away just then.
 
 A kill can come in the middle of writing. There are therefore two anonymous files (memfd_create(2)) that take turns:
 the newer record is never touched while the next is written into the other. A record carries its number and a checksum,

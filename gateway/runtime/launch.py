@@ -12,8 +12,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from gateway.control.cache import Remembered
 from gateway.control.configuration import Source
-from gateway.core.progress import Progress
 from gateway.proxy.listener import TlsFiles
 from gateway.proxy.order import Order
 from gateway.runtime.clock import SteadyClock
@@ -74,7 +74,7 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
         open_link(),
         open_link(),
         _keep(source, loaded),
-        Keepsake(dict[str, Progress]),
+        Keepsake(Remembered),
         Ledger(clock.now()),
         Turns(),
         clock,

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.control.cache import Cache
+from gateway.control.cache import Cache, Remembered
 from gateway.control.conductor import Clocks, Conductor, Sight
 from gateway.control.figures import Batch, Figures
 from gateway.control.gates import ExternalGates
@@ -36,12 +36,12 @@ class Memory:
     """What outlives a controller."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Progress] | None = None
+        self.kept: Remembered | None = None
 
-    def put(self, kept: dict[str, Progress]) -> None:
+    def put(self, kept: Remembered) -> None:
         self.kept = kept
 
-    def newest(self) -> dict[str, Progress] | None:
+    def newest(self) -> Remembered | None:
         return self.kept
 
 

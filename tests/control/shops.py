@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway.control.cache import Cache
 from gateway.control.rollouts import Rollouts
 from gateway.control.standing import RolloutState
 from gateway.core.lifecycle import Action, Progress, Transition, step
@@ -15,6 +16,7 @@ from gateway.core.types import KeyKind, KeySource, Match, Rollout, Route, Table
 from gateway.errors import Fenced, StoreUnavailable
 from gateway.store.records import Actor, Event, Incident, NewEvent
 from gateway.store.sqlite import SqliteStore
+from tests.control.replicas import Memory
 from tests.core.asking import rollout
 from tests.core.lives import guard, said
 from tests.proxy.wiring import table
@@ -65,9 +67,10 @@ class Disk(SqliteStore):
 
 
 class Shop:
-    """A controller's rollouts."""
+    """A controller's rollouts, in a gateway that has this memory, or a new one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
         self.store = Disk(str(folder / "state.db"))
         self.published: list[Table] = []
         self.heard: list[tuple[Event, Transition | None]] = []
@@ -77,7 +80,7 @@ class Shop:
 
     async def begin(self, *rollouts: Rollout) -> Rollouts:
         """Start, and read the file."""
-        await self.rollouts.begin()
+        await self.rollouts.begin(Cache(self.memory, None))
         self.rollouts.publish(file(*(rollouts or (shop(),))))
         return self.rollouts
 

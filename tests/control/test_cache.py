@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.control.cache import Cache
+from gateway.control.cache import Cache, Remembered
 from gateway.core.progress import Progress, State
 from tests.control.replicas import Memory
 from tests.proxy.wiring import PATIENCE_SECONDS
@@ -47,7 +47,7 @@ async def test_the_memory_is_newer_than_the_file(tmp_path: Path) -> None:
     """Also where it says that there is nothing."""
     memory, file = Memory(), tmp_path / "store.cache"
     await Cache(Memory(), file).keep(KNOWN)
-    memory.put({})
+    memory.put(Remembered({}))
 
     assert await Cache(memory, file).read() == {}
 
@@ -73,7 +73,7 @@ async def test_a_move_of_the_same_version_is_written(tmp_path: Path) -> None:
     stored = {"shop": Progress(state=State.ROLLED_BACK, version=4, rollbacks=1)}
     await cache.keep(stored)
 
-    assert (memory.newest(), await Cache(Memory(), file).read()) == (stored, stored)
+    assert (memory.newest(), await Cache(Memory(), file).read()) == (Remembered(stored), stored)
 
 
 async def test_what_is_noted_is_in_the_file_with_the_next_that_is_kept(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_what_is_noted_is_in_the_file_with_the_next_that_is_kept(tmp_path:
     cache = Cache(memory, file)
     assert not cache.has("shop", KNOWN["shop"])
     cache.note(KNOWN)
-    assert (cache.has("shop", KNOWN["shop"]), memory.newest(), names_in(tmp_path)) == (True, KNOWN, [])
+    assert (cache.has("shop", KNOWN["shop"]), memory.newest(), names_in(tmp_path)) == (True, Remembered(KNOWN), [])
     await cache.keep(KNOWN)
 
     assert await Cache(Memory(), file).read() == KNOWN

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.control import membership
+from gateway.control.cache import Remembered
 from gateway.control.membership import ABSTAIN_SECONDS, MOST_FAILURES, REMIND_SECONDS, START_SECONDS
 from gateway.core.fleet import LEASE_SECONDS, SETTLE_SECONDS, Role, Sum
 from gateway.core.lifecycle import Action, Progress, State
@@ -219,7 +220,7 @@ async def test_what_is_remembered_gives_way_to_what_the_store_has() -> None:
     fleet = Fleet()
     await fleet.begin()
     one, other = fleet.replicas
-    one.memory.kept = {"shop": Progress(state=State.RUNNING, percent=90.0)}
+    one.memory.put(Remembered({"shop": Progress(state=State.RUNNING, percent=90.0)}))
     await other.act(Action.ROLLBACK)
     one.start()
     await one.begin()
@@ -231,7 +232,7 @@ async def test_one_that_remembers_that_there_is_nothing_does_not_wait_again() ->
     """A controller that is replaced while the store is away, in a gateway whose rollouts nobody has begun."""
     fleet = Fleet()
     alone = fleet.replicas[0]
-    alone.memory.put({})
+    alone.memory.put(Remembered({}))
     fleet.meeting.is_away = True
     before = fleet.second
     await alone.begin()

@@ -176,7 +176,7 @@ async def test_a_rollback_that_was_told_stands_against_who_knows_of_more_moves()
 
 
 async def test_a_rollback_of_one_that_was_cut_off_outlives_its_controller() -> None:
-    """What it owed is forgotten with that, but not that it is rolled back; whatever the fleet did meanwhile."""
+    """With the event that it owed, over whatever the fleet did meanwhile."""
     fleet, leader, other = await at(30)
     other.door.is_cut = True
     await other.act(Action.ROLLBACK)
@@ -188,7 +188,7 @@ async def test_a_rollback_of_one_that_was_cut_off_outlives_its_controller() -> N
     other.door.is_cut = False
     await fleet.live(3)
 
-    assert_rolled_back(fleet, "percent", "percent", "percent", "restored")
+    assert_rolled_back(fleet, "percent", "percent", "percent", "rollback")
 
 
 async def test_a_rollback_outlives_a_controller_that_dies_with_the_answer(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ async def test_a_rollback_outlives_a_controller_that_dies_with_the_answer(tmp_pa
     await cut.begin()
 
     assert kept is not None
-    assert (kept["shop"].state, cut.share) == (State.ROLLED_BACK, 0)
+    assert (kept.progresses["shop"].state, cut.share) == (State.ROLLED_BACK, 0)
     cut.door.is_cut = False
     await fleet.live(2)
     assert fleet.shares == [0, 0]

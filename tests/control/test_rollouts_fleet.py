@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.control import deposits
+from gateway.control.cache import Remembered
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Action, Progress, State
 from gateway.core.plans import Stage
@@ -358,7 +359,8 @@ async def test_what_is_remembered_is_begun_by_nobody_else() -> None:
     await fleet.live(1)
     old = msgspec.structs.replace(second.progress, percent=90.0, version=0)
     await first.act(Action.SET, 10)
-    second.memory.kept = {"shop": old, "gone": Progress(state=State.ROLLED_BACK, version=3)}
+    gone = Progress(state=State.ROLLED_BACK, version=3)
+    second.memory.put(Remembered({"shop": old, "gone": gone}))
     second.start()
     second.door.is_cut = True
     await second.begin()
