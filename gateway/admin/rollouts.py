@@ -158,7 +158,7 @@ class ActionWish(Question, frozen=True):
     force: bool = False
     """Resume: before the cooldown is over. Promote: without its hold and gates."""
     to: Literal["shadow"] | None = None
-    """Rollback: `shadow` goes on to copy requests to the candidate."""
+    """Rollback: `shadow` goes on to copy requests to the candidate; 409 where no route of the rollout has `shadow`."""
     version: Version = None
     """Only while the rollout is at it, else 409; null: at whichever it is. A rollback is never refused for it."""
 

@@ -13,7 +13,7 @@ from gateway.admin.events import EventList
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import UNKNOWN, draw_table, show_percent
 from gateway.cli.set import path_of
-from gateway.core.progress import SHADOW
+from gateway.core.progress import SHADOW, say_state
 from gateway.errors import CommandError
 from gateway.store.records import Event, Standing
 
@@ -117,8 +117,8 @@ def _show_change(event: Event) -> str | None:
         return None
     change = f"{_show_standing(before)} -> {_show_standing(after)}"
     if before is not None and after is not None and before.state != after.state:
-        states = f"{before.state} -> {after.state}"
-        change = states if before.percent == after.percent else f"{change}, {after.state}"
+        states = f"{say_state(before.state)} -> {say_state(after.state)}"
+        change = states if before.percent == after.percent else f"{change}, {say_state(after.state)}"
     change += ", to shadow" if event.inputs.get("to") == SHADOW else ""
     return f"{change}, forced" if event.inputs.get("force") is True else change
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from gateway.cli.grid import UNKNOWN, show_milliseconds, show_percent, show_rate, show_span
 from gateway.core.plans import QUANTILES, RATES
+from gateway.core.progress import say_state
 from gateway.core.verdicts import Judgement
 from gateway.simulation.campaign import Spans, Summary
 from gateway.simulation.trial import Happening, Scenario, Trial
@@ -90,7 +91,7 @@ def _show_value(metric: str, value: float | None) -> str:
 
 
 def _conclude(trial: Trial) -> Iterator[str]:
-    yield f"{trial.state} at {show_percent(trial.percent)} after {show_span(trial.seconds)}"
+    yield f"{say_state(trial.state)} at {show_percent(trial.percent)} after {show_span(trial.seconds)}"
     for rule in (*trial.false_alarms, *trial.false_acts):
         yield f"without cause: {rule}"
     if trial.fault_second is None:
@@ -103,7 +104,7 @@ def _conclude(trial: Trial) -> Iterator[str]:
 
 
 def _count_states(summary: Summary) -> str:
-    return ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(summary.states.items()))
+    return ", ".join(f"{count:,} {say_state(state)}" for state, count in sorted(summary.states.items()))
 
 
 def _show_count(what: str, count: int, of: int) -> str:

@@ -14,6 +14,7 @@ from gateway.cli.fleet import draw_line, draw_remarks
 from gateway.cli.grid import draw_table, show_percent, show_span
 from gateway.cli.set import path_of
 from gateway.control.readings import say_cause, say_value, unit_of
+from gateway.core import progress
 
 _HEALTH = {True: "healthy", False: "unhealthy", None: "not checked"}
 
@@ -120,7 +121,7 @@ def say_state(rollout: RolloutView) -> str:
         "not stored yet": not rollout.stored,
         "not read from the store yet": not rollout.read,
     }
-    return ", ".join([rollout.state, *(remark for remark, is_so in remarks.items() if is_so)])
+    return ", ".join([progress.say_state(rollout.state), *(remark for remark, is_so in remarks.items() if is_so)])
 
 
 def list_waits(rollout: RolloutView) -> Iterator[str]:

@@ -13,7 +13,7 @@ from gateway.admin.rollouts import RolloutView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import show_percent
 from gateway.cli.set import if_version, list_given, path_of, warn_of_limits
-from gateway.core.progress import Action
+from gateway.core.progress import Action, say_state
 
 PURPOSES: Final = {
     "start": "Begin ROLLOUT's plan with its first stage.",
@@ -69,4 +69,4 @@ def say_standing(rollout: RolloutView) -> str:
     by = " (operator)" if rollout.source == "operator" else ""
     stage = f", stage {rollout.stage.index} of {rollout.stage.of}" if rollout.stage is not None else ""
     copies = ", copies go on" if rollout.to_shadow else ""
-    return f"{rollout.state.replace('_', ' ')} at {show_percent(rollout.percent)}{by}{stage}{copies}"
+    return f"{say_state(rollout.state)} at {show_percent(rollout.percent)}{by}{stage}{copies}"

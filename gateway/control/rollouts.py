@@ -21,7 +21,7 @@ import structlog
 
 from gateway.control.board import ALONE, Board, Edit, Mandate
 from gateway.control.deposits import Deposit, Deposits, losing
-from gateway.control.standing import RolloutState, foresee
+from gateway.control.standing import RolloutState, check_copies, foresee
 from gateway.control.telling import action_of, standing_of, tell_file
 from gateway.core.fleet import compare, follow_on, name_move
 from gateway.core.lifecycle import Action, Progress, Transition, catch_up
@@ -274,6 +274,7 @@ class Rollouts(Board):
         """
         async with self._turns[name, action is Action.ROLLBACK]:
             self._find(name)
+            check_copies(name, to, self.routes(name))
             if action is not Action.ROLLBACK:
                 await self._know()
             state, now = self.state(name), self._now().timestamp()

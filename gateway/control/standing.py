@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core import lifecycle
-from gateway.core.lifecycle import Action, Progress, State
+from gateway.core.lifecycle import SHADOW, Action, Progress, State
 from gateway.core.types import Hash, Rollout, Route, Table
 from gateway.errors import BadValue, WrongAction
 
@@ -82,6 +82,12 @@ def foresee(  # noqa: PLR0913 - the parts of one wish
     if action is Action.PROMOTE and not force and state.progress.state is State.WAITING:
         _check_gates(state.name, unmet(state.name))
     return lifecycle.act(state.rollout, state.progress, action, now, percent=percent, force=force, to=to)
+
+
+def check_copies(name: str, to: str | None, routes: Sequence[Route]) -> None:
+    """Whether copies can go on after a rollback to shadow, of the rollout with these routes. Raises `WrongAction`."""
+    if to == SHADOW and not any(route.shadow is not None for route in routes):
+        raise WrongAction(f"no route of `{name}` has `shadow`, so no copies can go on; roll back without `--to shadow`")
 
 
 def check_version(state: RolloutState, version: int | None) -> None:

@@ -31,7 +31,7 @@ import msgspec
 from gateway.core import effects
 from gateway.core.effects import Ask, Effect, begin_anew, change, fix, is_same
 from gateway.core.plans import Do, Guard, Plan
-from gateway.core.progress import SHADOW, Action, Progress, State, Transition
+from gateway.core.progress import SHADOW, Action, Progress, State, Transition, say_state
 from gateway.core.types import Arm, Held, Mode, Rollout
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.errors import WrongAction
@@ -149,12 +149,13 @@ def act(  # noqa: PLR0913 - the parts of one wish
     if action is Action.ROLLBACK and progress.state is State.ROLLED_BACK:
         raise WrongAction(f"`{rollout.name}` is rolled back already")
     if progress.state not in row.states:
-        raise WrongAction(f"`{rollout.name}` is {progress.state}: {action} is possible only {_say(row.states)}")
+        state = say_state(progress.state)
+        raise WrongAction(f"`{rollout.name}` is {state}: {action} is possible only {_say(row.states)}")
     return _take(row, Ask(rollout, progress, now, percent, force, to))
 
 
 def _say(states: frozenset[State]) -> str:
-    return "when it is " + " or ".join(state for state in State if state in states)
+    return "when it is " + " or ".join(say_state(state) for state in State if state in states)
 
 
 def step(

@@ -24,6 +24,11 @@ class State(StrEnum):
     COMPLETED = "completed"
 
 
+def say_state(state: str) -> str:
+    """A state as sentences have it: ``rolled back``."""
+    return state.replace("_", " ")
+
+
 class Action(StrEnum):
     """What an operator may do."""
 

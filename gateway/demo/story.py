@@ -16,6 +16,7 @@ from rich.console import Console
 
 from gateway.admin.rollouts import RolloutView
 from gateway.core.lifecycle import Action
+from gateway.core.progress import say_state
 from gateway.core.types import Arm, Mode
 from gateway.demo.configuration import PERCENTS, ROUTE, Pace, pace_of
 from gateway.demo.desk import Desk, open_desk
@@ -159,7 +160,7 @@ class Story:
             return
         view = await self._desk.look()
         waits = ", ".join(view.stage.waits_for) if view.stage is not None else ""
-        standing = f"it is {view.state} at {view.percent:g} %" + (f" and waits for {waits}" if waits else "")
+        standing = f"it is {say_state(view.state)} at {view.percent:g} %" + (f" and waits for {waits}" if waits else "")
         raise CommandError(f"{otherwise} within {patience:.0f} s: {standing}")
 
     async def _watch_until(self, is_so: Callable[[RolloutView], bool], seconds: float) -> bool:

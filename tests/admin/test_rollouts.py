@@ -213,7 +213,7 @@ async def test_an_action_is_answered_with_what_came_of_it(tmp_path: Path) -> Non
 
 async def test_a_plan_is_driven_to_its_end_and_back(tmp_path: Path) -> None:
     """Every action, without a body or with force."""
-    async with desk(tmp_path, PLANNED) as (_, client):
+    async with desk(tmp_path, PLANNED.replace("rollout: shop}", "rollout: shop, shadow: {}}")) as (_, client):
         steps: list[tuple[str, Any]] = [
             ("start", None),
             ("pause", None),
@@ -384,6 +384,20 @@ async def test_a_rollback_is_not_refused_for_its_version(tmp_path: Path) -> None
 
         back = await client.post(at("rollback"), json={"version": 0})
         assert (back.status, back.json["state"]) == (200, "rolled_back")
+
+
+async def test_a_rollback_to_shadow_where_nothing_is_copied_is_409(tmp_path: Path) -> None:
+    """With what is right; nothing has moved, and a plain one goes on being possible."""
+    async with desk(tmp_path, PLANNED) as (_, client):
+        await client.post(at("start"))
+        refused = await client.post(at("rollback"), json={"to": "shadow"})
+        stands = (await client.get("/api/v1/rollouts/shop")).json
+
+        assert (refused.status, stands["state"], stands["version"]) == (409, "running", 1)
+        assert refused.json["detail"] == (
+            "no route of `shop` has `shadow`, so no copies can go on; roll back without `--to shadow`"
+        )
+        assert (await client.post(at("rollback"))).status == 200
 
 
 async def test_what_has_shadow_says_so(tmp_path: Path) -> None:

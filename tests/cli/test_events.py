@@ -101,4 +101,4 @@ def test_where_the_share_stays_the_states_are_shown_and_force_is_said() -> None:
     assert change(Standing("pending", 0), running) == "0 % -> 5 %, running"
     assert change(Standing("rolled_back", 0), running, force=True) == "0 % -> 5 %, running, forced"
     assert change(running, Standing("running", 20), force=True) == "5 % -> 20 %, forced"
-    assert change(running, Standing("rolled_back", 0), to="shadow") == "5 % -> 0 %, rolled_back, to shadow"
+    assert change(running, Standing("rolled_back", 0), to="shadow") == "5 % -> 0 %, rolled back, to shadow"

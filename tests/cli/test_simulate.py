@@ -49,7 +49,7 @@ def test_a_fault_shows_what_acted_and_what_it_cost(tmp_path: Path, capsys: pytes
 
     assert "rollback  stage 1 of 2, 0 %       error_rate >" in out
     assert "requests of the candidate" in out
-    assert "rolled_back at 0 %" in out
+    assert "rolled back at 0 %" in out
     assert "after the fault" in out
     assert "hit: " in out
 

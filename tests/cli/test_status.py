@@ -188,11 +188,11 @@ def test_a_rollback_that_others_do_not_have_yet_says_so(capsys: pytest.CaptureFi
     """For as long as it is so, on whichever gateway took it."""
     draw_rollouts(RolloutList([msgspec.structs.replace(FIXED, state="rolled_back", stored=False)], None))
 
-    assert "rolled_back, not stored yet" in capsys.readouterr().out
+    assert "rolled back, not stored yet" in capsys.readouterr().out
 
 
 def test_a_rollout_that_is_still_copied_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Rolled back is not always silent for the candidate."""
     draw_rollouts(RolloutList([msgspec.structs.replace(FIXED, state="rolled_back", to_shadow=True)], None))
 
-    assert "rolled_back, to shadow" in capsys.readouterr().out
+    assert "rolled back, to shadow" in capsys.readouterr().out

@@ -104,7 +104,7 @@ async def test_a_store_that_comes_late_says_what_was(tmp_path: Path) -> None:
     assert gateway.share == 5
     (tmp_path / "away").rename(folder)
     await gateway.live(12)
-    with pytest.raises(WrongAction, match="rolled_back"):
+    with pytest.raises(WrongAction, match="is rolled back: pause is possible only"):
         await gateway.rollouts.act("shop", Action.PAUSE, reason="", actor=ADA)
 
     assert gateway.share == 0

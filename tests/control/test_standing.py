@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.standing import RolloutState, check_percent, foresee
+from gateway.control.standing import RolloutState, check_copies, check_percent, foresee
 from gateway.core import lifecycle
 from gateway.core.progress import Action, State
-from gateway.core.types import Hash, Rollout
+from gateway.core.shadowing import Compare, Shadow
+from gateway.core.types import Hash, Match, Rollout, Route
 from gateway.errors import BadValue, WrongAction
 from tests.core.lives import act, fixed, planned, started
 
@@ -74,6 +75,18 @@ def test_an_approval_does_not_skip_gates_that_have_changed_their_mind() -> None:
 
     assert foresee(state, Action.PROMOTE, 7.0, force=True, unmet=lambda _name: ["p99 is broken"])[0] == "stage"
     assert foresee(state, Action.PROMOTE, 7.0, unmet=lambda _name: ())[0] == "stage"
+
+
+def test_copies_go_on_after_a_rollback_only_where_there_are_any() -> None:
+    """One route that has them is enough; and a plain rollback asks for none."""
+    plain = Route("plain", Match(), "legacy", "new", "shop")
+    shadow = Shadow(100, frozenset({"GET"}), False, 1024, 1, 1.0, Compare(True, ()))
+    copied = msgspec.structs.replace(plain, name="copied", shadow=shadow)
+    with pytest.raises(WrongAction, match="no route of `shop` has `shadow`"):
+        check_copies("shop", "shadow", [plain])
+
+    check_copies("shop", "shadow", [plain, copied])
+    check_copies("shop", None, [plain])
 
 
 def test_who_saw_another_version_is_told_where_it_is() -> None:

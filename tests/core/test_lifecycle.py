@@ -10,7 +10,7 @@ import pytest
 from gateway.core import lifecycle
 from gateway.core.lifecycle import TABLE, adopt, effect, share_of, step
 from gateway.core.plans import Do, Stage
-from gateway.core.progress import Action, Progress, State, Transition
+from gateway.core.progress import Action, Progress, State, Transition, say_state
 from gateway.core.types import Held, Mode, Rollout
 from gateway.core.verdicts import Verdict
 from gateway.errors import WrongAction
@@ -55,7 +55,7 @@ def test_an_action_is_possible_from_the_states_of_the_table_and_from_no_other(ac
         act(PLAN, progress, action, percent=percent, force=True)
         return
     is_done = action is Action.ROLLBACK and state is State.ROLLED_BACK
-    said = "is rolled back already" if is_done else f"is {state}: {action} is possible only when it is"
+    said = "is rolled back already" if is_done else f"is {say_state(state)}: {action} is possible only when it is"
     with pytest.raises(WrongAction, match=f"`shop` {said}"):
         act(PLAN, progress, action, percent=percent, force=True)
 

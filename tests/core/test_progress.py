@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.progress import Progress, State
+from gateway.core.progress import Progress, State, say_state
 
 PERCENT = st.floats(0, 100)
 SECONDS = st.floats(0, 1e10)
@@ -42,3 +42,15 @@ def test_progress_of_an_older_version_is_read() -> None:
     found = msgspec.json.decode(b'{"state": "running", "percent": 20, "retries_left": 1}', type=Progress)
 
     assert (found.state, found.percent, found.stage, found.retries_used) == (State.RUNNING, 20, 0, 0)
+
+
+def test_sentences_have_states_in_words() -> None:
+    """Programs have their names."""
+    assert [say_state(state) for state in State] == [
+        "pending",
+        "running",
+        "waiting",
+        "paused",
+        "rolled back",
+        "completed",
+    ]
