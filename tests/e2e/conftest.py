@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import servers
+from tests.e2e.fleet import Backends, backends
 from tests.e2e.gateway import Gateway
 from tests.e2e.servers import Server
 
@@ -33,6 +34,13 @@ def aiohttp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An aiohttp application."""
     with servers.aiohttp(tmp_path_factory.mktemp("aiohttp")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def behind() -> Iterator[Backends]:
+    """What a fleet stands before."""
+    with backends() as made:
+        yield made
 
 
 @pytest.fixture

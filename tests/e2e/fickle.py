@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 BODY: Final = b"x" * 100
-PATIENCE_SECONDS: Final = 10
+PATIENCE_SECONDS: Final = 30
 
 
 class Mood(Enum):

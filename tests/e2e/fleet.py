@@ -156,21 +156,20 @@ class Fleet:
             assert time.monotonic() < deadline, self._describe()
             time.sleep(POLL_SECONDS)
 
-    def await_leader(self, seconds: float = IN_FORCE_SECONDS) -> Gateway:
+    def await_leader(self) -> Gateway:
         """Who leads, when somebody does and all know it."""
-        self.wait_until(self._is_led, seconds)
+        self.wait_until(self._is_led)
         leader = self.leader()
         assert leader is not None
         return leader
 
     def await_standing(self, rollout: str, state: str, percent: float | None = None) -> None:
-        """Return when it stands so on each of them."""
+        """Return when it stands so on each of them, and every worker goes by it."""
 
         def stands() -> bool:
-            return all(
-                (view["state"], view["percent"]) == (state, view["percent"] if percent is None else percent)
-                for view in self.rollouts(rollout)
-            )
+            views = self.rollouts(rollout)
+            is_so = all(view["state"] == state and percent in {None, view["percent"]} for view in views)
+            return is_so and all(gateway.is_ready() for gateway in self.awake)
 
         self.wait_until(stands)
 

@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from tests.e2e.servers import ROOT
 
-START_SECONDS = 30.0
-STOP_SECONDS = 40.0
-IN_FORCE_SECONDS = 20.0
-"""Not a promise, but patience: the machine may be busy."""
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+IN_FORCE_SECONDS = 45.0
+"""No promises, but patience: the machine may be busy."""
 
 
 def write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+PATIENCE_SECONDS = 45.0
 PAUSE_SECONDS = 0.002
 """Between two requests of a client: continuous, but leaving the machine some breath."""
 
@@ -37,7 +38,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def wait_for_answers(self, count: int, seconds: float = 20.0) -> None:
+    def wait_for_answers(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Return when so many more requests have been answered."""
         goal, deadline = self.answered + count, time.monotonic() + seconds
         while self.answered < goal:
@@ -45,7 +46,7 @@ class Load:
             time.sleep(0.01)
 
     def _run(self, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_SECONDS)
         while not self._stop.is_set():
             try:
                 self._ask(connection, number)

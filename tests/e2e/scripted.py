@@ -50,6 +50,7 @@ class Scripted(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 128  # who is late to accept is not one who refuses
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Conversation)

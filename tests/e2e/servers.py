@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 20.0
-STOP_SECONDS = 10.0
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 SIZES = (0, 1, 1000, 65_536, 1_000_000, 10 << 20)
 """What nginx has as files below ``/bytes/``."""

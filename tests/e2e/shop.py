@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
 from typing import Any
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 _BACKLOG = 512
 
 

@@ -33,6 +33,7 @@ class Moody(http.server.ThreadingHTTPServer):
     """Answers with ``status``, and counts what it is asked."""
 
     daemon_threads = True
+    request_queue_size = 128  # who is late to accept is not one who refuses
     status = 200
     asked = 0
 

@@ -19,11 +19,9 @@ from tests.e2e.fleet import (
     Fleet,
     act,
     ask_arms,
-    backends,
     configure,
     loads,
     running,
-    view_fleet,
     view_rollout,
 )
 from tests.e2e.gateway import Gateway
@@ -47,13 +45,6 @@ TEXTS = {
     "raised": "percent: 10, guard: []",
     "edited": "percent: 10, guard: []",
 }
-
-
-@pytest.fixture(scope="module")
-def behind() -> Iterator[Backends]:
-    """What the fleet stands before."""
-    with backends() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +226,7 @@ def test_a_gateway_that_joins_serves_as_the_fleet_stands_from_its_first_request(
     assert first == ["baseline", "candidate"]
     assert set(ask_arms(newcomer, "left", USERS, 2)) == {"baseline"}
     assert set(ask_arms(newcomer, "raised", USERS, 2)) == {"candidate"}
-    assert len(view_fleet(newcomer)["replicas"]) == REPLICAS + 1
+    fleet.wait_until(lambda: {len(view["replicas"]) for view in fleet.views()} == {REPLICAS + 1})
     newcomer.stop()
     fleet.gateways.remove(newcomer)
     fleet.wait_until(lambda: {len(view["replicas"]) for view in fleet.views()} == {REPLICAS})

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import Start
-from tests.e2e.fleet import Backends, Fleet, act, ask_arms, backends, configure, running, view_rollout
+from tests.e2e.fleet import Backends, Fleet, act, ask_arms, configure, running, view_rollout
 from tests.store.servers import RedisServer
 from tests.store.servers import running as listening
 
@@ -22,13 +19,6 @@ TEXTS = {
 """With the file's share none of them is at 40 %."""
 
 
-@pytest.fixture
-def behind() -> Iterator[Backends]:
-    """What the gateways stand before."""
-    with backends() as made:
-        yield made
-
-
 def test_without_a_store_nobody_is_moved_until_it_is_there(
     start_gateway: Start, behind: Backends, tmp_path: Path
 ) -> None:
@@ -38,7 +28,7 @@ def test_without_a_store_nobody_is_moved_until_it_is_there(
     standing = {(view_rollout(gateway, name)["state"], view_rollout(gateway, name)["percent"]) for name in TEXTS}
     arms = {arm for name in TEXTS for arm in ask_arms(gateway, name, USERS, 2)}
 
-    assert gateway.events("waiting_for_store")
+    gateway.wait_until(lambda: gateway.events("waiting_for_store"))
     assert (standing, arms) == ({("pending", 0)}, {"baseline"})
     with listening(redis):
         gateway.wait_until(lambda: view_rollout(gateway, "going")["percent"] == 50)

@@ -16,7 +16,6 @@ from tests.e2e.fleet import (
     Fleet,
     act,
     ask_arms,
-    backends,
     configure,
     loads,
     running,
@@ -38,13 +37,6 @@ TEXTS = {
     "lost": "percent: 50, guard: [], cooldown: 1h",
     "kept": "percent: 50, guard: []",
 }
-
-
-@pytest.fixture(scope="module")
-def behind() -> Iterator[Backends]:
-    """What the fleet stands before."""
-    with backends() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +163,8 @@ def test_a_store_that_was_wiped_is_told_what_the_fleet_knows(
         assert_left(fleet, rollout)
 
     assert [load.failures for load in asking] == [[]] * REPLICAS
-    assert view_fleet(fleet.gateways[0])["fence"] >= max(fences)
-    assert act(fleet.gateways[1], "kept", "percent", percent=50)[0] == 200
+    fleet.wait_until(lambda: view_fleet(fleet.gateways[0])["fence"] >= max(fences))
+    fleet.wait_until(lambda: act(fleet.gateways[1], "kept", "percent", percent=50)[0] == 200)
     fleet.await_standing(rollout, "rolled_back", 0)
 
 

@@ -45,12 +45,23 @@ def await_copies(gateway: Gateway, route: str, count: int) -> dict[str, Any]:
     return totals_of(gateway, route)
 
 
-def await_comparing(gateway: Gateway, path: str, route: str) -> None:
-    """Ask until an answer was compared: users are served as soon as can be, and the comparer may come later."""
+def await_comparing(gateway: Gateway, path: str, route: str, count: int = 1) -> None:
+    """Ask until so many more answers were compared, and something has come of all that was copied.
+
+    Users are served as soon as can be, and the comparer may come later.
+    """
+    asked, settled, compared = 0, settled_of(totals_of(gateway, route)), compared_of(totals_of(gateway, route))
 
     def is_compared() -> bool:
+        nonlocal asked
         ask_all(gateway, [path])
-        totals = totals_of(gateway, route)
-        return any(totals[each] for each in ("match", "mismatch", "noise"))
+        asked += 1
+        return compared_of(totals_of(gateway, route)) >= compared + count
 
     gateway.wait_until(is_compared)
+    await_copies(gateway, route, settled + asked)
+
+
+def compared_of(totals: Mapping[str, Any]) -> int:
+    """How many copies were held against the user's answer."""
+    return int(sum(totals[each] for each in ("match", "mismatch", "noise")))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.e2e.scripted import Scripted
 
 HOST = b"Host: shop.example\r\n"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 45
 
 CONFIGURATION = """\
 version: 1

@@ -19,7 +19,7 @@ from tests.e2e.shop import Asked, Shop
 CONNECTIONS: Final = 4
 """Of each writer: the kernel deals them to the workers."""
 
-PATIENCE_SECONDS: Final = 20
+PATIENCE_SECONDS: Final = 45
 PAUSE_SECONDS: Final = 0.05
 SECRET: Final = "a-secret-of-theirs"
 
