@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from typing import Final
+
 import click
 
 from gateway.admin.fleet import FleetLine, FleetView, JournalView, ReplicaView
@@ -9,6 +12,13 @@ from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_span
 from gateway.control.muster import SILENT_SECONDS
 from gateway.settings.switches import ALL
+
+JOURNAL: Final = "journal>"
+"""The column of writes that only the candidate took; it is there when there are any."""
+COLUMNS: Final = (
+    *("replica", "role", "ready", "workers>", "version", "revision", "started", "behind>", "silent"),
+    *(JOURNAL, "admin"),
+)
 
 
 @click.command(name="fleet")
@@ -70,10 +80,11 @@ def draw_switches(fleet: FleetView) -> None:
 
 
 def draw_journals(fleet: FleetView) -> None:
-    """Where writes wait that only the candidate took: a line for each; nothing when none do."""
+    """Where writes wait of rollouts whose candidate answers nobody any more: a line for each; nothing when none do."""
     for replica in fleet.replicas:
         for journal in replica.journal:
-            click.echo(say_journal(replica, journal))
+            if not journal.is_live:
+                click.echo(say_journal(replica, journal))
 
 
 def say_journal(replica: ReplicaView, journal: JournalView) -> str:
@@ -89,10 +100,9 @@ def say_journal(replica: ReplicaView, journal: JournalView) -> str:
 def draw_replicas(fleet: FleetView) -> None:
     """A row for each."""
     click.echo()
-    draw_table(
-        ("replica", "role", "ready", "workers>", "version", "revision", "started", "behind>", "silent", "admin"),
-        (list_cells(each, fleet.replica) for each in fleet.replicas),
-    )
+    is_shown = [name != JOURNAL or any(each.journal for each in fleet.replicas) for name in COLUMNS]
+    rows = (compress(list_cells(each, fleet.replica), is_shown) for each in fleet.replicas)
+    draw_table(tuple(compress(COLUMNS, is_shown)), map(tuple, rows))
     if fleet.role == "degraded" and len(fleet.replicas) > 1:
         click.echo("\nothers are shown as they were last heard of")
 
@@ -111,6 +121,7 @@ def list_cells(replica: ReplicaView, asked: str) -> tuple[object, ...]:
         replica.started_at,
         replica.behind if is_known else None,
         say_silence(replica.silent_s),
+        f"{sum(each.writes for each in replica.journal):,}",
         replica.admin,
     )
 

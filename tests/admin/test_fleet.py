@@ -6,9 +6,11 @@ import socket
 from pathlib import Path
 
 from gateway import __version__
-from gateway.core.fleet import Role, Seen
+from gateway.core.fleet import Journaled, Role, Seen
+from gateway.journal.records import Heading
 from tests.admin.desk import desk
 from tests.control.members import HER, HIM, ME, membership, presence
+from tests.journal.entries import entry, fill
 
 
 async def test_a_gateway_that_is_alone_is_the_only_replica(tmp_path: Path) -> None:
@@ -85,3 +87,21 @@ async def test_emergency_switches_are_shown_where_they_hold(tmp_path: Path) -> N
         replicas = (await client.get("/api/v1/fleet")).json["replicas"]
 
     assert [(each["replica"], each["switches"]) for each in replicas] == [(ME, ["all"]), (HER, []), (HIM, ["shop"])]
+
+
+async def test_what_waits_in_journals_is_shown_where_it_does(tmp_path: Path) -> None:
+    """Each gateway has its own, and replays no other's."""
+    waits = {"shop": Journaled(writes=1204, is_live=False), "search": Journaled(writes=1, is_live=True)}
+    known = membership()
+    known.seen[1] = Seen(HIM, presence("two", journal=waits), 0.9)
+    async with desk(tmp_path, membership=known) as (made, client):
+        fill(tmp_path / "crossfade.db.journal" / "shop", entry(1), heading=Heading("shop", "shop"))
+        await made.reconciling.look()
+        replicas = {each["replica"]: each for each in (await client.get("/api/v1/fleet")).json["replicas"]}
+
+    assert [(each["rollout"], each["writes"]) for each in replicas[ME]["journal"]] == [("shop", 1)]
+    assert replicas[HER]["journal"] == []
+    assert replicas[HIM]["journal"] == [
+        {"rollout": "search", "writes": 1, "is_live": True},
+        {"rollout": "shop", "writes": 1204, "is_live": False},
+    ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.journal.records import Heading
 from tests.browser.looking import find_grave_faults, find_overflow, take_picture
 from tests.browser.watching import HEIGHT, Viewer
 from tests.e2e.fleet import Fleet, backends, configure
+from tests.journal.entries import entry, fill
 from tests.store.servers import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,13 +33,18 @@ class Met(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Met]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each gateway has one in it."""
+    return tmp_path_factory.mktemp("fleet")
+
+
+@pytest.fixture(scope="module")
+def met(folder: Path) -> Iterator[Met]:
     """A fleet on a Redis of its own."""
-    folder = tmp_path_factory.mktemp("fleet")
     store = RedisServer(folder)
     store.start()
     with backends() as behind:
-        fleet = Fleet(configure(behind, shop="percent: 5"), folder, [store.url] * 2)
+        fleet = Fleet(configure(behind, shop="percent: 5", search="percent: 0"), folder, [store.url] * 2)
         try:
             fleet.start()
             yield Met(fleet, store)
@@ -67,6 +75,21 @@ async def test_the_fleet_is_listed_with_who_leads(viewer: Viewer, met: Met) -> N
         "aria-current", "page"
     )
     await look_at(page, "fleet")
+
+
+async def test_what_waits_in_a_journal_is_said_with_what_to_do(viewer: Viewer, met: Met, folder: Path) -> None:
+    """Each gateway has its own, and any page says whose has something."""
+    journal = folder / "gateway-1" / "crossfade.db.journal"
+    for name in ("shop", "search"):
+        fill(journal / name, entry(1), entry(2), heading=Heading(name, name))
+    page = await viewer.open(f"{met.url}#/fleet")
+    table = page.get_by_role("table", name="Gateways of the fleet")
+    await expect(table.get_by_role("cell", name="4 writes")).to_be_visible(timeout=30_000)
+    waits = page.locator("dl > div").filter(has_text="2 writes of search on")
+    await expect(waits.locator("code")).to_have_text(
+        f"crossfade reconcile search --admin {met.fleet.gateways[1].admin}"
+    )
+    await look_at(page, "fleet-journals")
 
 
 async def test_a_page_says_that_its_gateway_is_degraded(viewer: Viewer, met: Met) -> None:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.admin.fleet import FleetView, ReplicaView, StoreView
-from gateway.cli.fleet import draw_head, draw_remarks, draw_replicas, draw_switches, list_cells, say_part, say_silence
+from gateway.admin.fleet import FleetView, JournalView, ReplicaView, StoreView
+from gateway.cli.fleet import (
+    draw_head,
+    draw_journals,
+    draw_remarks,
+    draw_replicas,
+    draw_switches,
+    list_cells,
+    say_journal,
+    say_part,
+    say_silence,
+)
 from gateway.core.fleet import Role
 
 REPLICA = ReplicaView(
@@ -82,6 +92,30 @@ def test_emergency_switches_are_said_where_there_are_any(capsys: pytest.CaptureF
         "an emergency switch on two-b2 holds back checkout, search there\n"
         "an emergency switch on three-c3 holds back all rollouts there\n"
     )
+
+
+def test_what_waits_in_a_journal_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """As long as the candidate answers users there is nothing to do."""
+    draw_journals(FLEET)
+    assert capsys.readouterr().out == ""
+
+    waits = [JournalView("checkout", 1204, is_live=False), JournalView("search", 1, is_live=True)]
+    two = msgspec.structs.replace(REPLICA, replica="two-b2", admin="http://two:9900", journal=waits)
+    draw_journals(msgspec.structs.replace(FLEET, replicas=[REPLICA, two]))
+    assert capsys.readouterr().out == (
+        "two-b2 has 1,204 writes of checkout to reconcile: crossfade reconcile checkout --admin http://two:9900\n"
+    )
+    assert say_journal(two, waits[1]) == "two-b2 keeps 1 write of search that only the candidate took"
+
+
+def test_what_is_in_journals_has_a_column_where_there_is_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever takes a gateway away should know, also while the candidate answers users."""
+    waits = [JournalView("checkout", 1204, is_live=True), JournalView("search", 1, is_live=True)]
+    two = msgspec.structs.replace(REPLICA, replica="two-b2", journal=waits)
+    draw_replicas(msgspec.structs.replace(FLEET, replicas=[REPLICA, two]))
+
+    head, one, other = (line.split() for line in capsys.readouterr().out.splitlines()[1:])
+    assert (head[-2].lower(), one[-2], other[-2]) == ("journal", "0", "1,205")
 
 
 def test_each_replica_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:

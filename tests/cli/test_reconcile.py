@@ -11,13 +11,14 @@ import click
 import msgspec
 import pytest
 
+from gateway.admin.fleet import JournalView
 from gateway.cli import reconcile
 from gateway.cli.admin import Admin
 from gateway.cli.main import main
 from gateway.cli.reconcile import Report, check, follow, list_cells, read_line, read_time
 from gateway.control.replay import Begin, End, Line, Step
 from gateway.errors import CommandError
-from tests.cli.test_fleet import FLEET
+from tests.cli.test_fleet import FLEET, REPLICA
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -97,6 +98,28 @@ def test_a_run_ends_with_a_report(gateway: Callable[..., Any], capsys: pytest.Ca
             {"since": "", "dry_run": False, "rate": 5.0, "headers": {"Authorization": "Bearer t"}},
         )
     ]
+
+
+def test_a_run_ends_with_who_else_has_some(
+    gateway: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the same rollout, on other gateways; whoever can't be asked for them has done its work all the same."""
+    gateway(begin(1), step(1), end(applied=1))
+    waits = [JournalView("checkout", 2, is_live=False), JournalView("search", 9, is_live=False)]
+    replicas = [
+        msgspec.structs.replace(REPLICA, replica=name, admin=f"http://{name}:9900", journal=waits)
+        for name in (FLEET.replica, "two-b2")
+    ]
+    fleet = msgspec.json.encode(msgspec.structs.replace(FLEET, replicas=replicas))
+    monkeypatch.setattr(Admin, "get", lambda _admin, _path: fleet)
+
+    assert run("checkout") == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "two-b2 has 2 writes of checkout to reconcile: crossfade reconcile checkout --admin http://two-b2:9900"
+    ]
+    monkeypatch.setattr(Admin, "get", lambda _admin, _path: b"none")
+    assert run("checkout") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_what_was_refused_or_failed_is_listed(gateway: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:

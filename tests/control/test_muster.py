@@ -14,13 +14,15 @@ import pytest_asyncio
 from gateway.control.configuration import Configuration
 from gateway.control.muster import Muster, call_muster, url_of
 from gateway.control.roster import Roster
-from gateway.core.fleet import Role, Seen
+from gateway.core.fleet import Journaled, Role, Seen
 from gateway.errors import StoreUnavailable
 from gateway.store.sqlite import SqliteStore
 from tests.control.members import HER, HIM, ME, membership, presence
 from tests.control.texts import GOOD, source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.control.membership import Membership
 
 
@@ -34,9 +36,9 @@ class Desk:
         self.roster.published(1, "r1")
         self.roster.applied(self.roster.joined(0, pid=7, revision="", run=7), 1)
 
-    def call(self, known: Membership | None = None) -> Muster:
+    def call(self, known: Membership | None = None, journal: Mapping[str, Journaled] | None = None) -> Muster:
         """The fleet now."""
-        return call_muster(self.configuration, self.roster, 100.0, self.store, known)
+        return call_muster(self.configuration, self.roster, 100.0, self.store, known, journal)
 
 
 @pytest_asyncio.fixture
@@ -86,6 +88,18 @@ async def test_a_replica_sees_the_others_and_itself_as_it_is_now(desk: Desk) -> 
         6,
     )
     assert (muster.leader, muster.fence, muster.degraded) == (HIM, 4, None)
+
+
+async def test_what_waits_in_its_own_journal_a_replica_knows_best(desk: Desk) -> None:
+    """Of the others' it knows what they said; who is alone has one, too."""
+    waits = {"checkout": Journaled(writes=3, is_live=False)}
+    known = membership()
+    known.seen[0] = Seen(ME, presence("one", journal={"search": Journaled(writes=5, is_live=True)}), 0.2)
+    known.seen[1] = Seen(HIM, presence("two", journal=waits), 0.9)
+
+    assert [each.presence.journal for each in desk.call(known).seen] == [{}, {}, waits]
+    assert [each.presence.journal for each in desk.call(known, waits).seen] == [waits, {}, waits]
+    assert desk.call(None, waits).seen[0].presence.journal == waits
 
 
 async def test_before_its_first_report_a_replica_sees_itself(desk: Desk) -> None:

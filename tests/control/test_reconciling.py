@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.control import reconciling
 from gateway.control.reconciling import Reconciling, may_answer, say_end
 from gateway.control.replay import Begin, End, Line, Step, Wish
 from gateway.control.rollouts import Rollouts
+from gateway.core.fleet import Journaled
 from gateway.core.shadowing import Journal
 from gateway.core.types import Arm, Cohort, Held, Match, Mode, Rollout, Route, Table
 from gateway.errors import StoreUnavailable, UnknownRollout, WrongAction
+from gateway.journal.records import Heading
 from gateway.journal.segments import list_segments
 from gateway.store.records import NewEvent
 from gateway.store.sqlite import SqliteStore
@@ -44,10 +48,10 @@ class Office:
         await self.rollouts.begin()
         self.read_file(POLICY)
 
-    def read_file(self, journal: Journal | None) -> None:
+    def read_file(self, journal: Journal | None, percent: float = 5) -> None:
         """One in which the route keeps writes so."""
         routes = (Route("orders", Match(), "legacy", "new", "checkout", journal=journal),)
-        self.rollouts.publish(self.file(rollout(5, key=KEY), routes))
+        self.rollouts.publish(self.file(rollout(percent, key=KEY), routes))
 
     def file(self, about: Rollout, routes: tuple[Route, ...]) -> Table:
         return table(self.service.backend(), rollouts=(about,), routes=routes)
@@ -172,6 +176,73 @@ async def test_when_nobody_listens_a_run_ends(office: Office) -> None:
     end = await office.reconciling.run("checkout", Wish(), ADA, leave)
     assert (end.left, end.stopped) == (100, "nobody listens any more")
     assert (await office.run()).applied == 100
+
+
+async def test_what_waits_is_counted_until_it_was_replayed(office: Office) -> None:
+    """What was refused is done, what failed waits on; of a rollout that is in no file nothing can be replayed."""
+    fill(office.journal / "orders", *(entry(number, key=number) for number in (1, 2, 3)))
+    fill(office.journal / "orders", entry(4), heading=Heading("orders", "search"))
+    assert office.reconciling.waiting() == {}
+    assert await office.reconciling.look()
+    assert office.reconciling.waiting() == {"checkout": Journaled(writes=3, is_live=True)}
+    says = {"request-1": 201, "request-2": 409, "request-3": 503}
+    office.service.says = lambda write: answer(says[write.name])
+    await office.run()
+    await office.reconciling.look()
+
+    assert office.reconciling.waiting() == {"checkout": Journaled(writes=1, is_live=True)}
+    office.service.says = lambda _: answer(201)
+    await office.run()
+    await office.reconciling.look()
+    assert office.reconciling.waiting() == {}
+
+
+async def test_it_is_counted_as_long_as_the_gateway_runs(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes come at any time."""
+    monkeypatch.setattr(reconciling, "COUNT_SECONDS", 0.0)
+    counting = asyncio.ensure_future(office.reconciling.count())
+    for number in (1, 2):
+        fill(office.journal / "orders", entry(number))
+        async with asyncio.timeout(30):
+            while office.reconciling.waiting().get("checkout") != Journaled(writes=number, is_live=True):
+                await asyncio.sleep(0)
+    counting.cancel()
+    with suppress(asyncio.CancelledError):
+        await counting
+
+
+async def test_a_journal_that_can_not_be_counted_is_said_to_be_so_once(office: Office) -> None:
+    """And it is tried again: what was known is still shown."""
+    fill(office.journal / "orders", entry(1))
+    await office.reconciling.look()
+    kept = office.journal.rename(office.journal.with_suffix(".away"))
+    office.journal.write_text("in the way")
+    with capture_logs() as logs:
+        await office.reconciling.look()
+        await office.reconciling.look()
+    assert [(each["event"], each["reason"]) for each in logs] == [("journal_uncounted", "Not a directory")]
+    assert office.reconciling.waiting() == {"checkout": Journaled(writes=1, is_live=True)}
+    office.journal.unlink()
+    kept.rename(office.journal)
+    fill(office.journal / "orders", entry(2))
+    await office.reconciling.look()
+
+    assert office.reconciling.waiting() == {"checkout": Journaled(writes=2, is_live=True)}
+
+
+async def test_a_gateway_that_ends_says_what_it_takes_with_it(office: Office) -> None:
+    """Where nothing waits there is nothing to say; where the candidate answers nobody any more it is a warning."""
+    with capture_logs() as logs:
+        office.reconciling.note_end()
+        fill(office.journal / "orders", entry(1), entry(2))
+        await office.reconciling.look()
+        office.reconciling.note_end()
+        office.read_file(POLICY, percent=0)
+        office.reconciling.note_end()
+
+    left = [(each["log_level"], each["writes"], each["rollouts"]) for each in logs if each["event"] == "journal_left"]
+    assert left == [("info", 2, ["checkout"]), ("warning", 2, ["checkout"])]
+    assert {each.get("directory", "") for each in logs} == {str(office.journal)}
 
 
 async def test_an_unknown_rollout_is_said_to_be_one(office: Office) -> None:

@@ -16,6 +16,8 @@ from gateway.core.fleet import (
     LEASE_MARGIN_SECONDS,
     LEASE_SECONDS,
     Choice,
+    Journaled,
+    Presence,
     Pulse,
     Role,
     Tenure,
@@ -332,3 +334,22 @@ def test_a_rollback_is_one_once() -> None:
     """What is rolled back already and is seen again has not been; what nobody knew has begun."""
     assert name_move(rolled_back(1), rolled_back(2)) == "pause"
     assert name_move(None, rolled_back(2)) == "start"
+
+
+def test_a_gateway_of_a_version_without_journals_in_it_is_understood() -> None:
+    """While a fleet is upgraded both are in it."""
+    whole = Presence(
+        host="one",
+        admin="http://one:9900",
+        version="0.1.0",
+        revision="r1",
+        workers=2,
+        ready=True,
+        started_at=1.0,
+        journal={"checkout": Journaled(writes=3, is_live=False)},
+    )
+    said = msgspec.json.decode(msgspec.json.encode(whole))
+
+    assert msgspec.json.decode(msgspec.json.encode(said), type=Presence) == whole
+    del said["journal"]
+    assert msgspec.convert(said, Presence) == msgspec.structs.replace(whole, journal={})

@@ -37,6 +37,21 @@ def test_ids_are_a_set(members: list[EntryId], stranger: EntryId) -> None:
     assert set(found) == set(members) - {stranger}
 
 
+@given(st.lists(ids), st.lists(ids))
+def test_sets_of_ids_are_united_and_held_against_each_other(some: list[EntryId], others: list[EntryId]) -> None:
+    """As Python's own; what is asked of one changes neither."""
+    one, other = Ids(), Ids()
+    for group, members in ((one, some), (other, others)):
+        for member in members:
+            group.add(member)
+
+    assert one.count_without(other) == len(set(some) - set(others))
+    one.unite(other)
+    assert (set(one), set(other)) == ({*some, *others}, set(others))
+    one.add(EntryId(9, 9))
+    assert EntryId(9, 9) not in other
+
+
 def test_marks_outlive_who_made_them(tmp_path: Path) -> None:
     """What was settled, and what was only begun; also without an orderly end."""
     marks = Marks(tmp_path, "checkout")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.journal.reading import Damage, merge, read_heading, read_segment
+from gateway.journal.reading import Damage, merge, read_heading, read_on, read_segment
 from gateway.journal.records import FRAME, MAGIC, checksum, encode
 from gateway.journal.segments import Growing, Segment, list_segments
 from tests.journal.entries import HEADING, entry, fill, numbers, taken
@@ -136,6 +136,20 @@ def test_a_heading_says_what_a_file_is_about(tmp_path: Path) -> None:
     assert read_heading(found(path)) is None
     path.write_bytes(b"something else")
     assert read_heading(found(path)) is None
+
+
+def test_reading_goes_on_where_a_record_ended(tmp_path: Path) -> None:
+    """From the beginning on the heading comes first; a file that is no journal, or is gone, has nothing."""
+    segment = found(fill(tmp_path, *RECORDS))
+    records = list(read_on(segment))
+
+    assert [record for record, _ in records] == [HEADING, *RECORDS]
+    assert [end for _, end in records] == ends_of(segment.path.read_bytes())
+    assert list(read_on(segment, records[1][1])) == records[2:]
+    segment.path.write_bytes(b"?" * segment.size_bytes)
+    assert list(read_on(segment)) == []
+    segment.path.unlink()
+    assert list(read_on(segment)) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), max_size=30))

@@ -13,6 +13,7 @@ from gateway.journal.segments import (
     Growing,
     is_growing,
     journal_of,
+    list_marks,
     list_routes,
     list_segments,
     marks_of,
@@ -64,6 +65,16 @@ def test_routes_are_listed_without_the_marks(tmp_path: Path) -> None:
 
     assert list_routes(tmp_path) == [tmp_path / "orders"]
     assert list_routes(tmp_path / "none") == []
+
+
+def test_marks_are_listed_without_the_routes(tmp_path: Path) -> None:
+    """One folder for each rollout of which something was replayed."""
+    assert list_marks(tmp_path / "none") == list_marks(tmp_path) == []
+    fill(tmp_path / "orders", entry(1))
+    fill(marks_of(tmp_path, "search"))
+    fill(marks_of(tmp_path, "checkout"))
+
+    assert list_marks(tmp_path) == [marks_of(tmp_path, "checkout"), marks_of(tmp_path, "search")]
 
 
 def test_two_files_of_one_moment_have_names_of_their_own(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { isKnown, isSilent, listSwitches, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
+import { countJournaled, isKnown, isSilent, listJournals, listSwitches, sayFigures, sayFleet, sayPart, toneOfRole } from "../../gateway/admin/static/lib/fleet.js";
 
 test("a gateway's part is said in words, and that nobody leads", () => {
   assert.equal(sayPart({ role: "leader", leader: "a" }), "this one leads");
@@ -35,6 +35,17 @@ test("how a replica does is known of those that report, and of oneself", () => {
 test("emergency switches are said where there are any", () => {
   const replicas = [{ replica: "a" }, { replica: "b", switches: ["checkout", "search"] }, { replica: "c", switches: ["all"] }];
   assert.deepEqual(listSwitches(replicas), ["b holds back checkout and search there", "c holds back all rollouts there"]);
+});
+
+test("what waits in a journal is said with what to do, once the candidate answers nobody", () => {
+  const replicas = [{ replica: "a", admin: "http://a:9900" }, {
+    replica: "b", admin: "http://b:9900",
+    journal: [{ rollout: "checkout", writes: 1204, is_live: false }, { rollout: "search", writes: 1, is_live: true }],
+  }];
+  assert.deepEqual(listJournals(replicas), [
+    { said: "1,204 writes of checkout on b", command: "crossfade reconcile checkout --admin http://b:9900" },
+  ]);
+  assert.deepEqual(replicas.map(countJournaled), [0, 1205]);
 });
 
 test("a role that this page does not know has a tone, too", () => {

@@ -48,16 +48,19 @@ export function listSwitches(replicas) {
     .map(({ replica, switches }) => `${replica} holds back ${switches.includes("all") ? "all rollouts" : join(switches)} there`);
 }
 
+/** How many writes a gateway's journal holds that only the candidate took. */
+export function countJournaled({ journal = [] }) {
+  return journal.reduce((sum, { writes }) => sum + writes, 0);
+}
+
 /**
- * Which gateways' journals hold writes that the baseline has not had, and how to have them replayed: by the command, once
- * the candidate answers nobody there.
+ * What is to be reconciled, now that the candidate answers nobody there any more, and the command that does it.
  * @param {{replica: string, admin: string, journal?: {rollout: string, writes: number, is_live: boolean}[]}[]} replicas
  */
 export function listJournals(replicas) {
-  return replicas.flatMap(({ replica, admin, journal = [] }) => journal.map(({ rollout, writes, is_live: isLive }) => ({
-    isLive,
-    said: `${replica} ${isLive ? "keeps" : "has"} ${plural(writes, "write")} of ${rollout} ${isLive ? "that only the candidate took" : "to reconcile"}`,
-    command: isLive ? "" : `crossfade reconcile ${rollout} --admin ${admin}`,
+  return replicas.flatMap(({ replica, admin, journal = [] }) => journal.filter(({ is_live: isLive }) => !isLive).map(({ rollout, writes }) => ({
+    said: `${plural(writes, "write")} of ${rollout} on ${replica}`,
+    command: `crossfade reconcile ${rollout} --admin ${admin}`,
   })));
 }
 

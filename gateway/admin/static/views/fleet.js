@@ -1,6 +1,6 @@
 /** The gateways on one store: who leads, which configurations are in force, who is silent or behind. */
 
-import { isKnown, isSilent, listJournals, listSwitches, sayPart, toneOfRole } from "../lib/fleet.js";
+import { countJournaled, isKnown, isSilent, listJournals, listSwitches, sayPart, toneOfRole } from "../lib/fleet.js";
 import { DASH, coarse, number, plural } from "../lib/format.js";
 import { useFetched } from "../lib/live.js";
 import { html } from "../lib/preact.js";
@@ -18,6 +18,7 @@ const COLUMNS = [
   { key: "revision", title: "Revision", by: (row) => row.revision, cell: drawRevision },
   { key: "silent", title: "Heard of", by: (row) => row.silent_s, cell: drawSilence },
   { key: "behind", title: "Behind", isNumber: true, by: (row) => (isKnown(row) ? row.behind : null), cell: drawLag },
+  { key: "journal", title: "Journal", isNumber: true, by: countJournaled, cell: (row) => plural(countJournaled(row), "write") },
   { key: "started", title: "Up for", by: (row) => row.started_at, cell: (row) => html`<${Lasting} since=${row.started_at} />` },
 ];
 
@@ -63,7 +64,7 @@ function Facts({ fleet }) {
       ? html`<${Badge} tone="attention">${fleet.revisions.length} differ<//> only the leader's file moves rollouts`
       : "the same everywhere"}<//>
     ${listSwitches(fleet.replicas).map((said) => html`<${Fact} key=${said} name="Emergency switch"><${Badge} tone="attention">in force<//> ${said}<//>`)}
-    ${listJournals(fleet.replicas).map((each) => html`<${Fact} key=${each.said} name="Journal"><${Badge} tone=${each.isLive ? "idle" : "attention"}>${each.isLive ? "kept" : "to reconcile"}<//> ${each.said} ${each.command && html`<code>${each.command}</code>`}<//>`)}
+    ${listJournals(fleet.replicas).map(({ said, command }) => html`<${Fact} key=${said} name="Journal"><${Badge} tone="attention">to reconcile<//> ${said} <code>${command}</code><//>`)}
   </dl><//>`;
 }
 
@@ -76,6 +77,7 @@ function Replicas({ fleet }) {
   const rows = fleet.replicas.map((each) => ({
     ...each, isOwn: each.replica === fleet.replica, isOther: Boolean(leading) && each.revision !== leading,
   }));
-  return html`<${Card} className="flush"><${Table} caption="Gateways of the fleet" columns=${COLUMNS} rows=${rows} keyOf=${(row) => row.replica} narrow="stack" /><//>
+  const columns = COLUMNS.filter(({ key }) => key !== "journal" || rows.some(countJournaled));
+  return html`<${Card} className="flush"><${Table} caption="Gateways of the fleet" columns=${columns} rows=${rows} keyOf=${(row) => row.replica} narrow="stack" /><//>
     ${fleet.degraded && html`<p class="legend">Others are shown as they were last heard of.</p>`}`;
 }
