@@ -24,7 +24,7 @@ import structlog
 
 from gateway.control.decisions import describe_decision
 from gateway.control.readings import list_values
-from gateway.control.recall import Newcomer, group, pick, recall, recall_by_steps
+from gateway.control.recall import Newcomer, group, pick, recall, recall_by_steps, recall_told
 from gateway.control.telling import blockage_of, notification_of
 from gateway.core.conducting import Moment, Outcome, blocked_by, broken_quietly, conduct, list_untold, stage_of
 from gateway.core.fleet import Role
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.control.figures import Figures
     from gateway.control.findings import Finding
     from gateway.control.gates import ExternalGates
+    from gateway.control.leading import Leading
     from gateway.control.membership import Membership
     from gateway.control.rollouts import Rollouts
     from gateway.core.figures import Subject
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from gateway.core.plans import Guard, Query, Webhook
     from gateway.core.types import Rollout
     from gateway.core.windows import Windows
+    from gateway.store.records import Event
 
 TICK_SECONDS: Final = 1.0
 
@@ -120,6 +122,8 @@ class Sight(NamedTuple):
     """How long the requests under way have waited."""
     find_worst: Callable[[frozenset[str], str | None], Sequence[Finding]] = lambda _routes, _path: ()
     """What differs most on some routes (and on one path, if it is given)."""
+    list_events: Callable[[str], Sequence[Event]] = lambda _name: ()
+    """The newest of a rollout, whoever's they are."""
 
 
 class Conductor:
@@ -210,11 +214,8 @@ class Conductor:
         seat = self._seats.get(name)
         if seat is None or seat.outcome is None:
             return []
-        gates = [RuleState("", "gate", gate.text, None, judgement) for gate, judgement in seat.outcome.gates]
-        guards = [
-            RuleState("", "guard", guard.when.text, str(guard.do), judgement)
-            for guard, judgement in seat.outcome.guards
-        ]
+        gates = [RuleState("", "gate", gate.text, None, said) for gate, said in seat.outcome.gates]
+        guards = [RuleState("", "guard", each.when.text, str(each.do), said) for each, said in seat.outcome.guards]
         return _number([*gates, *guards])
 
     # Taking in.
@@ -270,19 +271,28 @@ class Conductor:
             cells, waiting = leading.figures.drain(name), leading.figures.waiting(name)
             if name not in fresh:
                 seat.watch.take(second, cells, waiting)
-        await self._recall_fleet(leading.figures.windows, fresh, second)
+        await self._recall_fleet(leading, fresh, second)
 
-    async def _recall_fleet(self, windows: Windows, seats: Mapping[str, _Seat], second: float) -> None:
+    async def _recall_fleet(self, leading: Leading, seats: Mapping[str, _Seat], second: float) -> None:
         """Begin with what all counted. Others have a turn between its steps: a large fleet's take seconds together."""
         began = {name: self._rollouts.progress(name) for name in seats}
         watches = {name: Watch(seat.rollout, seat.routes) for name, seat in seats.items()}
         newcomers = [Newcomer(watches[name], seat.rollout, seat.routes, began[name]) for name, seat in seats.items()]
-        for _ in recall_by_steps(windows, newcomers, self._clocks.counting(), second) if newcomers else ():
+        windows, at = leading.figures.windows, self._clocks.counting()
+        for _ in recall_by_steps(windows, newcomers, at, second) if newcomers else ():
             await asyncio.sleep(0)
         for name, seat in seats.items():
             seat.fleet = watches[name]
+            self._recall_told(name, seat, leading.verdicts.get(name, ()))
             if self._rollouts.progress(name).version != began[name].version:  # it has moved meanwhile
                 seat.fleet.restart(self._clocks.monotonic())
+
+    def _recall_told(self, name: str, seat: _Seat, rules: Sequence[RuleState]) -> None:
+        """What the leader before, whose rules these were, has told people is told already."""
+        said, now, second = [rule.judgement for rule in rules], self._clocks.now(), self._clocks.monotonic()
+        told = recall_told(self._sight.list_events(name), said, self._rollouts.progress(name), now.timestamp())
+        seat.told |= {rule: second - ago for rule, ago in told["notify"].items()}
+        seat.blocked |= {rule: second - ago for rule, ago in told["blocked"].items()}
 
     # Acting.
 

@@ -1,4 +1,6 @@
-"""What was counted before a watch began: a new controller, or an edited plan, goes on with it.
+"""What was before: a new controller, a new leader, or an edited plan goes on with it.
+
+What was counted before a watch began is taken in by it, and what people were told nobody tells them again.
 
 The windows of the whole gateway are cut into steps once for all watches, as far back as their rules look; what a gate
 rests on, everything since its stage began, comes as one sum.
@@ -8,16 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from gateway.core.conducting import name_blockage
 from gateway.core.plans import Guard, Rule
+from gateway.core.verdicts import Verdict
 from gateway.core.windows import DAY, Cells, Windows
 
 if TYPE_CHECKING:
     from gateway.core.figures import Subject
     from gateway.core.lifecycle import Progress
     from gateway.core.types import Rollout
+    from gateway.core.verdicts import Judgement
     from gateway.core.watch import Watch
+    from gateway.store.records import Event
 
 
 Each = TypeVar("Each")
@@ -99,6 +106,25 @@ def _take(newcomer: Newcomer, step: tuple[float, float], step_seconds: float, by
     if begins >= newcomer.stage_since > max(begins - step_seconds, progress.watched_since):
         newcomer.watch.begin_stage(ends)
     newcomer.watch.take(ends, pick(newcomer.routes, by_route))
+
+
+def recall_told(
+    events: Iterable[Event], said: Iterable[Judgement], progress: Progress, now: float
+) -> dict[str, dict[str, float]]:
+    """How many seconds ago a rule was broken of which people were told, by the kind of the event that told them.
+
+    By a rollout's newest ``events``, up to ``now`` (Unix time). A rule that was not ok by what the former leader
+    ``said`` last has been broken ever since it was told. What held up another stage is another matter.
+    """
+    broken = {name_blockage(each.rule, each.reason) for each in said if each.verdict is not Verdict.OK}
+    since = max(progress.stage_since, progress.share_since, progress.watched_since)
+    told: dict[str, dict[str, float]] = {"notify": {}, "blocked": {}}
+    for event in events:
+        at = datetime.fromisoformat(event.time).timestamp()
+        if event.kind == "notify" or (event.kind == "blocked" and at >= since):
+            rule = name_blockage(str(event.inputs.get("rule")), str(event.inputs.get("reason")))
+            told[event.kind][rule] = 0.0 if rule in broken else max(0.0, now - at)
+    return told
 
 
 def look_back(rollout: Rollout) -> float:

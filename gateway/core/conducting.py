@@ -132,11 +132,12 @@ def blocked_by(rollout: Rollout, outcome: Outcome) -> Mapping[str, Judgement]:
         for gate, judgement in outcome.gates
         if isinstance(gate, Rule) and gate.metric in MISMATCHING and _is_stuck(judgement)
     )
-    return {_name_blockage(judgement): judgement for judgement in stuck}
+    return {name_blockage(judgement.rule, judgement.reason): judgement for judgement in stuck}
 
 
-def _name_blockage(judgement: Judgement) -> str:
-    return f"{judgement.rule} ({judgement.reason})" if judgement.reason == Reason.NOT_COMPARED else judgement.rule
+def name_blockage(rule: str, reason: str) -> str:
+    """What tells a gate that holds up a stage from the same gate where it does so for another reason."""
+    return f"{rule} ({reason})" if reason == Reason.NOT_COMPARED else rule
 
 
 def _is_stuck(judgement: Judgement) -> bool:

@@ -192,7 +192,8 @@ class Controller:
             lambda event, transition: self._notices.offer(event, transition.judgement if transition else None),
         ]
         clocks = Clocks(time.monotonic, clock.now, _now)
-        sight = Sight(figures, lambda: self._roster.newest, self._roster.waiting, self._find_worst)
+        roster, history = self._roster, self._history
+        sight = Sight(figures, lambda: roster.newest, roster.waiting, self._find_worst, history.events)
         return Conductor(sight, self._rollouts, self._gates, clocks, self._membership)
 
     def _find_windows(self) -> Windows:

@@ -10,6 +10,7 @@ from gateway.control.cache import Cache, Remembered
 from gateway.control.conductor import Clocks, Conductor, Sight
 from gateway.control.figures import Batch, Figures
 from gateway.control.gates import ExternalGates
+from gateway.control.history import PER_ROLLOUT
 from gateway.control.membership import Membership
 from gateway.control.rollouts import Rollouts
 from gateway.control.standing import RolloutState
@@ -82,13 +83,17 @@ class Replica:
         self.rollouts.listeners.append(self.hear)
         clocks = Clocks(lambda: fleet.second, lambda: fleet.wall, fleet.now)
         gates = ExternalGates(lambda: fleet.second, lambda: fleet.wall)
-        sight = Sight(self.figures, lambda: len(self.published))
+        sight = Sight(self.figures, lambda: len(self.published), list_events=self.list_events)
         self.conductor = Conductor(sight, self.rollouts, gates, clocks, self.membership)
 
     def _publish(self, published: Table) -> None:
         self.published.append(published)
         self.figures.adopt(published)
         self.membership.leading.figures.adopt(published)
+
+    def list_events(self, name: str) -> list[Event]:
+        """The newest of a rollout, of all gateways."""
+        return [each for each in self.fleet.meeting.stored.events if each.rollout == name][-PER_ROLLOUT:]
 
     def hear(self, event: Event, transition: Transition | None) -> None:
         """Something that it did happened to a rollout."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import msgspec
 import pytest
 
-from gateway.control.recall import Newcomer, look_back, recall
+from gateway.control.recall import Newcomer, look_back, recall, recall_told
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.lifecycle import Progress, State
 from gateway.core.plans import Do, Guard, Plan, Stage
 from gateway.core.rules import parse_rule
-from gateway.core.verdicts import Verdict
+from gateway.core.verdicts import Judgement, Verdict
 from gateway.core.watch import Watch
 from gateway.core.windows import Cell, Windows
+from gateway.store.records import Event
+from tests.control.rollbacks import happened
 from tests.core.asking import rollout
 
 AT = 100_000.0
@@ -139,3 +144,44 @@ def test_evidence_begins_again_where_the_share_was_changed(gate: str) -> None:
     young, old = (each.watch.judge_gates(SECOND, each.rollout.plan.stages[0])[0][1] for each in (set_since, long_since))
     assert (young.verdict, young.reason) == (Verdict.UNKNOWN, "young_stage")
     assert old.verdict is Verdict.OK
+
+
+def at(time: str) -> float:
+    """Of that day, in Unix time."""
+    return datetime.fromisoformat(f"2026-11-21T{time}Z").timestamp()
+
+
+def told(kind: str, at: str, rule: str, reason: str = "broken") -> Event:
+    """An event that told people of a rule."""
+    return happened(kind, time=f"2026-11-21T{at}.000Z", inputs={"rule": rule, "reason": reason})
+
+
+def test_what_people_were_told_is_known_by_the_newest_event_of_each_rule() -> None:
+    """What was broken to the last has been so until now; other events tell of no rule."""
+    events = [
+        told("notify", "09:00:00", "errors > 1"),
+        told("notify", "09:01:00", "errors > 1"),
+        told("notify", "09:01:00", "p99 > 2s"),
+        happened("stage"),
+        told("blocked", "09:01:30", "mismatches < 1", "not_compared"),
+    ]
+    said = [
+        Judgement(rule="p99 > 2s", verdict=Verdict.BROKEN, reason="broken"),
+        Judgement(rule="errors > 1", verdict=Verdict.OK, reason="quiet"),
+    ]
+    found = recall_told(events, said, Progress(state=State.RUNNING), at("09:02:00"))
+
+    assert found == {
+        "notify": {"errors > 1": 60, "p99 > 2s": 0},
+        "blocked": {"mismatches < 1 (not_compared)": 30},
+    }
+
+
+@pytest.mark.parametrize("moved", ["stage_since", "share_since", "watched_since"])
+def test_what_held_up_another_stage_is_another_matter(moved: str) -> None:
+    """Who looks at the next one is told again, as by one leader; of a guard nobody is."""
+    events = [told(kind, "09:00:00", "mismatches < 1") for kind in ("blocked", "notify")]
+    progress = msgspec.structs.replace(Progress(state=State.RUNNING), **{moved: at("09:01:00")})
+    found = recall_told(events, [], progress, at("09:02:00"))
+
+    assert found == {"notify": {"mismatches < 1": 120}, "blocked": {}}
