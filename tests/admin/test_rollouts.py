@@ -384,23 +384,3 @@ async def test_a_rollback_is_not_refused_for_its_version(tmp_path: Path) -> None
 
         back = await client.post(at("rollback"), json={"version": 0})
         assert (back.status, back.json["state"]) == (200, "rolled_back")
-
-
-async def test_a_rollback_to_shadow_where_nothing_is_copied_is_409(tmp_path: Path) -> None:
-    """With what is right; nothing has moved, and a plain one goes on being possible."""
-    async with desk(tmp_path, PLANNED) as (_, client):
-        await client.post(at("start"))
-        refused = await client.post(at("rollback"), json={"to": "shadow"})
-        stands = (await client.get("/api/v1/rollouts/shop")).json
-
-        assert (refused.status, stands["state"], stands["version"]) == (409, "running", 1)
-        assert refused.json["detail"] == (
-            "no route of `shop` has `shadow`, so no copies can go on; roll back without `--to shadow`"
-        )
-        assert (await client.post(at("rollback"))).status == 200
-
-
-async def test_what_has_shadow_says_so(tmp_path: Path) -> None:
-    """Else nobody would know whether copies can go on after a rollback."""
-    async with desk(tmp_path, GOOD.replace("rollout: shop}", "rollout: shop, shadow: {}}")) as (_, client):
-        assert (await client.get("/api/v1/rollouts/shop")).json["has_shadow"] is True

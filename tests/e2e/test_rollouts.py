@@ -178,6 +178,32 @@ def test_state_outlives_whatever_is_killed(
     assert (before == 0) == (standing[1] == 0)
 
 
+def test_a_rollback_that_no_disk_took_outlives_controllers(start_gateway: Start, nginx: Server) -> None:
+    """It is in force all the while, and in the store with event and incident as soon as that can be used."""
+    gateway = start_gateway(split(nginx, nginx, percent=50) + "store: sqlite:disk/state.db\n")
+    disk, away = gateway.path.parent / "disk", gateway.path.parent / "away"
+    disk.mkdir()
+    gateway.wait_until(lambda: act(gateway, "pause")[0] == 200)
+    disk.rename(away)
+    assert (act(gateway, "rollback")[1]["stored"], count_candidates(gateway)) == (False, 0)
+    kill_controller(gateway)
+    assert (stand(gateway), count_candidates(gateway)) == (("rolled_back", 0, None), 0)
+    away.rename(disk)
+    kill_controller(gateway)
+
+    assert (stand(gateway), count_candidates(gateway)) == (("rolled_back", 0, None), 0)
+    assert gateway.ask("/api/v1/rollouts/shop")[1]["stored"]
+    events, incidents = (gateway.ask(f"/api/v1/{each}?rollout=shop")[1]["items"] for each in ("events", "incidents"))
+    assert ([event["kind"] for event in events], len(incidents)) == (["pause", "rollback"], 1)
+
+
+def kill_controller(gateway: Gateway) -> None:
+    """And wait for the next one."""
+    (process,) = gateway.pids("contr")
+    os.kill(process, signal.SIGKILL)
+    gateway.wait_until(lambda: process not in gateway.pids() and gateway.pids("contr") and gateway.is_ready())
+
+
 def test_no_edit_undoes_a_rollback(gateway: Gateway, nginx: Server) -> None:
     """Neither one of the plan nor one to a fixed percentage."""
     act(gateway, "start")
