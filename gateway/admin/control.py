@@ -17,7 +17,7 @@ from gateway.control.muster import call_muster
 from gateway.store.records import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
     from gateway.control.conductor import RuleState
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from gateway.control.reconciling import Reconciling
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
+    from gateway.core.tallies import PathTally
     from gateway.core.types import Table
     from gateway.store.interface import Store
+    from gateway.store.records import Event
     from gateway.telemetry.snapshot import Snapshot
 
 OPERATOR_HEADER: Final = "X-Crossfade-Operator"
@@ -115,6 +117,19 @@ class Control:
     def open_paths(self) -> frozenset[str]:
         """What may be asked for without the token."""
         return OPEN_PATHS | {METRICS_PATH} if self._is_metrics_open else OPEN_PATHS
+
+    async def find_paths(self, routes: Collection[str]) -> list[PathTally]:
+        """What comparing has found on routes: on all gateways of a fleet."""
+        return (
+            self.mismatches.paths(routes) if self.membership is None else await self.membership.findings.paths(routes)
+        )
+
+    async def clear_mismatches(self, route: str, told: Event) -> None:
+        """Begin the record of a route anew, as the event says that was ``told``."""
+        if self.membership is None:
+            self.mismatches.clear(route, self.now().timestamp())
+        else:
+            await self.membership.findings.clear(route, told)
 
     def muster(self) -> Muster:
         """The fleet as this gateway sees it now."""

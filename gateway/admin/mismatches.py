@@ -13,6 +13,7 @@ from gateway.admin.control import compute
 from gateway.admin.paths import choose_routes
 from gateway.admin.questions import Question
 from gateway.control.findings import CopyTotals, Finding, MismatchView, rank, sum_copies, view_finding
+from gateway.control.fleet_findings import CLEARED
 from gateway.store.records import NewEvent
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def list_mismatches(call: Call, asked: MismatchesQuery) -> MismatchList | 
     """
     control = call.control
     routes = {route.name for route in choose_routes(control.table, asked.route)}
-    found = await compute(rank, control.mismatches.paths(routes))
+    found = await compute(rank, await control.find_paths(routes))
     if prefers(call.request.headers.get("Accept", ""), NDJSON):
         return await _export(call, found)
     chosen = found[asked.after : asked.after + asked.limit]
@@ -81,8 +82,8 @@ async def clear_mismatches(call: Call, asked: ClearQuery) -> MismatchList:
     """
     control = call.control
     (route,) = choose_routes(control.table, asked.route)
-    await control.store.record(_tell_cleared(call, route, asked.reason))
-    control.mismatches.clear(route.name, control.now().timestamp())
+    told = await control.store.record(_tell_cleared(call, route, asked.reason))
+    await control.clear_mismatches(route.name, told)
     return MismatchList([], None, sum_copies(control.figures.totals, {route.name}))
 
 
@@ -90,7 +91,7 @@ def _tell_cleared(call: Call, route: Route, reason: str) -> NewEvent:
     return NewEvent(
         time=show_time(call.control.now()),
         rollout=route.rollout,
-        kind="mismatches_cleared",
+        kind=CLEARED,
         actor=call.operator,
         before=None,
         after=None,

@@ -42,8 +42,9 @@ def command(admin: Admin, *, as_json: bool, clear: bool, reason: str, route: str
     """Show what differed between the answers of both arms of ROUTE, the worst first.
 
     A rate is the share of the compared answers that differ in this field; noise is how often two answers of the
-    baseline do. What is noise stands apart: it is not counted. The first line has all since the gateway started; the
-    tables, what is in the record, which begins anew with --clear and when the route's `compare` is edited.
+    baseline do. What is noise stands apart: it is not counted. The first line has all since this gateway started; the
+    tables, what is in the record, to which all gateways of a fleet add. It begins anew with --clear and when the
+    route's `compare` is edited.
     """
     if clear:
         content = admin.forget(_PATH, {"route": route, "reason": reason})

@@ -32,7 +32,8 @@ log = structlog.get_logger()
 class Archive:
     """See the module. ``now`` gives the time of day, in seconds since the epoch; ``may_write`` says whose record it is.
 
-    In a fleet it is the leader's: each gateway compares, and begins with what the one that led had found.
+    In a fleet there are two: what all have found, which the leader writes, and what this gateway has found, which
+    begins with what is in the store and is never written.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Archive:
         now: Callable[[], float],
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._mismatches = mismatches
+        self.mismatches = mismatches
         self._store = store
         self._now = now
         self._may_write = may_write
@@ -53,6 +54,11 @@ class Archive:
     async def restore(self) -> None:
         """Read what was found before this controller."""
         await self._try(self._read)
+
+    async def begin(self) -> None:
+        """Go on with the record of somebody else, as it is in the store. Raises `StoreUnavailable`."""
+        self.mismatches.begin(await self._store.mismatches())
+        self._is_read = True
 
     async def run(self) -> None:
         """Write what changes, for ever."""
@@ -65,32 +71,32 @@ class Archive:
         now = self._now()
         if now - self._forgotten_at >= FORGET_SECONDS:
             self._forgotten_at = now
-            self._mismatches.forget_old(now)
+            self.mismatches.forget_old(now)
         await self._try(self._write)
 
-    async def close(self) -> None:
+    async def keep_all(self) -> None:
         """Write all that has changed, as far as that is possible."""
         await self.keep()
-        while self._is_well and self._may_write() and self._mismatches.is_changed:
+        while self._is_well and self._may_write() and self.mismatches.is_changed:
             await self._try(self._write)
 
     async def _read(self) -> None:
         if not self._is_read:
-            self._mismatches.restore(await self._store.mismatches())
+            self.mismatches.restore(await self._store.mismatches())
             self._is_read = True
 
     async def _write(self) -> None:
         await self._read()  # nothing is written over what was never read
         if not self._may_write():
             return
-        changed = self._mismatches.take_changed(MOST_PATHS)
+        changed = self.mismatches.take_changed(MOST_PATHS)
         if not changed:
             return
         records = [record for record in changed.values() if record is not None]
         try:
             await self._store.keep_mismatches(records, [place for place, record in changed.items() if record is None])
         except BaseException:  # also when the controller ends in the middle of it
-            self._mismatches.put_back(changed)
+            self.mismatches.put_back(changed)
             raise
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -87,7 +87,7 @@ class MismatchView(msgspec.Struct, frozen=True):
 
 
 class CopyTotals(msgspec.Struct, frozen=True):
-    """What came of all copies since the gateway started."""
+    """What came of all copies since the gateway started: of a fleet's, those of the one that is asked."""
 
     match: int
     mismatch: int

@@ -43,15 +43,15 @@ class Outbox:
         self._cells.pop(rollout, None)
         self._waiting.pop(rollout, None)
 
-    def empty(self, replica: str, versions: Mapping[str, int]) -> Report | None:
-        """All of it, as the report of ``replica``; None when there is nothing to report."""
+    def empty(self, replica: str, versions: Mapping[str, int]) -> Report:
+        """All of it, as the report of ``replica``."""
         portions = {
             rollout: Portion(versions[rollout], list(cells.items()), list(self._waiting.get(rollout, {}).items()))
             for rollout, cells in self._cells.items()
             if rollout in versions and (cells or self._waiting.get(rollout))
         }
         self._cells, self._waiting = {}, {}
-        return Report(replica, portions) if portions else None
+        return Report(replica, portions)
 
 
 class FleetFigures:
@@ -107,8 +107,10 @@ class FleetFigures:
             _merge(self._unshared, cells.items())
             self.windows.add(now, cells.items())
         self._settle_waiting(now)
-        if now - self._shared_at < SUM_SECONDS:
-            return None
+        return self.sum_up(now) if now - self._shared_at >= SUM_SECONDS else None
+
+    def sum_up(self, now: float) -> Sum:
+        """What has settled since the last sum."""
         self._shared_at, (counted, self._unshared) = now, (self._unshared, {})
         return Sum(list(counted.items()))
 

@@ -62,16 +62,19 @@ class History:
         if event.kind == "rollback" and event.rollout is not None:
             self.rollbacks[event.rollout, event.actor.name if event.actor.type == "rule" else OPERATOR] += 1
 
-    async def catch_up(self, store: Store, newest: int) -> None:
+    async def catch_up(self, store: Store, newest: int) -> list[Event]:
         """Read what other gateways of a fleet did, up to the event ``newest``; theirs to count. Never raises."""
+        read: list[Event] = []
         self._read_to = max(self._read_to, newest - _LOOK_BACK)
         try:
             while self._read_to < newest and (found := await store.events(self._read_to, _PAGE)):
                 for event in found:
                     self._keep(event)
                 self._read_to = found[-1].id
+                read += found
         except StoreUnavailable as error:
             log.debug("events_unread", reason=str(error))
+        return read
 
     def events(self, rollout: str) -> list[Event]:
         """The last of a rollout, the oldest first."""

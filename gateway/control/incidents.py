@@ -25,15 +25,15 @@ from gateway.core.progress import SHADOW
 from gateway.store.records import Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from gateway.control.figures import Figures
     from gateway.control.findings import Difference
     from gateway.control.history import History
-    from gateway.control.mismatches import Mismatches
     from gateway.control.samples import Samples
     from gateway.core.failures import FailedRequest
     from gateway.core.lifecycle import Transition
+    from gateway.core.tallies import PathTally
     from gateway.core.types import Rollout, Route
     from gateway.core.windows import Windows
     from gateway.store.records import Event
@@ -59,13 +59,17 @@ class Seen(NamedTuple):
 
 
 class Incidents:
-    """Makes them. ``now`` gives the time of day, ``steady`` the time that figures are recorded by: both Unix time."""
+    """Makes them.
+
+    ``found`` says what comparing has found on routes. ``now`` gives the time of day, ``steady`` the time that figures
+    are recorded by: both Unix time.
+    """
 
     def __init__(
         self,
         figures: Figures,
         samples: Samples,
-        mismatches: Mismatches,
+        found: Callable[[Collection[str]], list[PathTally]],
         history: History,
         now: Callable[[], float],
         steady: Callable[[], float],
@@ -74,7 +78,7 @@ class Incidents:
         """Where rules find what they go by."""
         self._figures = figures
         self._samples = samples
-        self._mismatches = mismatches
+        self._found = found
         self._history = history
         self._now = now
         self._steady = steady
@@ -93,7 +97,7 @@ class Incidents:
     ) -> tuple[list[PathView], list[Difference]]:
         """What the paths did on both arms over so many seconds until now, and what differed since the stage began."""
         names = {route.name for route in routes}
-        found, begun = self._mismatches.paths(names), transition.before.stage_since
+        found, begun = self._found(names), transition.before.stage_since
         now = self._steady()
         since = int(now - seconds)  # with the whole second: what broke in a rollout's first one is what it is about
         lasted = max(1.0, now - max(since, self._figures.started_at))

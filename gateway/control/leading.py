@@ -17,7 +17,9 @@ from gateway.control.conductor import RuleState
 from gateway.control.fleet_figures import FleetFigures
 
 if TYPE_CHECKING:
+    from gateway.control.fleet_findings import FleetFindings
     from gateway.control.rollouts import Rollouts
+    from gateway.core.fleet import Sum
     from gateway.store.fleet import FleetStore
 
 AT_A_TIME: Final = 10
@@ -30,9 +32,9 @@ _decode: Final = msgspec.msgpack.Decoder(dict[str, list[RuleState]]).decode
 
 
 class Leading:
-    """See the module. ``counting`` is the clock of the windows."""
+    """See the module. ``counting`` is the clock of the windows, ``findings`` has what comparing finds."""
 
-    def __init__(self, meeting: FleetStore, counting: Callable[[], float]) -> None:
+    def __init__(self, meeting: FleetStore, counting: Callable[[], float], findings: FleetFindings) -> None:
         self.fence: int | None = None
         """The number of the lease under which this gateway leads, or led last."""
         self.figures = FleetFigures()
@@ -42,6 +44,7 @@ class Leading:
         """What the rules of each rollout say, where it is this one."""
         self._meeting = meeting
         self._counting = counting
+        self._findings = findings
         self._cursor = ""
 
     async def begin(self, fence: int, rollouts: Rollouts) -> None:
@@ -55,6 +58,7 @@ class Leading:
                 upto = counted.upto
                 await asyncio.sleep(0)
         self._cursor = upto or (await self._meeting.reports(""))[1]
+        await self._findings.begin()
         if rollouts.table is not None and rollouts.table is not table:
             figures.adopt(rollouts.table)
         for name, progress in rollouts.begun().items():
@@ -63,14 +67,30 @@ class Leading:
 
     async def go_on(self) -> None:
         """Add up what replicas have handed in. Raises `StoreUnavailable`, and `Fenced` for who leads no more."""
+        await self._add_up()
+        await self._share(self.figures.settle(self._counting()))
+
+    async def close(self) -> None:
+        """Leave all of it to who leads next. Raises `StoreUnavailable`, and `Fenced` for who leads no more."""
+        await self._add_up()
+        now = self._counting()
+        counted = self.figures.settle(now) or self.figures.sum_up(now)
+        await self._findings.archive.keep_all()
+        await self._share(counted)
+
+    async def _add_up(self) -> None:
         reports, self._cursor = await self._meeting.reports(self._cursor)
         for number, report in enumerate(reports, start=1):
             self.figures.take(report)
+            self._findings.merge(report)
             if number % AT_A_TIME == 0:
                 await asyncio.sleep(0)
+
+    async def _share(self, counted: Sum | None) -> None:
+        """What was found is written just before a sum: whoever goes on after that has both of the same reports."""
         assert self.fence is not None  # noqa: S101 - it has begun
-        counted = self.figures.settle(self._counting())
         if counted is not None:
+            await self._findings.archive.keep()
             counted.upto = self._cursor
         await self._meeting.share(_encode(self.list_verdicts()), counted, fence=self.fence)
 

@@ -31,6 +31,7 @@ from gateway.errors import Fenced, StoreUnavailable
 if TYPE_CHECKING:
     from gateway.control.cache import Cache
     from gateway.control.conductor import RuleState
+    from gateway.control.fleet_findings import FleetFindings
     from gateway.control.rollouts import Rollouts
     from gateway.store.fleet import FleetStore
 
@@ -56,8 +57,9 @@ log = structlog.get_logger()
 class Membership:
     """See the module.
 
-    ``replica`` names this gateway, ``present`` says how it stands now, ``cache`` remembers how rollouts do;
-    ``monotonic`` and ``counting`` are the clocks of leases and of windows, ``sleep`` is for tests.
+    ``replica`` names this gateway, ``present`` says how it stands now, ``cache`` remembers how rollouts do,
+    ``findings`` has what comparing finds; ``monotonic`` and ``counting`` are the clocks of leases and of windows,
+    ``sleep`` is for tests.
     """
 
     def __init__(  # noqa: PLR0913 - what a gateway brings along
@@ -67,13 +69,15 @@ class Membership:
         present: Callable[[], Presence],
         *,
         cache: Cache,
+        findings: FleetFindings,
         monotonic: Callable[[], float],
         counting: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.replica = replica
         self.outbox = Outbox()
-        self.leading = Leading(meeting, counting)
+        self.findings = findings
+        self.leading = Leading(meeting, counting, findings)
         self.moves = -1
         """Up to where this gateway has followed what the store counts; -1 before the first."""
         self.fault = ""
@@ -98,7 +102,8 @@ class Membership:
         self._abstains_until = float("-inf")
         self._beginning: tuple[int, asyncio.Task[None]] | None = None
         """Under which lease it begins to lead, while it does."""
-        self._event = 0
+        self._event = -1
+        """The newest that was heard of; -1 before the first pulse."""
         self._beats = 0
         self._asked_at = self._read_at = self._said_at = float("-inf")
         self._told = asyncio.Event()
@@ -179,8 +184,11 @@ class Membership:
         await self._cache.keep(rollouts.begun())
         try:
             async with asyncio.timeout(BEAT_SECONDS):
+                await self._ask(rollouts, self._monotonic())
+                if self.role is Role.LEADER:
+                    await self.leading.close()
                 await self._meeting.leave(self.replica)
-        except (StoreUnavailable, TimeoutError) as error:
+        except (StoreUnavailable, Fenced, TimeoutError) as error:
             log.info("left_without_a_word", reason=str(error))
         await self._meeting.close()
 
@@ -236,13 +244,18 @@ class Membership:
 
     async def _ask(self, rollouts: Rollouts, asked_at: float) -> Pulse:
         versions = {name: progress.version for name, progress in rollouts.begun().items()}
-        return await self._meeting.report(
-            self.replica,
-            self._present(),
-            self.outbox.empty(self.replica, versions),
-            lease_seconds=0.0 if asked_at < self._abstains_until else LEASE_SECONDS,
-            known_fence=self._tenure.known_fence,
-        )
+        report = self.findings.hand_in(self.outbox.empty(self.replica, versions), len(self.seen))
+        try:
+            return await self._meeting.report(
+                self.replica,
+                self._present(),
+                None if report.is_empty else report,
+                lease_seconds=0.0 if asked_at < self._abstains_until else LEASE_SECONDS,
+                known_fence=self._tenure.known_fence,
+            )
+        except StoreUnavailable:
+            self.findings.take_back(report)
+            raise
 
     async def _take_in(self, rollouts: Rollouts, pulse: Pulse) -> None:
         """What has moved since the last beat, and what happened."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from gateway.core.fleet import Finds
 from gateway.core.noise import FIELD_LENGTH, FIELDS_LIMIT
 from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.core.templates import OTHER, TEMPLATES_PER_ROUTE
@@ -79,7 +80,7 @@ class Mismatches:
                 self._forget(place)
 
     def restore(self, records: Iterable[PathRecord]) -> None:
-        """Add what the store has from before this controller."""
+        """Add what the store has from before."""
         for stored in records:
             place = (stored.tally.route, stored.tally.path)
             policy = (self._policies or {}).get(place[0])
@@ -89,6 +90,7 @@ class Mismatches:
             record = self._records.get(place)
             if record is None:
                 self._put(place, stored)
+                del self._changed[place]
             elif policy is not None:
                 self._add(place, policy, record.tally, record.seen_at, base=stored)
 
@@ -105,12 +107,28 @@ class Mismatches:
     def take(self, tallies: Iterable[PathTally], now: float) -> None:
         """Add what the comparer found since it told last; what is of no route, or of another policy, is left out."""
         for tally in tallies:
-            policy = (self._policies or {}).get(tally.route)
-            if policy is not None and policy.begins_at <= now:
-                place = self._admit(tally.route, tally.path)
-                self._add(place, policy, tally, now, self._records.get(place))
+            if (policy := self._find_policy(tally.route, now)) is not None:
+                self._include(policy, tally, now)
         if self._samples_bytes > SAMPLES_BYTES:
             self._make_room()
+
+    def merge(self, found: Iterable[Finds], now: float) -> None:
+        """Add what other records have let go of; what was found by another policy is left out."""
+        for name, tally in found:
+            policy = self._find_policy(tally.route, now)
+            if policy is not None and policy.name == name:
+                self._include(policy, tally, now)
+        if self._samples_bytes > SAMPLES_BYTES:
+            self._make_room()
+
+    def _find_policy(self, route: str, now: float) -> _Policy | None:
+        """By what the route is compared, if what is found by now is of it."""
+        policy = (self._policies or {}).get(route)
+        return policy if policy is not None and policy.begins_at <= now else None
+
+    def _include(self, policy: _Policy, tally: PathTally, now: float) -> None:
+        place = self._admit(tally.route, tally.path)
+        self._add(place, policy, tally, now, self._records.get(place))
 
     def _add(self, place: Place, policy: _Policy, found: PathTally, now: float, base: PathRecord | None) -> None:
         known = base.tally if base is not None else PathTally(*place)
@@ -134,7 +152,7 @@ class Mismatches:
         self._changed[place] = None
 
     def _forget(self, place: Place) -> None:
-        self._samples_bytes += _weigh_change(self._records.pop(place), None)
+        self._samples_bytes += _weigh_change(self._records.pop(place, None), None)
         self._changed[place] = None
 
     # What is kept of it.
@@ -190,6 +208,31 @@ class Mismatches:
         """These could not be written."""
         self._changed |= dict.fromkeys(places)
 
+    def begin(self, records: Iterable[PathRecord]) -> None:
+        """Be what the store has, and nothing else: this record goes on where another one ended."""
+        self._records, self._changed, self._samples_bytes = {}, {}, 0
+        self.restore(records)
+
+    def drain(self, most_bytes: int) -> list[Finds]:
+        """Let go of what was found on some paths, those that wait longest first: another record is to have it.
+
+        What takes more than ``most_bytes`` by itself goes with the newest sample of each field.
+        """
+        drained: list[Finds] = []
+        left_bytes = most_bytes
+        for place in [*self._changed]:
+            record = self._records.get(place)
+            size_bytes = 0 if record is None else len(msgspec.msgpack.encode(record.tally))
+            if drained and size_bytes > left_bytes:
+                break
+            left_bytes -= size_bytes
+            self._forget(place)
+            del self._changed[place]
+            if record is not None:
+                tally = record.tally if size_bytes <= most_bytes else _keep_newest(record.tally, 1)
+                drained.append((record.policy, tally))
+        return drained
+
     # What there is.
 
     def paths(self, routes: Iterable[str]) -> list[PathTally]:
@@ -200,7 +243,7 @@ class Mismatches:
     def known(self) -> tuple[PathTally, ...]:
         """What was found on the routes that are compared now, without samples: for a comparer that begins."""
         tallies = self.paths({place[0] for place in self._records} if self._policies is None else self._policies)
-        return tuple(_strip(tally) for tally in tallies)
+        return tuple(_keep_newest(tally, 0) for tally in tallies)
 
 
 def _enact(known: _Policy | None, compare: Compare, now: float) -> _Policy:
@@ -250,9 +293,13 @@ def _cut(tally: FieldTally, until: float) -> FieldTally:
     return tally if len(kept) == len(tally.samples) else msgspec.structs.replace(tally, samples=kept)
 
 
-def _strip(tally: PathTally) -> PathTally:
-    bare = {key: msgspec.structs.replace(field, samples=[]) for key, field in tally.fields.items()}
-    return msgspec.structs.replace(tally, fields=bare)
+def _keep_newest(tally: PathTally, most: int) -> PathTally:
+    """With so many samples of each field at the most."""
+    fields = {
+        key: msgspec.structs.replace(field, samples=field.samples[max(0, len(field.samples) - most) :])
+        for key, field in tally.fields.items()
+    }
+    return msgspec.structs.replace(tally, fields=fields)
 
 
 def _weigh_change(former: PathRecord | None, record: PathRecord | None) -> int:

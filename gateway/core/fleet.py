@@ -20,9 +20,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from gateway.core.failures import FailedRequest
 from gateway.core.figures import Subject
 from gateway.core.histogram import Buckets
 from gateway.core.progress import Progress, State
+from gateway.core.tallies import PathTally
 from gateway.core.windows import Cell
 
 BEAT_SECONDS: Final = 1.0
@@ -94,12 +96,25 @@ class Portion(msgspec.Struct, array_like=True):
     """How long those that are under way have waited for their backend's header."""
 
 
+Finds = tuple[str, PathTally]
+"""What comparing has found on one path, after the name of the policy by which it did: see `core.shadowing.Compare`."""
+
+
 class Report(msgspec.Struct, array_like=True):
-    """What a replica counted since its report before. One that is lost is not sent again."""
+    """What a replica counted and found since its report before. Counts that are lost are not sent again."""
 
     replica: str
     portions: dict[str, Portion]
     """By rollout; those that nobody asked for are left out."""
+    found: list[Finds] = []
+    """What its comparer found; what is too much for one report comes with later ones."""
+    failed: list[FailedRequest] = []
+    """Some requests that the candidate failed, the newest last."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to say."""
+        return not (self.portions or self.found or self.failed)
 
 
 class Sum(msgspec.Struct, array_like=True):

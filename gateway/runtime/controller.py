@@ -26,6 +26,7 @@ from gateway.control.conductor import Clocks, Conductor, Sight
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
 from gateway.control.crowds import Crowds
 from gateway.control.findings import Finding, find_worst
+from gateway.control.fleet_findings import FleetFindings
 from gateway.control.gates import ExternalGates
 from gateway.control.history import History
 from gateway.control.incidents import Incidents
@@ -51,8 +52,10 @@ from gateway.store import open_fleet, open_store
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Collection, Coroutine
 
+    from gateway.core.failures import FailedRequest
+    from gateway.core.tallies import PathTally
     from gateway.core.types import Table
     from gateway.core.windows import Windows
     from gateway.runtime.inheritance import Inheritance
@@ -77,6 +80,7 @@ class Controller:
     def __init__(self, inheritance: Inheritance) -> None:
         self._inheritance = inheritance
         self._path = inheritance.source.path
+        self._admin_url = _url_of(inheritance.admin)
         self._roster = Roster(inheritance.slots)
         self._recorder = Recorder(inheritance.ledger, inheritance.clock.now)
         # Serials begin above every one of a controller before this one.
@@ -89,8 +93,8 @@ class Controller:
             time.time_ns(),
             self._recorder,
             self._exports.record,
-            self._samples.take,
-            tallied=lambda tallies: self._mismatches.take(tallies, inheritance.clock.now()),
+            self._take_failed,
+            tallied=self._take_tallies,
             known=self._mismatches.known,
             seen=self._crowds.take,
         )
@@ -99,15 +103,14 @@ class Controller:
         cache = inheritance.source.started_with.store_cache
         self._cache = Cache(inheritance.memory, Path(cache) if cache else None)
         self._membership = self._join()
-        self._archive = Archive(
-            self._mismatches, self._store, inheritance.clock.now, lambda: self._find_mandate().conducts
-        )
+        is_alone = self._membership is None
+        self._archive = Archive(self._mismatches, self._store, inheritance.clock.now, lambda: is_alone)
         self._rollouts = Rollouts(self._store, self._publish, _now, self._path.name, self._find_mandate)
         journal = journal_of(inheritance.source.started_with.store, inheritance.source.started_with.store_cache)
         self._reconciling = Reconciling(journal, self._rollouts, self._store.record, self._figures_now)
         self._gates = ExternalGates(time.monotonic, time.time)
         self._history = History()
-        self._notices = Notices(_url_of(inheritance.admin))
+        self._notices = Notices(self._admin_url)
         self._conductor = self._watch()
         kept = inheritance.keepsake.newest()
         token = kept.admin_token if kept is not None else ""
@@ -141,7 +144,7 @@ class Controller:
         await self._hub.close()
         await self._exports.close()
         await self._rollouts.close()
-        await self._archive.close()
+        await self._archive.keep_all()
         if self._membership is not None:
             await self._membership.close(self._rollouts)
         await self._gates.close()
@@ -155,22 +158,46 @@ class Controller:
         meeting = open_fleet(config.store)
         if meeting is None:
             return None
+        replica, clock = self._inheritance.replica, self._inheritance.clock
+        findings = FleetFindings(
+            replica, self._mismatches, self._samples, self._store, clock.now, lambda: self._find_mandate().conducts
+        )
         membership = Membership(
-            self._inheritance.replica,
+            replica,
             meeting,
             self._present,
             cache=self._cache,
+            findings=findings,
             monotonic=time.monotonic,
-            counting=self._inheritance.clock.now,
+            counting=clock.now,
         )
-        membership.hear_events = lambda newest: self._history.catch_up(self._store, newest)
+        membership.hear_events = self._hear_events
         return membership
+
+    async def _hear_events(self, newest: int) -> None:
+        assert self._membership is not None  # noqa: S101 - it asks
+        self._membership.findings.hear(await self._history.catch_up(self._store, newest), newest)
+
+    def _take_tallies(self, tallies: tuple[PathTally, ...]) -> None:
+        now = self._inheritance.clock.now()
+        self._mismatches.take(tallies, now)
+        if self._membership is not None:
+            self._membership.findings.take(tallies, now)
+
+    def _take_failed(self, requests: tuple[FailedRequest, ...]) -> None:
+        self._samples.take(requests)
+        if self._membership is not None:
+            self._membership.findings.fail(requests)
+
+    def _known_paths(self, routes: Collection[str]) -> list[PathTally]:
+        """What comparing has found on routes, as far as it is known here."""
+        return self._mismatches.paths(routes) if self._membership is None else self._membership.findings.known(routes)
 
     def _present(self) -> Presence:
         figures = self._recorder.figures
         own = present(self._configuration, self._roster, figures.started_at, self._reconciling.waiting())
         assert self._membership is not None  # noqa: S101 - it asks
-        return msgspec.structs.replace(own, admin=_url_of(self._inheritance.admin), moves=self._membership.moves)
+        return msgspec.structs.replace(own, admin=self._admin_url, moves=self._membership.moves)
 
     def _find_mandate(self) -> Mandate:
         return ALONE if self._membership is None else self._membership.mandate()
@@ -184,7 +211,7 @@ class Controller:
     def _watch(self) -> Conductor:
         """What watches the rollouts, and hears of what comes of it."""
         figures, clock = self._recorder.figures, self._inheritance.clock
-        incidents = Incidents(figures, self._samples, self._mismatches, self._history, time.time, clock.now)
+        incidents = Incidents(figures, self._samples, self._known_paths, self._history, time.time, clock.now)
         incidents.windows = self._find_windows
         self._rollouts.record = incidents.record
         self._rollouts.listeners += [
@@ -203,7 +230,7 @@ class Controller:
         return membership.leading.figures.windows if membership and is_leader else self._recorder.figures.windows
 
     def _find_worst(self, routes: frozenset[str], path: str | None) -> list[Finding]:
-        paths = self._mismatches.paths(routes)
+        paths = self._known_paths(routes)
         return find_worst([each for each in paths if path in {None, each.path}], WORST_FIELDS)
 
     def _control(self) -> api.Control:
@@ -299,6 +326,7 @@ class Controller:
         self._crowds.adopt(table.rollouts)
         if self._membership is not None:
             self._membership.leading.figures.adopt(table)
+            self._membership.findings.adopt(table, self._inheritance.clock.now())
         self._mismatches.adopt(table, self._inheritance.clock.now())
         self._exports.adopt(table.tracing)
 

@@ -9,16 +9,20 @@ from pathlib import Path
 from gateway.control.cache import Cache, Remembered
 from gateway.control.conductor import Clocks, Conductor, Sight
 from gateway.control.figures import Batch, Figures
+from gateway.control.fleet_findings import FleetFindings
 from gateway.control.gates import ExternalGates
-from gateway.control.history import PER_ROLLOUT
+from gateway.control.history import PER_ROLLOUT, History
 from gateway.control.membership import Membership
+from gateway.control.mismatches import Mismatches
 from gateway.control.rollouts import Rollouts
+from gateway.control.samples import Samples
 from gateway.control.standing import RolloutState
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Action, Progress, State, Transition
 from gateway.core.plans import Do, Guard, Plan, Stage
 from gateway.core.rules import parse_rule
+from gateway.core.shadowing import Shadow
 from gateway.core.types import KeyKind, KeySource, Match, Route, Table
 from gateway.store import FleetStore, Store
 from gateway.store.records import Actor, Event
@@ -61,6 +65,8 @@ class Replica:
         self.revision = "r1"
         self.cache_file: Path | None = None
         self.memory = Memory()
+        self.shadow: Shadow | None = None
+        """How its one route is compared."""
         self.figures = Figures(fleet.wall)
         self.published: list[Table] = []
         self.heard: list[tuple[Event, Transition]] = []
@@ -70,15 +76,26 @@ class Replica:
     def start(self) -> None:
         """A controller begins, with the figures and the memory that there are."""
         fleet = self.fleet
+        self.mismatches, self.samples, self.history = Mismatches(), Samples(), History()
+        self.findings = FleetFindings(
+            self.name,
+            self.mismatches,
+            self.samples,
+            self.store,
+            lambda: fleet.wall,
+            lambda: self.membership.mandate().conducts,
+        )
         self.membership = Membership(
             self.name,
             self.meeting,
             lambda: presence(self.name, revision=self.revision, moves=self.membership.moves),
             cache=Cache(self.memory, self.cache_file),
+            findings=self.findings,
             monotonic=lambda: fleet.second,
             counting=lambda: fleet.wall,
             sleep=fleet.sleep,
         )
+        self.membership.hear_events = self._hear_events
         self.rollouts = Rollouts(self.store, self._publish, fleet.now, "gateway.yaml", self.membership.mandate)
         self.rollouts.listeners.append(self.hear)
         clocks = Clocks(lambda: fleet.second, lambda: fleet.wall, fleet.now)
@@ -90,6 +107,11 @@ class Replica:
         self.published.append(published)
         self.figures.adopt(published)
         self.membership.leading.figures.adopt(published)
+        self.mismatches.adopt(published, self.fleet.wall)
+        self.findings.adopt(published, self.fleet.wall)
+
+    async def _hear_events(self, newest: int) -> None:
+        self.findings.hear(await self.history.catch_up(self.store, newest), newest)
 
     def list_events(self, name: str) -> list[Event]:
         """The newest of a rollout, of all gateways."""
@@ -109,7 +131,7 @@ class Replica:
     def publish(self) -> None:
         """Put what the file says in force."""
         about = rollout(name="shop", percent=self.percent, key=((KeySource(KeyKind.CLIENT_IP),),), plan=self.plan)
-        routes = (Route("orders", Match(), "legacy", "new", "shop"),)
+        routes = (Route("orders", Match(), "legacy", "new", "shop", shadow=self.shadow),)
         self.rollouts.publish(table(rollouts=(about,), routes=routes, revision=self.revision))
 
     async def beat(self) -> None:

@@ -43,7 +43,7 @@ async def test_what_changed_is_written_and_found_by_the_next_controller(tmp_path
     assert (await read(file)).paths({"orders"}) == [path()]
 
     made.take([path(), *(path(name=f"/{number}") for number in range(90))], AT)
-    await kept.close()
+    await kept.keep_all()
     await store.close()
 
     found = {each.path: each.fields[PRICE].count for each in (await read(file)).paths({"orders"})}
@@ -56,14 +56,14 @@ async def test_a_store_that_is_away_loses_nothing(tmp_path: Path, caplog: pytest
     before = record()
     before.take([path()], AT)
     kept, store = open_archive(before, file)
-    await kept.close()
+    await kept.keep_all()
     await store.close()
     made = record()
     kept, store = open_archive(made, later)
     await kept.restore()
     made.take([path()], AT)
     await kept.keep()
-    await kept.close()
+    await kept.keep_all()
     assert made.is_changed
 
     later.parent.mkdir()
@@ -97,9 +97,9 @@ async def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> Non
     for _ in range(3):
         made.take([path()], AT)
         await kept.keep()
-    await kept.close()
+    await kept.keep_all()
     store.is_full = False
-    await kept.close()
+    await kept.keep_all()
 
     assert [each.tally.fields[PRICE].count for each in await store.mismatches()] == [3]
     await store.close()
@@ -110,7 +110,7 @@ async def test_what_is_old_is_forgotten_in_the_store_too(tmp_path: Path) -> None
     made, file = record(), tmp_path / "state.db"
     made.take([path()], AT - KEPT_SECONDS - 1)
     kept, store = open_archive(made, file, AT - KEPT_SECONDS)
-    await kept.close()
+    await kept.keep_all()
     await store.close()
     later = await read(file)
     kept, store = open_archive(later, file)
@@ -133,7 +133,7 @@ async def test_it_keeps_on_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await asyncio.sleep(0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await kept.close()
+    await kept.keep_all()
 
     assert [each.tally.fields[PRICE].count for each in await store.mismatches()] == [3]
     await store.close()
@@ -148,7 +148,7 @@ async def test_a_fleets_record_is_written_by_its_leader_alone(tmp_path: Path) ->
     await kept.restore()
     made.take([path()], AT)
     await kept.keep()
-    await kept.close()
+    await kept.keep_all()
     assert (await store.mismatches(), made.is_changed) == ([], True)
 
     leads = True

@@ -78,7 +78,7 @@ def test_all_that_was_counted_since_a_move_is_handed_in_once_and_nothing_of_befo
             made = outbox.empty("a", versions)
             expected += waits
             waits.clear()
-            for name, portion in (made.portions if made is not None else {}).items():
+            for name, portion in made.portions.items():
                 handed_in[name, portion.version] += requests_of(dict(portion.cells))
 
     assert +handed_in == +expected
@@ -91,7 +91,7 @@ def test_a_report_keeps_nothing_of_what_others_count_with() -> None:
     outbox.put("shop", dict(cells(4)), {})
 
     made = outbox.empty("a", {"shop": 1})
-    assert (own[1].requests, made and made.portions["shop"].cells[0][1].requests) == (3, 7)
+    assert (own[1].requests, made.portions["shop"].cells[0][1].requests) == (3, 7)
 
 
 def test_of_what_waits_the_last_is_said_and_nothing_of_nobody() -> None:
@@ -103,9 +103,9 @@ def test_of_what_waits_the_last_is_said_and_nothing_of_nobody() -> None:
     made = outbox.empty("a", {"shop": 4})
 
     assert made == Report("a", {"shop": Portion(4, [], [(subject(), {400: 1})])})
-    assert outbox.empty("a", {"shop": 4}) is None
+    assert outbox.empty("a", {"shop": 4}).is_empty
     outbox.put("shop", {}, {})
-    assert outbox.empty("a", {"shop": 4}) is None
+    assert outbox.empty("a", {"shop": 4}).is_empty
 
 
 # What the leader makes of it.

@@ -37,7 +37,7 @@ class Scene:
 
     def start(self, now: Callable[[], float]) -> None:
         """By a clock."""
-        self.incidents = Incidents(self.figures, self.samples, self.mismatches, self.history, now, lambda: AT)
+        self.incidents = Incidents(self.figures, self.samples, self.mismatches.paths, self.history, now, lambda: AT)
 
     def count(self, ago: float, *reported: Any) -> None:
         self.figures.record(Batch(1, self.figures.last_of(1) + 1, AT - ago, reported))

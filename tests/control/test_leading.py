@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from gateway.control.conductor import RuleState
+from gateway.control.fleet_findings import FleetFindings
 from gateway.control.leading import AT_A_TIME, Leading
+from gateway.control.mismatches import Mismatches
+from gateway.control.samples import Samples
 from gateway.core.figures import Subject
 from gateway.core.fleet import SUM_SECONDS, Portion, Report, Sum
 from gateway.core.progress import Progress, State
@@ -56,7 +59,12 @@ class Room:
 
     def lead(self) -> Leading:
         """One that has not begun."""
-        return Leading(Door(self.meeting), lambda: self.now)
+        return self.lead_through(Door(self.meeting))
+
+    def lead_through(self, door: Door) -> Leading:
+        """Likewise, by a way to the store that may be cut."""
+        findings = FleetFindings("a", Mismatches(), Samples(), door, lambda: self.now, lambda: True)
+        return Leading(door, lambda: self.now, findings)
 
     async def say(self, requests: int, version: int = 1, replica: str = "a") -> None:
         """A replica hands in so much."""
@@ -171,7 +179,7 @@ async def test_whoever_could_not_take_over_all_does_not_lead_yet(is_away_at: str
     """It tries again with what it had before."""
     room = Room()
     door = Door(room.meeting)
-    leading = Leading(door, lambda: room.now)
+    leading = room.lead_through(door)
     figures = leading.figures
     if is_away_at == "its sums":
         door.is_cut = True

@@ -275,3 +275,56 @@ def test_what_was_handed_out_stays_as_it_is() -> None:
     made.forget_old(AT + 2 * KEPT_SECONDS)
 
     assert msgspec.json.encode(msgspec.to_builtins(list(handed.fields.values()))) == before
+
+
+FOUND = st.tuples(st.integers(0, 3), st.integers(1, 5), st.integers(0, 400))
+"""On which path, how often, and how large a sample of it is."""
+
+
+@given(st.lists(FOUND, max_size=20), st.integers(1, 2000))
+def test_what_one_record_lets_go_of_another_has_whole(steps: list[tuple[int, int, int]], most_bytes: int) -> None:
+    """Piece by piece, in the order in which it waits: every count once, and each piece has at least one path."""
+    source, target, expected = record(), record(), record()
+    for place, count, length in steps:
+        found = path({PRICE: field(count, 1, 0, sample(baseline="x" * length))}, name=f"/{place}", compared=count)
+        source.take([found], AT)
+        expected.take([found], AT)
+    while source.is_changed:
+        drained = source.drain(most_bytes)
+        assert len(drained) >= 1
+        target.merge(drained, AT)
+
+    def counts(made: Mismatches) -> dict[str, tuple[int, int]]:
+        return {each.path: (each.compared, each.fields[PRICE].count) for each in made.paths({"orders"})}
+
+    assert (source.paths({"orders"}), counts(target)) == ([], counts(expected))
+    assert all(each.fields[PRICE].samples for each in target.paths({"orders"}))
+
+
+def test_nothing_is_merged_of_another_policy_or_right_after_the_record_began_anew() -> None:
+    """It may have been redacted by what is redacted no more, or found before."""
+    other, made = record(ignore=("$.at",)), record()
+    other.take([path()], AT)
+    made.merge(other.drain(10_000), AT)
+    assert made.paths({"orders"}) == []
+
+    same = record()
+    same.take([path()], AT)
+    found = same.drain(10_000)
+    made.clear("orders", AT)
+    made.merge(found, AT + SETTLING_SECONDS / 2)
+    assert made.paths({"orders"}) == []
+    made.merge(found, AT + SETTLING_SECONDS)
+    assert made.paths({"orders"}) == [path()]
+
+
+def test_what_the_store_has_is_not_written_again() -> None:
+    """A record that was only read has nothing to say."""
+    known = record()
+    known.take([path()], AT)
+    made = record()
+    made.begin(stored(known))
+
+    assert (made.paths({"orders"}), made.is_changed) == ([path()], False)
+    made.begin([])
+    assert (made.paths({"orders"}), made.is_changed) == ([], False)
