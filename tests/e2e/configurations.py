@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from tests.e2e.servers import Server
+from typing import Protocol
 
 
-def split(baseline: Server, candidate: Server, percent: float = 0, workers: int = 2, drain: str = "10s") -> str:
+class Served(Protocol):
+    """Whatever answers at a URL."""
+
+    @property
+    def url(self) -> str:
+        """As a configuration names it."""
+
+
+def split(baseline: Served, candidate: Served, percent: float = 0, workers: int = 2, drain: str = "10s") -> str:
     """Everything split by user between two servers."""
     return f"""\
 version: 1

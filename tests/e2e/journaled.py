@@ -119,9 +119,9 @@ class Journaled:
         assert self.gateway.ask(path, "POST", "{}", headers)[0] == 200
         assert self.baseline.asked == []
 
-    def reconcile(self) -> tuple[int, list[dict[str, Any]]]:
+    def reconcile(self, rate: int = RATE) -> tuple[int, list[dict[str, Any]]]:
         """The command: its status, and the lines that it prints as JSON."""
-        known = ["-H", f"Authorization: {AUTHORIZATION}", "--rate", str(RATE)]
+        known = ["-H", f"Authorization: {AUTHORIZATION}", "--rate", str(rate)]
         status, out, _ = crossfade(self.gateway, "reconcile", "shop", "--json", *known)
         return status, [json.loads(line) for line in out.splitlines()]
 
@@ -139,7 +139,7 @@ class Journaled:
     def reconcile_amid_kill(self, count: int) -> int:
         """The command's status when the controller is killed after the baseline has had so many writes."""
         with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(self.reconcile)
+            running = pool.submit(self.reconcile, count)  # in a second, so that as many are left for another
             self.kill_when("contr", lambda: len(self.baseline.asked) >= count)
             return running.result()[0]
 

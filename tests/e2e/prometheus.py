@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from tests.e2e import servers
 
-SCRAPE_INTERVAL = "200ms"
+SCRAPE_INTERVAL = "400ms"
 PATIENCE_SECONDS = 60.0
 
 Labels = tuple[tuple[str, str], ...]

@@ -22,6 +22,7 @@ class Receiver(ThreadingHTTPServer):
     """See the module."""
 
     daemon_threads = True
+    request_queue_size = 128  # who is late to accept is not one who refuses
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)

@@ -9,11 +9,23 @@ import pytest
 
 from tests.e2e.gateway import Gateway
 from tests.e2e.scripted import Scripted, scripted
-from tests.e2e.wire import ask, configure, connected, get, post
+from tests.e2e.wire import ask, connected, get, post
 from tests.fuzz.strict import Incomplete, Malformed, read_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+CONFIGURATION = """\
+version: 1
+server: {{listen: 127.0.0.1:0, workers: 1, timeouts: {{drain: 1s}}}}
+admin: {{listen: 127.0.0.1:0}}
+backends:
+  shop: {url}
+  hasty: {{endpoints: {url}, timeouts: {{response: 400ms, idle: 400ms}}}}
+routes:
+  - {{name: silent, match: /say, backend: hasty}}
+  - {{name: shop, match: /**, backend: shop}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +37,8 @@ def shop() -> Iterator[Scripted]:
 
 @pytest.fixture(scope="module")
 def gateway(shop: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One that waits 250 ms for an answer and for each part of it."""
-    text = configure(shop, "timeouts: {drain: 1s}", "timeouts: {response: 250ms, idle: 250ms}")
-    with Gateway(text, tmp_path_factory.mktemp("broken")) as running:
+    """One that waits 400 ms for an answer and for each part of it where the backend may fall silent."""
+    with Gateway(CONFIGURATION.format(url=shop.url), tmp_path_factory.mktemp("broken")) as running:
         yield running
 
 

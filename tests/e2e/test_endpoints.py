@@ -33,13 +33,13 @@ admin: {{listen: 127.0.0.1:0}}
 backends:
   shop:
     endpoints: [{endpoints}]
-    timeouts: {{connect: 500ms, response: 5s}}
+    timeouts: {{connect: 5s, response: 30s}}
     eject: {{consecutive_failures: {eject_after}, for: {rest}}}
     {health}
 routes: [{{name: all, match: /**, backend: shop}}]
 """
 
-HEALTH = "health: {path: /healthz, interval: 100ms, timeout: 1s, unhealthy_after: 2, healthy_after: 2}"
+HEALTH = "health: {path: /healthz, interval: 100ms, timeout: 30s, unhealthy_after: 2, healthy_after: 2}"
 
 ARMS = """\
 version: 1

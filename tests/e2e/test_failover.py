@@ -22,10 +22,27 @@ server: {{listen: 127.0.0.1:0, workers: 1, expose: true, access_log: errors, tim
 admin: {{listen: 127.0.0.1:0}}
 backends:
   legacy: {legacy}
-  new: {{endpoints: {new}, timeouts: {{response: 300ms, idle: 300ms}}, eject: {{consecutive_failures: 1000}}}}
+  new: {{endpoints: {new}, eject: {{consecutive_failures: 1000}}}}
+  hasty: {{endpoints: {new}, timeouts: {{response: 300ms, idle: 300ms}}, eject: {{consecutive_failures: 1000}}}}
   dead: http://127.0.0.1:1
 rollouts: {{shop: {{key: client_ip, percent: 100, guard: []}}}}
 routes:
+  - name: silence
+    match: /silence
+    baseline: legacy
+    candidate: hasty
+    rollout: shop
+    rewrite: {{arm: baseline, path: /echo/silence}}
+    failover: {{budget: 100%}}
+    breaker: off
+  - name: silent-posts
+    match: /posts/silence
+    baseline: legacy
+    candidate: hasty
+    rollout: shop
+    rewrite: [{{arm: baseline, path: /echo/silence}}, {{arm: candidate, path: /silence}}]
+    failover: {{methods: [GET, POST], budget: 100%, buffer: 64KiB}}
+    breaker: off
   - name: posts
     match: /posts/**
     baseline: legacy
@@ -76,7 +93,7 @@ def new() -> Iterator[Scripted]:
 
 @pytest.fixture(scope="module")
 def gateway(legacy: Scripted, new: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One whose candidate answers everything, and has 300 ms for it."""
+    """One whose candidate answers everything, and has 300 ms where it is silent."""
     text = CONFIGURATION.format(legacy=legacy.url, new=new.url)
     with Gateway(text, tmp_path_factory.mktemp("failover")) as running:
         yield running
@@ -107,7 +124,7 @@ def failovers_by(gateway: Gateway, route: str, reason: str) -> int:
 )
 def test_no_get_is_lost(gateway: Gateway, path: str, kind: str, reason: str) -> None:
     """Five users each get the baseline's answer, and the candidate's failures are counted, each of its kind."""
-    route = "refused" if path.startswith("/refused") else "all"
+    route = {"/refused/a": "refused", "/silence": "silence"}.get(path, "all")
     failovers = failovers_by(gateway, route, reason)
     answers = [ask(gateway, get(path)) for _ in range(5)]
 

@@ -21,11 +21,11 @@ server:
   listen: 127.0.0.1:0
   workers: 1
   limits: {{connections: 4, body: 1000}}
-  timeouts: {{header: 300ms, idle: 5s, drain: 1s}}
+  timeouts: {{header: 1s, idle: 30s, drain: 1s}}
 admin: {{listen: 127.0.0.1:0}}
 backends:
-  hasty: {{endpoints: {url}, connections: 1, timeouts: {{connect: 200ms}}}}
-  patient: {{endpoints: {url}, connections: 1, timeouts: {{connect: 10s}}}}
+  hasty: {{endpoints: {url}, connections: 1, timeouts: {{connect: 500ms}}}}
+  patient: {{endpoints: {url}, connections: 1, timeouts: {{connect: 30s}}}}
 routes:
   - {{name: patient, match: {{path: /**, headers: {{X-Patient: "1"}}}}, backend: patient}}
   - {{name: hasty, match: /**, backend: hasty}}

@@ -58,6 +58,11 @@ def rollout_of(gateway: Gateway) -> Any:
     return gateway.ask("/api/v1/rollouts/shop")[1]
 
 
+def pauses_of(gateway: Gateway) -> list[Any]:
+    events = gateway.ask("/api/v1/events?rollout=shop")[1]["items"]
+    return [event for event in events if event["kind"] == "pause"]
+
+
 def test_a_rollback_is_told_with_its_percentages_and_a_link(start_gateway: Start, aiohttp: Server) -> None:
     """To whoever can be reached; a target that is down holds up neither the rollback nor the others."""
     with receiver() as server:
@@ -104,8 +109,8 @@ def test_a_figure_of_prometheus_guards_a_rollout(start_gateway: Start, aiohttp: 
     with prometheus(tmp_path / "prometheus", []) as server:
         gateway = start_gateway(WATCHED.format(server=aiohttp, port=server.port))
         gateway.wait_until(lambda: rollout_of(gateway)["state"] == "paused")
+        gateway.wait_until(lambda: pauses_of(gateway))  # in force before it is stored
 
-    events = gateway.ask("/api/v1/events?rollout=shop")[1]["items"]
-    (pause,) = [event for event in events if event["kind"] == "pause"]
+    (pause,) = pauses_of(gateway)
     assert pause["actor"] == {"type": "rule", "name": "vector(3) > 2"}
     assert (pause["inputs"]["value"], pause["inputs"]["bound"]) == (3, 2)

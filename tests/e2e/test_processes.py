@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.configurations import split
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Gateway
+from tests.e2e.gateway import STOP_SECONDS, Gateway
 from tests.e2e.load import Load
+from tests.e2e.scripted import Scripted, scripted
 from tests.e2e.servers import ROOT, Server
+from tests.e2e.wire import connected, get
 
 CLIENTS = 4
+
+
+@pytest.fixture
+def shop() -> Iterator[Scripted]:
+    """A backend that says when it was asked, and answers when it is told to."""
+    with scripted() as server:
+        yield server
 
 
 def kill(pid: int) -> None:
@@ -105,13 +116,12 @@ def test_the_configuration_survives_the_controller_even_when_the_file_is_broken(
 def test_nobody_is_left_when_the_master_is_killed(start_gateway: Start, nginx: Server) -> None:
     """Orphans would hold the port and serve an old configuration for ever."""
     gateway = start_gateway(split(nginx, nginx))
+    gateway.wait_until(lambda: len(gateway.pids()) == 4)
     children = gateway.pids()
     kill(gateway.process.pid)
     gateway.process.wait()
     while any(is_alive(pid) for pid in children):
         threading.Event().wait(0.02)
-
-    assert len(children) == 4
 
 
 def is_alive(pid: int) -> bool:
@@ -123,61 +133,46 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_end_it_finishes_what_is_under_way(start_gateway: Start, aiohttp: Server, number: int) -> None:
+def test_told_to_end_it_finishes_what_is_under_way(start_gateway: Start, shop: Scripted, number: int) -> None:
     """The slow answer arrives, then the gateway ends with 0."""
-    gateway = start_gateway(split(aiohttp, aiohttp))
-    answers: list[tuple[int, bytes]] = []
-    client = threading.Thread(target=lambda: answers.append(gateway.get("/slow/1")))
-    client.start()
-    gateway.wait_until(lambda: in_flight(gateway) == 1)
-    os.killpg(gateway.process.pid, number)  # Ctrl-C reaches the whole group
-    client.join()
+    gateway = start_gateway(split(shop, shop, drain="60s"))
+    with connected(gateway) as client:
+        client.send(get("/held"))
+        gateway.wait_until(lambda: shop.asked)
+        os.killpg(gateway.process.pid, number)  # Ctrl-C reaches the whole group
+        gateway.wait_until(lambda: len(gateway.events("worker_draining")) == 2)
+        shop.let_go.set()
+        answer = client.read()
 
-    assert gateway.process.wait(20) == 0
-    assert answers == [(200, b"at last")]
+    assert gateway.process.wait(STOP_SECONDS) == 0
+    assert answer.first == b"200"
     assert "Traceback" not in gateway.stderr.read_text()
 
 
-def in_flight(gateway: Gateway) -> int:
-    """Connections that clients have open to the gateway: the kernel's view."""
-    listening = f":{gateway.port:04X}"
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return sum(fields[1].endswith(listening) and fields[3] == "01" for fields in map(str.split, lines))
-
-
-def test_told_twice_it_does_not_wait(start_gateway: Start, aiohttp: Server) -> None:
+def test_told_twice_it_does_not_wait(start_gateway: Start, shop: Scripted) -> None:
     """A second signal is for those who can't wait for the drain time."""
-    gateway = start_gateway(split(aiohttp, aiohttp, drain="60s"))
-    answers: list[object] = []
+    gateway = start_gateway(split(shop, shop, drain="10m"))
+    with connected(gateway) as client:
+        client.send(get("/silence"))
+        gateway.wait_until(lambda: shop.asked)
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait_until(lambda: gateway.events("worker_draining"))
+        gateway.process.send_signal(signal.SIGTERM)
 
-    def ask() -> None:
-        try:
-            answers.append(gateway.get("/slow/50"))
-        except OSError as error:
-            answers.append(type(error))
-
-    client = threading.Thread(target=ask)
-    client.start()
-    gateway.wait_until(lambda: in_flight(gateway) == 1)
-    gateway.process.send_signal(signal.SIGTERM)
-    gateway.wait_until(lambda: gateway.events("worker_draining"))
-    gateway.process.send_signal(signal.SIGTERM)
-
-    assert gateway.process.wait(20) == 0
-    client.join()
-    assert len(answers) == 1
+        assert gateway.process.wait(STOP_SECONDS) == 0
+        with contextlib.suppress(ConnectionResetError):
+            client.read_rest()
 
 
-def test_a_drain_that_takes_too_long_is_cut(start_gateway: Start, aiohttp: Server) -> None:
+def test_a_drain_that_takes_too_long_is_cut(start_gateway: Start, shop: Scripted) -> None:
     """A request that never ends does not keep the gateway."""
-    gateway = start_gateway(split(aiohttp, aiohttp, drain="300ms"))
-    hanging = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
-    hanging.sendall(b"GET /slow/60 HTTP/1.1\r\nHost: shop\r\n\r\n")
-    gateway.wait_until(lambda: in_flight(gateway) == 1)
-    gateway.process.send_signal(signal.SIGTERM)
+    gateway = start_gateway(split(shop, shop, drain="300ms"))
+    with connected(gateway) as client:
+        client.send(get("/silence"))
+        gateway.wait_until(lambda: shop.asked)
+        gateway.process.send_signal(signal.SIGTERM)
 
-    assert gateway.process.wait(30) == 0
-    hanging.close()
+        assert gateway.process.wait(STOP_SECONDS) == 0
 
 
 def test_sighup_reads_the_configuration_again(start_gateway: Start, nginx: Server) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway
 from tests.e2e.scripted import Scripted, scripted
+from tests.e2e.wire import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +24,16 @@ server:
   access_log: all
   trusted_proxies: [{trusted}]
   limits: {{header_bytes: 4KiB, header_count: 20, body: 1000}}
-  timeouts: {{header: 300ms, idle: 400ms, drain: 2s}}
+  timeouts: {{header: 1s, idle: 1s, drain: 2s}}
 admin: {{listen: 127.0.0.1:0}}
 backends:
-  shop: {{endpoints: {backend}, timeouts: {{connect: 300ms, response: 300ms, idle: 300ms}}, connections: 8}}
+  shop: {{endpoints: {backend}, connections: 8}}
+  hasty: {{endpoints: {backend}, timeouts: {{response: 300ms, idle: 300ms}}}}
   dead: http://127.0.0.1:9
 routes:
   - {{name: dead, match: /dead, backend: dead}}
+  - {{name: silence, match: /silence, backend: hasty}}
+  - {{name: stall, match: /stall, backend: hasty}}
   - name: moved
     match: /v1/**
     backend: shop
@@ -57,8 +61,8 @@ def gateway(backend: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def say(gateway: Gateway, *parts: bytes, ends: bool = False) -> bytes:
-    """Send ``parts``, and read until the gateway closes. A connection that is kept is closed by it after 400 ms."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+    """Send ``parts``, and read until the gateway closes. A connection that is kept is closed by it after 1 s."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_SECONDS) as connection:
         for part in parts:
             connection.sendall(part)
         if ends:
@@ -156,7 +160,7 @@ def test_interim_answers_pass(gateway: Gateway) -> None:
     assert say(gateway, get("/103")).startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n")
 
     head = b"POST /echo HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(head)
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"hello")

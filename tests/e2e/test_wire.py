@@ -26,8 +26,8 @@ def shop() -> Iterator[Scripted]:
 
 @pytest.fixture(scope="module")
 def gateway(shop: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One that lets tunnels be silent for 400 ms and everything else for long."""
-    text = configure(shop, "timeouts: {drain: 1s}", "timeouts: {tunnel: 400ms}")
+    """One that lets tunnels be silent for 1 s and everything else for long."""
+    text = configure(shop, "timeouts: {drain: 1s}", "timeouts: {tunnel: 1s}")
     with Gateway(text, tmp_path_factory.mktemp("wire")) as running:
         yield running
 
