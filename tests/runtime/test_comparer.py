@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from gateway.core.figures import Counted
 from gateway.core.shadowing import Compare, Pair, Reply, Shadow
 from gateway.core.tallies import PathTally
 from gateway.core.types import Match, Route, Table
+from gateway.runtime import comparer
 from gateway.runtime.comparer import run_comparer
 from gateway.runtime.inheritance import Inheritance
 from gateway.runtime.intake import GREETING
@@ -113,8 +115,12 @@ def test_it_compares_and_tells_what_it_counted_and_found(tmp_path: Path) -> None
         assert status_of(pid) == 0
 
 
-def test_what_it_has_when_it_is_told_to_end_is_compared_and_told(tmp_path: Path) -> None:
-    """Workers end before it does, and what they sent last counts."""
+def test_what_it_has_when_it_is_told_to_end_is_compared_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers end before it does, and what they sent last counts; where all others go first, it has time for that."""
+    monkeypatch.setattr(comparer, "FINISH_SECONDS", 30.0)
+    monkeypatch.setattr(comparer, "FLUSH_SECONDS", 30.0)
     with living(tmp_path) as (pid, inheritance, controller):
         begin(controller)
         worker = connect(inheritance)

@@ -82,8 +82,8 @@ async def test_a_connection_that_is_cut_ends_it(redis: RedisServer, listener: Li
 
 async def test_a_server_that_is_silent_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection is still there, and looks like any other."""
-    monkeypatch.setattr(listening, "QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(listening, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "QUIET_SECONDS", 0.25)
+    monkeypatch.setattr(listening, "SILENCE_SECONDS", 0.25)  # while it lives it answers sooner, on whatever machine
     server = RedisServer(tmp_path)
     with running(server):
         listener = Listener(server)

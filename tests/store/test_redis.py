@@ -270,12 +270,14 @@ async def test_sentinels_lead_to_the_new_master(
     sentinel: tuple[RedisServer, RedisServer, RedisServer], url_of: Callable[[str], str]
 ) -> None:
     """After a failover a call or two fail; then what the replica had is there, and can be written to."""
-    store = open_store(url_of("redis+sentinel"))
+    url = url_of("redis+sentinel")
+    store, key = open_store(url), f"{{{url.partition('prefix=')[2]}}}:progress"
     _, replica, guard = sentinel
     await asyncio.to_thread(wait_until, lambda: replica.ask("INFO")["master_link_status"] == "up")
     await store.commit("checkout", progress(version=1), event())
+    await asyncio.to_thread(wait_until, lambda: replica.ask("EXISTS", key))
     await asyncio.to_thread(wait_until, lambda: guard.ask("SENTINEL", "REPLICAS", "main"))
-    guard.ask("SENTINEL", "FAILOVER", "main")
+    await asyncio.to_thread(wait_until, lambda: guard.ask("SENTINEL", "FAILOVER", "main"))
 
     async def is_written() -> bool:
         try:
