@@ -15,7 +15,7 @@ from tests.proxy.wiring import Wires, backend, endpoint, table, until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-HEALTH = Health("/healthz", interval=0.01, timeout=0.2, unhealthy_after=3, healthy_after=2)
+HEALTH = Health("/healthz", interval=0.01, timeout=30.0, unhealthy_after=3, healthy_after=2)
 
 
 class Service:

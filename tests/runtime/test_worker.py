@@ -91,7 +91,8 @@ def test_what_was_counted_before_a_new_table_is_told_apart(tmp_path: Path) -> No
         controller.tell(Recorded(0))
         for sequence, serial in enumerate((7, 9), 1):
             controller.tell(NewTable(serial, table(f"r{serial}")))
-            controller.hear(Applied)
+            while controller.hear(Applied) != Applied(serial):
+                pass
             assert ask(inheritance) == 404
             controller.tell(NewTable(serial + 1, table(f"r{serial + 1}")))
             counts = controller.hear(Counts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -96,14 +98,15 @@ async def test_a_server_that_stands_still_costs_a_second_at_most(tmp_path: Path)
     server = RedisServer(tmp_path)
     with running(server):
         store = open_store(server.url)
-        await store.open()
-        server.ask("CLIENT", "PAUSE", 1500, "ALL")
-        with pytest.raises(StoreUnavailable, match="Timeout"):
-            await store.commit("checkout", progress(version=1), event())
-        await asyncio.to_thread(wait_until, lambda: server.ask("PING"))
-
         first = await store.commit("checkout", progress(version=1), event())
-        assert await store.events() == [first]
+        os.kill(server.pid, signal.SIGSTOP)
+        with pytest.raises(StoreUnavailable, match="Timeout"):
+            await store.commit("checkout", progress(version=2), event())
+        os.kill(server.pid, signal.SIGCONT)
+        await asyncio.to_thread(wait_until, lambda: server.ask("XLEN", "{crossfade}:events") == 2)
+
+        second = await store.commit("checkout", progress(version=2), event())
+        assert await store.events() == [first, second]
         await store.close()
 
 
