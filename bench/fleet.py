@@ -1,6 +1,6 @@
 """What a large fleet costs its leader and its store, and how soon all of it is away from a bad candidate.
 
-``python -m bench.fleet [--replicas N] [--routes N] [--rate N] [--seconds N] [--faults N]``
+``python -m bench.fleet [--replicas N] [--routes N] [--rate N] [--seconds N] [--faults N] [--found N]``
 
 One Redis, one real gateway, which leads, and so many replicas that say each second what real ones would
 (`bench.replicas`). Each route has a rollout of its own, with a quarter of its users on the candidate, under the default
@@ -30,7 +30,10 @@ from bench.cases import KIB
 from bench.command import carry_out
 from bench.processes import BenchError, cpu_seconds_of, resident_bytes_of
 from bench.replicas import CANDIDATE_SHARE, PATHS, Crowd, Outcome, Traffic, name_path, name_rollout, name_route
+from gateway.control.mismatches import name_policy
 from gateway.core.progress import Progress, State
+from gateway.settings.compile import Switches, compile_table
+from gateway.settings.load import load_text
 from gateway.store import open_store
 from tests.e2e.gateway import Gateway
 from tests.store.servers import RedisServer
@@ -117,8 +120,9 @@ class Scene:
         return asyncio.run(_read_progresses(self.redis.url))
 
 
-def build_configuration(redis: RedisServer, routes: int) -> str:
+def build_configuration(redis: RedisServer, routes: int, *, compares: bool) -> str:
     """Backends are never asked: the gateway itself has no requests."""
+    shadow = ", shadow: {}" if compares else ""
     rollouts = "".join(
         f"  {name_rollout(number)}: {{key: header:X-User-ID, start: auto, "
         f"stages: [{{percent: {100 * CANDIDATE_SHARE:g}, hold: 1d, gates: [{GATE}]}}, {{percent: 100}}]}}\n"
@@ -126,7 +130,7 @@ def build_configuration(redis: RedisServer, routes: int) -> str:
     )
     lines = "".join(
         f"  - {{name: {name_route(number)}, match: /r{number}/**, baseline: legacy, candidate: new, "
-        f"rollout: {name_rollout(number)}, paths: [{_list_paths(number)}]}}\n"
+        f"rollout: {name_rollout(number)}, paths: [{_list_paths(number)}]{shadow}}}\n"
         for number in range(routes)
     )
     return f"""\
@@ -138,6 +142,13 @@ backends: {{legacy: http://127.0.0.1:9, new: http://127.0.0.1:9}}
 rollouts:
 {rollouts}routes:
 {lines}"""
+
+
+def name_policy_of(configuration: str) -> str:
+    """How its first route is compared; empty when it is not."""
+    loaded = load_text(configuration, "gateway.yaml", {}, Path())
+    shadow = compile_table(loaded.config, "", Switches(), Path()).routes[0].shadow
+    return "" if shadow is None else name_policy(shadow.compare)
 
 
 def _list_paths(number: int) -> str:
@@ -163,6 +174,15 @@ async def read_verdicts(url: str) -> dict[str, float]:
     return {event.rollout or "": datetime.fromisoformat(event.time).timestamp() for event in ends}
 
 
+async def count_found(url: str) -> int:
+    """How many differences the store has of all that comparers found."""
+    store = open_store(url)
+    try:
+        return sum(field.count for record in await store.mismatches() for field in record.tally.fields.values())
+    finally:
+        await store.close()
+
+
 @contextlib.contextmanager
 def served(replicas: int, traffic: Traffic) -> Iterator[Scene]:
     """All of it, when every rollout has begun."""
@@ -171,8 +191,10 @@ def served(replicas: int, traffic: Traffic) -> Iterator[Scene]:
         redis = RedisServer(folder)
         redis.start()
         try:
+            configuration = build_configuration(redis, traffic.routes, compares=traffic.found > 0)
+            traffic = traffic._replace(policy=name_policy_of(configuration))
             crowd = Crowd(redis.url, replicas, PROCESSES, traffic)
-            with Gateway(build_configuration(redis, traffic.routes), folder) as gateway, crowd.playing():
+            with Gateway(configuration, folder) as gateway, crowd.playing():
                 scene = Scene(redis, gateway, crowd)
                 gateway.wait_until(lambda: _have_begun(scene.progresses().values(), traffic.routes), PATIENCE_SECONDS)
                 yield scene
@@ -224,7 +246,7 @@ def show(replicas: int, traffic: Traffic, seconds: float, faults: int) -> None:
         before, after, failing = measure(scene, seconds, faults)
         memory = resident_bytes_of(scene.leader_pid), resident_bytes_of(scene.redis_pid)
         outcome = scene.crowd.end()
-        verdicts = asyncio.run(read_verdicts(scene.redis.url))
+        verdicts, found = asyncio.run(read_verdicts(scene.redis.url)), asyncio.run(count_found(scene.redis.url))
     delays = list_delays(failing, verdicts, outcome, replicas)
     passed = after.at - before.at
     leader, redis = ((after.leader_cpu - before.leader_cpu) / passed, (after.redis_cpu - before.redis_cpu) / passed)
@@ -238,6 +260,7 @@ def show(replicas: int, traffic: Traffic, seconds: float, faults: int) -> None:
         grid,
         describe_replicas(outcome, (after.playing_cpu - before.playing_cpu) / passed),
         describe_delays(delays),
+        f"{found:,} differences are in the record",
         sep="\n",
     )
     check(leader, redis, delays)
@@ -278,8 +301,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000, help="requests per second of each replica (default 1000)")
     parser.add_argument("--seconds", type=float, default=30, help="that are measured (default 30)")
     parser.add_argument("--faults", type=int, default=8, help="candidates that fail meanwhile (default 8)")
+    parser.add_argument("--found", type=int, default=0, help="differences each hands in a second (default 0)")
     options = parser.parse_args()
-    traffic = Traffic(options.routes, options.rate)
+    traffic = Traffic(options.routes, options.rate, options.found)
     carry_out(lambda: show(options.replicas, traffic, options.seconds, options.faults))
 
 

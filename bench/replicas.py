@@ -19,9 +19,10 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.core.figures import Subject
-from gateway.core.fleet import BEAT_SECONDS, Portion, Presence, Report
+from gateway.core.fleet import BEAT_SECONDS, Finds, Portion, Presence, Report
 from gateway.core.histogram import bucket_of
 from gateway.core.progress import Progress, State
+from gateway.core.tallies import FieldTally, PathTally, Sample
 from gateway.core.types import Arm
 from gateway.core.windows import Cell
 from gateway.errors import StoreUnavailable
@@ -31,7 +32,10 @@ from gateway.store.fleet import FleetStore
 PATHS = 3
 """Of each route."""
 CANDIDATE_SHARE = 0.25
-ERROR_RATE = 0.002
+SPREAD = 0.2
+"""Of the logarithm of latencies. Seconds are said again and again, so what is rare in one would be rare no more."""
+SAMPLE_LENGTH = 200
+"""Of each side of a difference, in characters."""
 VARIANTS = 5
 """So many different seconds are made for each process."""
 AGAIN_SECONDS = 0.5
@@ -44,6 +48,10 @@ class Traffic(NamedTuple):
 
     routes: int
     requests_per_second: float
+    found: int = 0
+    """Differences that each replica's comparer hands in with each report."""
+    policy: str = ""
+    """By which it finds them."""
 
 
 class Sighting(NamedTuple):
@@ -89,6 +97,7 @@ class Script:
     def __init__(self, traffic: Traffic, dice: Random) -> None:
         self._dice = dice
         self._variants = [make_second(traffic, dice) for _ in range(VARIANTS)]
+        self._found = [make_found(traffic, dice) for _ in range(VARIANTS)]
         self._failing: dict[str, float] = {}
         self.progresses: Mapping[str, Progress] = {}
 
@@ -115,7 +124,7 @@ class Script:
             for name, since in self._failing.items()
             if second > since and name in portions
         }
-        return Report(replica, portions | bad)
+        return Report(replica, portions | bad, self._dice.choice(self._found))
 
     def _break(self, cells: Cells, share: float) -> Cells:
         return [
@@ -129,7 +138,7 @@ class Script:
 
 
 def make_second(traffic: Traffic, dice: Random) -> dict[str, Portion]:
-    """What one replica counts in a second, by rollout: log-normal latencies, few errors."""
+    """What one replica counts in a second, by rollout: log-normal latencies, no errors."""
     counted: dict[int, dict[Subject, Cell]] = {}
     for _ in range(round(traffic.requests_per_second * BEAT_SECONDS)):
         number = dice.randrange(traffic.routes)
@@ -137,11 +146,21 @@ def make_second(traffic: Traffic, dice: Random) -> dict[str, Portion]:
         subject = Subject(name_route(number), name_path(number, dice.randrange(PATHS)), str(arm), is_forced=False)
         cell = counted.setdefault(number, {}).setdefault(subject, Cell())
         cell.requests += 1
-        bucket = bucket_of(dice.lognormvariate(-3, 0.5))
+        bucket = bucket_of(dice.lognormvariate(-3, SPREAD))
         cell.latencies[bucket] = cell.latencies.get(bucket, 0) + 1
-        if dice.random() < ERROR_RATE:
-            cell.errors["5xx"] = cell.errors.get("5xx", 0) + 1
     return {name_rollout(number): Portion(0, list(cells.items())) for number, cells in counted.items()}
+
+
+def make_found(traffic: Traffic, dice: Random) -> list[Finds]:
+    """What one replica's comparer finds: a field with a sample on each of some paths."""
+    now, found = time.time(), []
+    for _ in range(traffic.found):
+        number = dice.randrange(traffic.routes)
+        sample = Sample(f"{dice.getrandbits(128):032x}", now, "x" * SAMPLE_LENGTH, "y" * SAMPLE_LENGTH)
+        tally = FieldTally(10, 10, 0, now, now, [sample])
+        name = name_path(number, dice.randrange(PATHS))
+        found.append((traffic.policy, PathTally(name_route(number), name, 100, 0, {("$.total", "value"): tally})))
+    return found
 
 
 class Replica:

@@ -39,7 +39,7 @@ def test_each_rollout_is_counted_on_both_arms_under_the_version_that_is_in_force
 
 def test_its_configuration_is_one_that_nobody_has_to_be_warned_of(tmp_path: Path) -> None:
     """A rollout for each route, with the default guard and a gate, on the Redis that was started."""
-    loaded = load_text(build_configuration(RedisServer(tmp_path), 3), "gateway.yaml", {}, tmp_path)
+    loaded = load_text(build_configuration(RedisServer(tmp_path), 3, compares=True), "gateway.yaml", {}, tmp_path)
 
     assert loaded.warnings == []
     assert [*loaded.config.rollouts] == [name_rollout(number) for number in range(3)]
