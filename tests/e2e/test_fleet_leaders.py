@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.fleet import REPLICAS, Backends, Fleet, act, ask_arms, configure, loads, running, view_rollout
+from tests.e2e.fleet import REPLICAS, Backends, Fleet, act, ask_arms, backends, configure, loads, running, view_rollout
 from tests.e2e.fleet_wires import Wires, are_permitted, wired_redis
 from tests.e2e.gateway import Gateway
 from tests.store.servers import RedisServer
@@ -51,15 +51,16 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, behind: Backends) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A fleet with a wire from each gateway to the store, where such can be laid."""
     folder = tmp_path_factory.mktemp("redis")
     if are_permitted():
-        with wired_redis(folder, REPLICAS) as (redis, wires):
+        # What the gateways stand before is begun in there, too: it is another network.
+        with wired_redis(folder, REPLICAS) as (redis, wires), backends() as behind:
             yield from play(tmp_path_factory, behind, wires, wires.urls(redis))
     else:
         redis = RedisServer(folder)
-        with listening(redis):
+        with listening(redis), backends() as behind:
             yield from play(tmp_path_factory, behind, None, [redis.url] * REPLICAS)
 
 
