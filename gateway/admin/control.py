@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
-    from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
     from gateway.control.crowds import Crowds
     from gateway.control.figures import Figures
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.control.reconciling import Reconciling
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
+    from gateway.control.rules import RuleState
     from gateway.core.tallies import PathTally
     from gateway.core.types import Table
     from gateway.store.interface import Store

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.admin.control import Call, Control
-    from gateway.control.conductor import RuleState
+    from gateway.control.rules import RuleState
     from gateway.control.standing import RolloutState
     from gateway.core.plans import Stage
 

@@ -10,7 +10,7 @@ from gateway.core.lifecycle import State, needs_approval, share_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.control.conductor import RuleState
+    from gateway.control.rules import RuleState
     from gateway.core.lifecycle import Progress
     from gateway.core.types import Rollout
 

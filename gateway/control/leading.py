@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from gateway.control.conductor import RuleState
 from gateway.control.fleet_figures import FleetFigures
+from gateway.control.rules import RuleState
 
 if TYPE_CHECKING:
     from gateway.control.fleet_findings import FleetFindings

@@ -30,9 +30,9 @@ from gateway.errors import Fenced, StoreUnavailable
 
 if TYPE_CHECKING:
     from gateway.control.cache import Cache
-    from gateway.control.conductor import RuleState
     from gateway.control.fleet_findings import FleetFindings
     from gateway.control.rollouts import Rollouts
+    from gateway.control.rules import RuleState
     from gateway.store.fleet import FleetStore
 
 START_SECONDS: Final = 10.0

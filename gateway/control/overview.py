@@ -15,7 +15,6 @@ from gateway.telemetry.snapshot import FleetLevel, RolloutLevel, RuleLevel, Snap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gateway.control.conductor import RuleState
     from gateway.control.configuration import Configuration
     from gateway.control.figures import Figures
     from gateway.control.history import History
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.control.notices import Notices
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
+    from gateway.control.rules import RuleState
     from gateway.control.standing import RolloutState
     from gateway.control.tracing import Exports
     from gateway.store.interface import Store

@@ -22,7 +22,7 @@ from gateway.admin import api
 from gateway.control.archive import Archive
 from gateway.control.board import ALONE, Mandate
 from gateway.control.cache import Cache
-from gateway.control.conductor import Clocks, Conductor, Sight
+from gateway.control.conductor import Conductor
 from gateway.control.configuration import RETRY_SECONDS, Accepted, Configuration
 from gateway.control.crowds import Crowds
 from gateway.control.findings import Finding, find_worst
@@ -41,6 +41,7 @@ from gateway.control.roster import Roster
 from gateway.control.samples import Samples
 from gateway.control.tracing import Exports
 from gateway.control.watcher import Watcher
+from gateway.control.watches import Clocks, Sight
 from gateway.core.fleet import Presence, Role
 from gateway.errors import ConfigError, Problem
 from gateway.journal.segments import journal_of

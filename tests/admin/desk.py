@@ -15,7 +15,6 @@ import aiohttp
 from jsonschema import Draft202012Validator
 
 from gateway.admin import api
-from gateway.control.conductor import RuleState
 from gateway.control.configuration import Configuration
 from gateway.control.crowds import Crowds
 from gateway.control.figures import Batch, Figures
@@ -26,6 +25,7 @@ from gateway.control.overview import Sources, take_snapshot
 from gateway.control.reconciling import Reconciling
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
+from gateway.control.rules import RuleState
 from gateway.control.tracing import Exports
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.histogram import bucket_of

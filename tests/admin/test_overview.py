@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.admin import overview
 from gateway.admin.overview import Log, Overviews, shorten
-from gateway.control.conductor import RuleState
+from gateway.control.rules import RuleState
 from gateway.core.lifecycle import Progress
 from gateway.core.verdicts import Judgement, Verdict
 from gateway.store.records import Actor, NewEvent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.admin import control
-from gateway.control.conductor import RuleState
+from gateway.control.rules import RuleState
 from gateway.core.verdicts import Judgement, Verdict
 from tests.admin.desk import desk
 from tests.control.texts import GOOD

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.control.conductor import Clocks, Conductor, Sight
+from gateway.control.conductor import Conductor
 from gateway.control.figures import Batch, Figures
 from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
 from gateway.control.rollouts import Rollouts
+from gateway.control.watches import Clocks, Sight
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.lifecycle import Transition
 from gateway.core.plans import Do, Guard, Plan, Stage

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.control.cache import Cache, Remembered
-from gateway.control.conductor import Clocks, Conductor, Sight
+from gateway.control.conductor import Conductor
 from gateway.control.figures import Batch, Figures
 from gateway.control.fleet_findings import FleetFindings
 from gateway.control.gates import ExternalGates
@@ -17,6 +17,7 @@ from gateway.control.mismatches import Mismatches
 from gateway.control.rollouts import Rollouts
 from gateway.control.samples import Samples
 from gateway.control.standing import RolloutState
+from gateway.control.watches import Clocks, Sight
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
 from gateway.core.fleet import Role
 from gateway.core.lifecycle import Action, Progress, State, Transition

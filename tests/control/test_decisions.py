@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.control.conductor import RuleState
 from gateway.control.decisions import describe_decision
+from gateway.control.rules import RuleState
 from gateway.core.lifecycle import Progress, State
 from gateway.core.plans import Plan, Stage
 from tests.control.rollbacks import JUDGEMENT, checkout

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import pytest
 
-from gateway.control.conductor import RuleState
 from gateway.control.fleet_findings import FleetFindings
 from gateway.control.leading import AT_A_TIME, Leading
 from gateway.control.mismatches import Mismatches
+from gateway.control.rules import RuleState
 from gateway.control.samples import Samples
 from gateway.core.figures import Subject
 from gateway.core.fleet import SUM_SECONDS, Portion, Report, Sum

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.control.conductor import RuleState
 from gateway.control.configuration import Configuration
 from gateway.control.figures import Batch, Figures
 from gateway.control.history import History
@@ -13,6 +12,7 @@ from gateway.control.notices import Notices
 from gateway.control.overview import Sources, take_snapshot
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
+from gateway.control.rules import RuleState
 from gateway.control.tracing import Exports
 from gateway.core.figures import UNROUTED, Counted, PathFigures
 from gateway.store.sqlite import SqliteStore

@@ -1,4 +1,4 @@
-"""What holds up a plan is told once, with the fields that differ."""
+"""What is broken though nothing changes, and what holds up a plan, is told once, with the fields that differ."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ from pathlib import Path
 
 from gateway.control.notices import compose, list_kinds
 from gateway.core.lifecycle import Action
-from gateway.core.plans import Stage
+from gateway.core.plans import Do, Stage
 from gateway.core.rules import parse_rule
 from tests.control.found import PRICE, field, path
 from tests.control.gateway import ADA, Gateway
 
 GATE = parse_rule("mismatch_rate < 1% for 5s")
 STAGES = (Stage(5, hold_seconds=10, gates=(GATE,)), Stage(50, hold_seconds=10, gates=(GATE,)))
+
+
+async def test_people_are_told_once(tmp_path: Path) -> None:
+    """What comes and goes is one thing; what was well for minutes and breaks again is another."""
+    gateway = Gateway(tmp_path, ("errors > 10 for 5s", Do.NOTIFY), stages=(Stage(5, hold_seconds=9999),))
+    await gateway.begin()
+
+    await gateway.live(4, errors=50)
+    await gateway.live(6)
+    await gateway.live(4, errors=50)
+    assert gateway.kinds == ["notify"]
+    await gateway.live(310)
+    await gateway.live(2, errors=50)
+
+    assert gateway.kinds == ["notify", "notify"]
+    await gateway.end()
 
 
 async def test_a_plan_that_mismatches_hold_up_says_which_fields_differ(tmp_path: Path) -> None:
