@@ -23,7 +23,7 @@ from gateway.errors import StoreUnavailable
 if TYPE_CHECKING:
     from gateway.control.samples import Samples
     from gateway.core.failures import FailedRequest
-    from gateway.core.fleet import Report
+    from gateway.core.fleet import Finds, Report
     from gateway.core.tallies import PathTally
     from gateway.core.types import Table
     from gateway.store.interface import Store
@@ -35,6 +35,8 @@ LEAST_FOUND_BYTES: Final = 4 * 1024
 """… and each of them at least so much."""
 MOST_FAILED: Final = 20
 """Requests that the candidate failed, in one report: the newest."""
+MOST_REPLICAS: Final = 1000
+"""Of so many it is known what they said last."""
 LOOK_SECONDS: Final = 2.0
 """What was read of the store is shown for so long before it is read again."""
 CLEARED: Final = "mismatches_cleared"
@@ -68,6 +70,12 @@ class FleetFindings:
         self._leads = leads
         self._unsaid = Mismatches()
         """Found here, and not handed in yet."""
+        self._unconfirmed: list[Finds] = []
+        """Handed in, and perhaps not arrived."""
+        self._batch = int(now() * 1000)
+        """Its number: above those of a controller before this one, which had far fewer than one in a millisecond."""
+        self._taken: dict[str, int] = {}
+        """The newest batch of each replica that this one has added up, who said so last comes last."""
         self._failed: deque[FailedRequest] = deque(maxlen=MOST_FAILED)
         self._look = asyncio.Lock()
         self._looked_at = -inf
@@ -99,27 +107,42 @@ class FleetFindings:
         self._failed.extend(requests)
 
     def hand_in(self, report: Report, replicas: int) -> Report:
-        """``report`` with what is new, as much as befits one of so many replicas."""
-        found = self._unsaid.drain(max(LEAST_FOUND_BYTES, FOUND_BYTES // max(1, replicas)))
+        """``report`` with what is new, as much as befits one of so many replicas; first what may not have arrived.
+
+        Requests that failed are said once: others will fail.
+        """
+        if not self._unconfirmed:
+            self._batch += 1
+            self._unconfirmed = self._unsaid.drain(max(LEAST_FOUND_BYTES, FOUND_BYTES // max(1, replicas)))
         failed = [*self._failed]
         self._failed.clear()
-        return msgspec.structs.replace(report, found=found, failed=failed)
+        return msgspec.structs.replace(report, found=self._unconfirmed, failed=failed, batch=self._batch)
 
-    def take_back(self, report: Report) -> None:
-        """It did not arrive, as far as is known. What was found may wait; other requests will fail."""
-        self._unsaid.merge(report.found, self._now())
+    def confirm(self) -> None:
+        """What was handed in last has arrived."""
+        self._unconfirmed = []
 
     # What the leader makes of it.
 
     async def begin(self) -> None:
         """Go on with what the leader before has left. Raises `StoreUnavailable`."""
         await self.archive.begin()
+        self._taken = {}  # the record is of before the reports that are read now, whoever has read them already
 
     def merge(self, report: Report) -> None:
         """Add what a replica has handed in. Its own failed requests this one knows."""
-        self._record.merge(report.found, self._now())
+        if report.found and self._is_new(report):
+            self._record.merge(report.found, self._now())
         if report.replica != self._replica:
             self._samples.take(report.failed)
+
+    def _is_new(self, report: Report) -> bool:
+        """Whether what was found was not said before, by a report that came and whose sender did not hear of that."""
+        last = self._taken.pop(report.replica, -1)
+        self._taken[report.replica] = max(last, report.batch)
+        if len(self._taken) > MOST_REPLICAS:
+            del self._taken[next(iter(self._taken))]
+        return report.batch > last
 
     # What there is to see.
 
@@ -174,5 +197,6 @@ class FleetFindings:
 
     def _forget(self, route: str) -> None:
         self._looked_at = -inf
+        self._unconfirmed = [each for each in self._unconfirmed if each[1].route != route]
         for record in (self._own, self._unsaid, self._record):
             record.clear(route, self._now())

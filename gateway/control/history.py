@@ -35,6 +35,8 @@ class History:
     def __init__(self) -> None:
         self.rollbacks: Counter[tuple[str, str]] = Counter()
         """Since the gateway started, by rollout and rule; of an operator's the rule is `OPERATOR`."""
+        self.is_behind = False
+        """Whether others have done what could not be read when it was tried last."""
         self._read_to = 0
         """The id of an event: all up to there were read, whoever did what they tell."""
         self._events: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=PER_ROLLOUT))
@@ -63,7 +65,10 @@ class History:
             self.rollbacks[event.rollout, event.actor.name if event.actor.type == "rule" else OPERATOR] += 1
 
     async def catch_up(self, store: Store, newest: int) -> list[Event]:
-        """Read what other gateways of a fleet did, up to the event ``newest``; theirs to count. Never raises."""
+        """Read what other gateways of a fleet did, up to the event ``newest``; theirs to count. Never raises.
+
+        What can't be read is read by the next call.
+        """
         read: list[Event] = []
         self._read_to = max(self._read_to, newest - _LOOK_BACK)
         try:
@@ -74,6 +79,9 @@ class History:
                 read += found
         except StoreUnavailable as error:
             log.debug("events_unread", reason=str(error))
+            self.is_behind = True
+        else:
+            self.is_behind = False
         return read
 
     def events(self, rollout: str) -> list[Event]:

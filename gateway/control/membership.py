@@ -86,8 +86,8 @@ class Membership:
         """When that began, by the monotonic clock."""
         self.seen: Sequence[Seen] = ()
         """Who is there, as it was known a moment ago."""
-        self.hear_events: Callable[[int], Awaitable[None]] | None = None
-        """Called with the newest event's id when it is another than before."""
+        self.hear_events: Callable[[int], Awaitable[bool]] | None = None
+        """Called with the newest event's id when it is another than before; whether all up to there was heard."""
         self._meeting = meeting
         self._present = present
         self._cache = cache
@@ -103,7 +103,9 @@ class Membership:
         self._beginning: tuple[int, asyncio.Task[None]] | None = None
         """Under which lease it begins to lead, while it does."""
         self._event = -1
-        """The newest that was heard of; -1 before the first pulse."""
+        """The newest up to which all were heard; -1 before the first pulse."""
+        self._is_current = False
+        """Whether the last beat went well, and all events of before it were heard."""
         self._beats = 0
         self._asked_at = self._read_at = self._said_at = float("-inf")
         self._told = asyncio.Event()
@@ -244,18 +246,19 @@ class Membership:
 
     async def _ask(self, rollouts: Rollouts, asked_at: float) -> Pulse:
         versions = {name: progress.version for name, progress in rollouts.begun().items()}
-        report = self.findings.hand_in(self.outbox.empty(self.replica, versions), len(self.seen))
-        try:
-            return await self._meeting.report(
-                self.replica,
-                self._present(),
-                None if report.is_empty else report,
-                lease_seconds=0.0 if asked_at < self._abstains_until else LEASE_SECONDS,
-                known_fence=self._tenure.known_fence,
-            )
-        except StoreUnavailable:
-            self.findings.take_back(report)
-            raise
+        report = self.outbox.empty(self.replica, versions)
+        if self._is_current:  # else what was found may be of before a record was begun anew
+            report = self.findings.hand_in(report, len(self.seen))
+        pulse = await self._meeting.report(
+            self.replica,
+            self._present(),
+            None if report.is_empty else report,
+            lease_seconds=0.0 if asked_at < self._abstains_until else LEASE_SECONDS,
+            known_fence=self._tenure.known_fence,
+        )
+        if report.found:
+            self.findings.confirm()
+        return pulse
 
     async def _take_in(self, rollouts: Rollouts, pulse: Pulse) -> None:
         """What has moved since the last beat, and what happened."""
@@ -264,9 +267,8 @@ class Membership:
         if pulse.moves != self.moves or rollouts.is_behind or is_due:
             await rollouts.catch_up()
             self.moves = pulse.moves
-        if pulse.event != self._event and self.hear_events is not None:
-            await self.hear_events(pulse.event)
-        self._event = pulse.event
+        is_heard = pulse.event == self._event or self.hear_events is None or await self.hear_events(pulse.event)
+        self._is_current, self._event = is_heard, pulse.event if is_heard else self._event
 
     async def _try_to_lead(self, rollouts: Rollouts, pulse: Pulse) -> None:
         """Lead; who reaches the store for the lease, but not for the rest of it, lets somebody else try."""
@@ -331,7 +333,7 @@ class Membership:
     def _miss(self, fault: str, asked_at: float) -> None:
         """From when it was asked: a store that hangs is away for as long as one that refuses at once."""
         self._tenure.miss(asked_at)
-        self.fault = fault
+        self.fault, self._is_current = fault, False
         if self.away_since is None:
             self.away_since = asked_at
 

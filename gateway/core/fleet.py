@@ -110,6 +110,8 @@ class Report(msgspec.Struct, array_like=True):
     """What its comparer found; what is too much for one report comes with later ones."""
     failed: list[FailedRequest] = []
     """Some requests that the candidate failed, the newest last."""
+    batch: int = 0
+    """Grows with what was found. It is said again under the same number by who can't know whether it arrived."""
 
     @property
     def is_empty(self) -> bool:

@@ -175,9 +175,10 @@ class Controller:
         membership.hear_events = self._hear_events
         return membership
 
-    async def _hear_events(self, newest: int) -> None:
+    async def _hear_events(self, newest: int) -> bool:
         assert self._membership is not None  # noqa: S101 - it asks
         self._membership.findings.hear(await self._history.catch_up(self._store, newest), newest)
+        return not self._history.is_behind
 
     def _take_tallies(self, tallies: tuple[PathTally, ...]) -> None:
         now = self._inheritance.clock.now()

@@ -10,6 +10,7 @@ same: each process tells the newest that it knows of, and where that is gone, nu
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +21,14 @@ from gateway.store.calls import Calls, pair
 from gateway.store.records import EVENTS_KEPT, INCIDENTS_KEPT, Event, Incident, NewEvent, PathRecord, forget_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
     from gateway.core.store_urls import RedisUrl
     from gateway.store.server import Argument
 
 MISMATCHES_KEPT_SECONDS: Final = 7 * 86_400
+_TURN_BYTES: Final = 256 * 1024
+"""So much of what comparing has found is decoded before somebody else has a turn: a millisecond or two."""
 
 
 class RedisStore:
@@ -126,7 +129,7 @@ class RedisStore:
         with self._calls.noted():
             async for page in self._calls.server.scan("mismatches"):
                 found |= page
-        return list(_decode_records(found.values()))
+        return [record async for record in _decode_in_turns(found.values())]
 
     async def keep_mismatches(self, records: Iterable[PathRecord], gone: Collection[tuple[str, str]] = ()) -> None:
         """Write what was found on paths, each in the place of what there was before; forget those ``gone``.
@@ -174,7 +177,13 @@ def _place(route: str, path: str) -> bytes:
     return msgspec.json.encode((route, path))
 
 
-def _decode_records(documents: Iterable[bytes]) -> Iterator[PathRecord]:
+async def _decode_in_turns(documents: Iterable[bytes]) -> AsyncIterator[PathRecord]:
+    """All of them may be tens of megabytes: others have a turn in between."""
+    bytes_left = _TURN_BYTES
     for document in documents:
         with suppress(msgspec.DecodeError):  # it can be found again
             yield msgspec.msgpack.decode(document, type=PathRecord)
+        bytes_left -= len(document)
+        if bytes_left <= 0:
+            bytes_left = _TURN_BYTES
+            await asyncio.sleep(0)

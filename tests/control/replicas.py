@@ -111,8 +111,9 @@ class Replica:
         self.mismatches.adopt(published, self.fleet.wall)
         self.findings.adopt(published, self.fleet.wall)
 
-    async def _hear_events(self, newest: int) -> None:
+    async def _hear_events(self, newest: int) -> bool:
         self.findings.hear(await self.history.catch_up(self.store, newest), newest)
+        return not self.history.is_behind
 
     def list_events(self, name: str) -> list[Event]:
         """The newest of a rollout, of all gateways."""

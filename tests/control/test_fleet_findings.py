@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
 
-from gateway.control.fleet_findings import CLEARED, FOUND_BYTES, LEAST_FOUND_BYTES, LOOK_SECONDS, MOST_FAILED
-from gateway.control.mismatches import SETTLING_SECONDS
+from gateway.control.fleet_findings import (
+    CLEARED,
+    FOUND_BYTES,
+    LEAST_FOUND_BYTES,
+    LOOK_SECONDS,
+    MOST_FAILED,
+    MOST_REPLICAS,
+)
+from gateway.control.mismatches import SETTLING_SECONDS, name_policy
 from gateway.core.failures import FailedRequest
-from gateway.core.fleet import LEASE_SECONDS, SUM_SECONDS, Report, Role
+from gateway.core.fleet import LEASE_SECONDS, SUM_SECONDS, Pulse, Report, Role
 from gateway.core.tallies import PathTally
+from gateway.errors import StoreUnavailable
 from gateway.store.records import Event, NewEvent
 from tests.control.found import PRICE, field, path, sample
 from tests.control.replicas import ADA, Fleet, Replica
@@ -133,6 +142,51 @@ async def test_what_was_found_while_the_store_was_away_is_handed_in_later() -> N
     assert [await shown(each) for each in fleet.replicas] == [{"/before": 1, "/meanwhile": 3}] * 3
 
 
+async def test_what_arrived_though_no_answer_came_is_not_there_twice() -> None:
+    """A store that stands still for a moment has written what it is told again."""
+    fleet = await compare()
+    follower = fleet.followers[0]
+    report = follower.door.report
+
+    async def write_and_be_silent(*said: Any, **wish: Any) -> Pulse:
+        await report(*said, **wish)
+        raise StoreUnavailable("no answer in time")
+
+    await fleet.live(1)
+    follower.door.report = write_and_be_silent  # type: ignore[method-assign]
+    for name in ("/one", "/two"):
+        find(follower, path(name=name))
+        await fleet.live(1)
+    follower.door.report = report  # type: ignore[method-assign]
+    find(follower, path(name="/two"))
+    await settle(fleet)
+
+    assert await shown(follower) == {"/one": 1, "/two": 2}
+
+
+async def test_who_leads_once_more_takes_what_it_has_taken_before() -> None:
+    """It goes by the record that is stored, and the reports since that was written."""
+    fleet = await compare(2)
+    leader, again = fleet.leader, Report("gw-9", {}, [(name_policy(shadow().compare), path())], batch=7)
+    for _ in range(2):
+        leader.findings.merge(again)
+    assert [each.fields[PRICE].count for each in leader.findings.known(ORDERS)] == [1]
+
+    await leader.findings.begin()
+    leader.findings.merge(again)
+    assert [each.fields[PRICE].count for each in leader.findings.known(ORDERS)] == [1]
+
+
+async def test_of_many_gateways_that_came_and_went_the_first_are_forgotten() -> None:
+    """A leader may lead for months."""
+    fleet = await compare(2)
+    found = [(name_policy(shadow().compare), path())]
+    for number in [*range(MOST_REPLICAS + 1), MOST_REPLICAS, 0]:
+        fleet.leader.findings.merge(Report(f"gw-{number}", {}, found, batch=7))
+
+    assert [each.fields[PRICE].count for each in fleet.leader.findings.known(ORDERS)] == [MOST_REPLICAS + 2]
+
+
 async def test_a_new_leader_goes_on_with_the_record() -> None:
     """It has what the former wrote, and adds what comes."""
     fleet = await compare()
@@ -206,6 +260,43 @@ async def test_a_record_that_somebody_begins_anew_begins_anew_everywhere(by: str
     assert [await shown(each) for each in fleet.replicas] == [{"/new": 1}] * 3
 
 
+async def test_a_record_is_begun_anew_by_who_could_not_read_that_at_first() -> None:
+    """Else the leader would show for ever what nobody else does."""
+    fleet = await compare()
+    leader, follower = fleet.leader, fleet.followers[0]
+    find(follower, path())
+    await settle(fleet)
+    events = leader.door.events
+
+    async def fail_once(*wish: Any) -> list[Event]:
+        leader.door.events = events  # type: ignore[method-assign]
+        raise StoreUnavailable("connection reset")
+
+    leader.door.events = fail_once  # type: ignore[method-assign]
+    await clear(follower)
+    await settle(fleet)
+
+    assert [await shown(each) for each in fleet.replicas] == [{}, {}, {}]
+
+
+async def test_what_was_found_before_a_record_began_anew_is_not_handed_in_after_that() -> None:
+    """Also by a gateway that was cut off, and hears of it only when it is back."""
+    fleet = await compare()
+    lost, other = fleet.followers
+    lost.door.is_cut = True
+    find(lost, path(name="/tried"))
+    await fleet.live(1)
+    find(lost, path(name="/kept"))
+    await clear(other)
+    await fleet.live(int(SETTLING_SECONDS) + 3)
+    lost.door.is_cut = False
+    await settle(fleet)
+    find(lost, path(name="/new"))
+    await settle(fleet)
+
+    assert [await shown(each) for each in fleet.replicas] == [{"/new": 1}] * 3
+
+
 async def test_what_was_cleared_before_a_gateway_began_is_not_cleared_again() -> None:
     """Events of yesterday are read at the start, too."""
     fleet = await compare(2)
@@ -273,6 +364,6 @@ async def test_of_many_who_ask_at_once_one_reads() -> None:
 def test_reports_of_older_and_newer_gateways_can_be_read() -> None:
     """While a fleet is being replaced one by one."""
     older = msgspec.msgpack.decode(msgspec.msgpack.encode(["a", {}]), type=Report)
-    newer = msgspec.msgpack.decode(msgspec.msgpack.encode(["a", {}, [], [], "more"]), type=Report)
+    newer = msgspec.msgpack.decode(msgspec.msgpack.encode(["a", {}, [], [], 0, "more"]), type=Report)
 
     assert older == newer == Report("a", {})

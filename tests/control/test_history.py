@@ -150,5 +150,6 @@ async def test_events_that_could_not_be_read_are_read_with_the_next() -> None:
         stored = await theirs.record(new(happened(each)))
         mine.is_cut = each == "pause"
         await history.catch_up(mine, stored.id)
+        assert history.is_behind == mine.is_cut
 
     assert [event.kind for event in history.events("checkout")] == ["pause", "resume"]

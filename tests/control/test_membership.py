@@ -350,8 +350,9 @@ async def test_events_of_others_are_read_as_they_come() -> None:
     first, second = fleet.replicas
     heard: list[int] = []
 
-    async def hear(newest: int) -> None:
+    async def hear(newest: int) -> bool:
         heard.append(newest)
+        return True
 
     second.membership.hear_events = hear
     await fleet.live(3)

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.errors import Fenced, StoreUnavailable
@@ -31,6 +32,25 @@ async def store(redis: RedisServer, url_of: Callable[[str], str]) -> AsyncIterat
 def keys_of(server: RedisServer, store: RedisStore) -> set[str]:
     """What the store has made, without the prefix."""
     return {key.decode().partition("}:")[2] for key in server.ask("KEYS", store._calls.server.key("*"))}
+
+
+async def test_others_have_a_turn_while_much_that_was_found_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full record is tens of megabytes, and a follower reads it whenever somebody looks at a dashboard."""
+    monkeypatch.setattr(redis, "_TURN_BYTES", 1)
+    records = [path_record(f"/{number}") for number in range(50)]
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    taking = asyncio.ensure_future(take_turns())
+    found = [each async for each in redis._decode_in_turns([msgspec.msgpack.encode(each) for each in records])]
+    taking.cancel()
+
+    assert (found, turns) == (records, len(records))
 
 
 async def test_nothing_is_asked_before_the_first_use() -> None:
