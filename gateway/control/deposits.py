@@ -136,7 +136,7 @@ class Deposits:
     async def _insist(self, deposit: Deposit) -> Event | None:
         """Store what is in force, as far as it may be written over what is there; None for what was refused."""
         rollout = deposit.rollout
-        while rollout not in self.refused or _is_rollback(deposit.progress):
+        while rollout not in self.refused or await self._may_follow_refused(deposit):
             try:
                 event = await self._commit(deposit)
             except Fenced as error:
@@ -155,6 +155,16 @@ class Deposits:
                 return event
         self.refused.add(rollout)
         return None
+
+    async def _may_follow_refused(self, deposit: Deposit) -> bool:
+        """Whether it may be stored though what it is built on was not: its version alone would let it in anywhere."""
+        if not _is_rollback(deposit.progress):
+            return False
+        stored = (await self._store.progresses()).get(deposit.rollout)
+        if stored is None or self._may_follow(deposit, stored):
+            return True
+        log.warning("move_overtaken", **_name(deposit), version=stored.version)
+        return False
 
     def _may_follow(self, deposit: Deposit, stored: Progress) -> bool:
         """Whether it may be written over what is stored: over one's own, and a rollback over all but a rollback.

@@ -192,7 +192,7 @@ async def test_who_leads_no_more_is_refused(disk: Disk, monkeypatch: pytest.Monk
     assert (await numbers(disk), kept.refused) == ([], {"shop"})
 
 
-async def test_what_is_built_on_what_was_refused_is_refused_too(disk: Disk) -> None:
+async def test_what_is_built_on_what_was_refused_is_refused_too(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its number alone would let it in; but what came between was somebody else's. Only a rollback is stored."""
     kept = Deposits(disk, stay)
     disk.fails = True
@@ -206,8 +206,8 @@ async def test_what_is_built_on_what_was_refused_is_refused_too(disk: Disk) -> N
         await kept.put(deposit(3))
     assert (await numbers(disk), kept.refused) == (["theirs"], {"shop"})
 
+    monkeypatch.setattr(deposits, "PATIENCE_SECONDS", 30.0)
     await kept.put_soon(rollback(4))
-    await kept.pay()
     assert (await numbers(disk), kept.refused) == (["theirs", 4], set())
 
 
@@ -221,3 +221,18 @@ async def test_what_is_owed_is_nobodys_lease(disk: Disk) -> None:
     await kept.pay()
 
     assert await numbers(disk) == [1]
+
+
+async def test_a_rollback_that_is_built_on_what_was_refused_gives_way_to_another(disk: Disk) -> None:
+    """One incident is enough, whatever this gateway had done before: somebody was quicker with both."""
+    kept = Deposits(disk, stay)
+    disk.fails = True
+    await kept.put_soon(deposit(1))
+    await kept.put_soon(rollback(2))
+    disk.fails = False
+    await keep(disk).put(rollback(1))
+    await kept.pay()
+
+    assert await numbers(disk) == [1]
+    assert (await disk.progresses())["shop"].version == 1
+    assert (kept.refused, kept.owed) == ({"shop"}, frozenset())
