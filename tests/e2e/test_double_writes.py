@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Gateway
+from tests.e2e.gateway import STOP_SECONDS, Gateway
 from tests.e2e.shop import Asked, Said, Shop, say, shop
 from tests.e2e.users import await_copies
 from tests.e2e.writers import key_of, list_writes, write
@@ -90,7 +90,7 @@ def test_a_gateway_that_is_told_to_end_ends_its_copies_first(gateway: Gateway, b
     def stop() -> None:
         gateway.wait_until(lambda: len(baseline.asked) > USERS * WRITES / 2)
         gateway.process.send_signal(signal.SIGTERM)
-        gateway.process.wait(30)
+        gateway.process.wait(STOP_SECONDS)
 
     writers = write(gateway, USERS, WRITES, stop, are_named=False)
     gateway.stop()
