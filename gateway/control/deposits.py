@@ -3,7 +3,7 @@
 An ordinary transition waits until it is stored, and is refused when somebody else has moved the rollout meanwhile. What
 keeps users from harm is in force already when it comes here, and the store has a moment for it: after that it is owed,
 and written, in order, before anything else is. By then somebody else may have moved the rollout. A rollback is written
-over that, unless it was one, too; anything else gives way.
+over that, unless it was one, too, or is there already, as only the answer was lost; anything else gives way.
 
 Whatever the store has not confirmed is remembered meanwhile, for a controller after this one.
 """
@@ -195,10 +195,17 @@ class Deposits:
     async def _settle(self) -> None:
         while self._owed:
             late = self._owed[0]
-            if await self._insist(late) is None and _is_rollback(late.progress) and late.event.actor.type == "rule":
+            if not await self._is_stored(late) and await self._insist(late) is None and _is_rule_rollback(late):
                 await self._store.record(tell_overtaken(late.event))  # what users met here is not lost
             del self._owed[0]
             self._remember()
+
+    async def _is_stored(self, deposit: Deposit) -> bool:
+        """Whether an attempt that seemed to fail has written it. Then its incident is there, whatever came after.
+
+        Somebody may have ended the rollback since: it is not done once more.
+        """
+        return deposit.incident is not None and await self._store.incident(deposit.incident.id) is not None
 
     async def restore(self, forgotten: Mapping[str, Progress], told: Mapping[str, NewEvent]) -> list[Event]:
         """Write again what the store has forgotten; the events of what was. Whoever was quicker has told the others.
@@ -233,6 +240,10 @@ def losing(event: NewEvent) -> Iterator[None]:
 
 def _is_rollback(progress: Progress) -> bool:
     return progress.state is State.ROLLED_BACK
+
+
+def _is_rule_rollback(deposit: Deposit) -> bool:
+    return _is_rollback(deposit.progress) and deposit.event.actor.type == "rule"
 
 
 def _name(deposit: Deposit) -> dict[str, str]:

@@ -16,12 +16,13 @@ from gateway.control.rollouts import Rollouts
 from gateway.core.lifecycle import Action, State, Transition
 from gateway.core.plans import Plan, Stage
 from gateway.core.types import Table
-from gateway.errors import StoreConflict
-from gateway.store.records import Event
+from gateway.errors import StoreConflict, StoreUnavailable
+from gateway.store.records import Event, Incident
 from tests.control.meeting import Door, Meeting
 from tests.control.replicas import ADA, Fleet, Replica
 from tests.control.shops import NOON, file, shop
 from tests.proxy.wiring import PATIENCE_SECONDS
+from tests.store.records import incident
 
 
 @pytest.fixture(autouse=True)
@@ -214,6 +215,37 @@ async def test_a_rollback_outlives_a_controller_that_dies_with_the_answer(tmp_pa
     cut.door.is_cut = False
     await fleet.live(2)
     assert fleet.shares == [0, 0]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_a_rollback_that_was_stored_though_no_answer_came_is_done_once(is_killed: bool, is_resumed: bool) -> None:
+    """Whoever resumes it meanwhile has ended it; and nobody tells that it came too late."""
+    fleet, hasty, other = await at(30)
+    commit = hasty.door.commit
+
+    async def record(*_about: object) -> Incident:
+        return incident("20261121-101500-shop")
+
+    async def write_and_be_cut(*move: Any, **wish: Any) -> Event:
+        await commit(*move, **wish)
+        hasty.door.commit, hasty.door.is_cut = commit, True  # type: ignore[method-assign]
+        raise StoreUnavailable("no answer in time")
+
+    hasty.door.commit, hasty.rollouts.record = write_and_be_cut, record  # type: ignore[method-assign]
+    await hit(hasty, "rollback", state=State.ROLLED_BACK, rollbacks=1, cooldown_left_seconds=600.0)
+    await fleet.live(5)
+    if is_resumed:
+        await resume(other)
+        await fleet.live(2)
+    if is_killed:
+        hasty.start()
+        await hasty.begin()
+    hasty.door.is_cut = False
+    await fleet.live(3)
+
+    assert fleet.meeting.kinds == ["percent", "rollback", "resume"][: 2 + is_resumed]
+    assert {each.state for each in fleet.replicas} == {State.RUNNING if is_resumed else State.ROLLED_BACK}
 
 
 async def test_a_rollback_that_comes_late_counts_all_those_before_it() -> None:
