@@ -161,9 +161,11 @@ class Conductor:
 
     def _judge(self, name: str, rollout: Rollout, second: float, passed: float) -> Outcome:
         seat, moment = self._seats[name], Moment(second, passed, self._clocks.now().timestamp())
-        watch, progress = self._watches.of(name), self._rollouts.progress(name)
-        seat.outcome = conduct(watch, rollout, progress, moment, self._ask_for(name))
-        return seat.outcome
+        watch, progress, is_first = self._watches.of(name), self._rollouts.progress(name), seat.outcome is None
+        seat.outcome = outcome = conduct(watch, rollout, progress, moment, self._ask_for(name))
+        if is_first and self._membership is None:
+            seat.news.recall_alone(rollout, outcome)
+        return outcome
 
     def rules(self, name: str) -> list[RuleState]:
         """What each rule of a rollout said last, gates first."""

@@ -6,11 +6,12 @@ by whoever watched the rollout before, nobody tells them again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.control.recall import recall_told
 from gateway.control.telling import blockage_of, notification_of
 from gateway.core.conducting import blocked_by, broken_quietly, list_untold
+from gateway.core.verdicts import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from gateway.core.conducting import Outcome
     from gateway.core.types import Rollout
     from gateway.core.verdicts import Judgement
+
+_SEEN: Final = frozenset({Reason.BROKEN, Reason.BOTH_ARMS, Reason.LITTLE_EVIDENCE})
+"""What a guard says while what it fears is seen."""
 
 
 class News:
@@ -41,6 +45,14 @@ class News:
         told = recall_told(self._sight.list_events(self._name), said, progress, now.timestamp())
         self._told |= {rule: second - ago for rule, ago in told["notify"].items()}
         self._blocked |= {rule: second - ago for rule, ago in told["blocked"].items()}
+
+    def recall_alone(self, rollout: Rollout, outcome: Outcome) -> None:
+        """The same where nobody has left what rules said: by the first second that is judged with what was before it.
+
+        What is seen in that second was there before; what has been well by then is as long ago as people were told.
+        """
+        seen = [said for _, said in outcome.guards if said.reason in _SEEN]
+        self.recall([*seen, *blocked_by(rollout, outcome).values()])
 
     def turn_page(self) -> None:
         """Another stage begins: whatever holds that up is another matter."""

@@ -9,6 +9,7 @@ from gateway.control.conductor import Conductor
 from gateway.control.figures import Batch, Figures
 from gateway.control.findings import Finding, find_worst
 from gateway.control.gates import ExternalGates
+from gateway.control.history import History
 from gateway.control.rollouts import Rollouts
 from gateway.control.watches import Clocks, Sight
 from gateway.core.figures import Answer, Counted, PathFigures, Subject
@@ -47,10 +48,13 @@ class Gateway:
     def start(self) -> None:
         """A controller begins, with the figures and the store that there are."""
         self.rollouts = Rollouts(self.store, self.published.append, self.now)
-        self.rollouts.listeners.append(self.hear)
+        self.history = History()
+        self.rollouts.listeners += [self.hear, lambda event, _: self.history.hear(event)]
         clocks = Clocks(lambda: self.second, lambda: self.wall, self.now)
         gates = ExternalGates(lambda: self.second, lambda: self.wall)
-        sight = Sight(self.figures, lambda: len(self.published), find_worst=self.find_worst)
+        sight = Sight(
+            self.figures, lambda: len(self.published), find_worst=self.find_worst, list_events=self.history.events
+        )
         self.conductor = Conductor(sight, self.rollouts, gates, clocks)
 
     def find_worst(self, routes: frozenset[str], path: str | None) -> list[Finding]:
@@ -70,6 +74,7 @@ class Gateway:
     async def begin(self) -> None:
         """Read the store and the file."""
         await self.rollouts.begin()
+        await self.history.restore(self.store, self.wall)
         self.publish()
 
     def publish(self) -> None:
@@ -116,6 +121,12 @@ class Gateway:
     def kinds(self) -> list[str]:
         """What happened."""
         return [event.kind for event, _ in self.heard]
+
+    async def begin_again(self) -> None:
+        """Another controller, with what this one leaves."""
+        await self.rollouts.close()
+        self.start()
+        await self.begin()
 
     async def end(self) -> None:
         """As a controller ends."""
