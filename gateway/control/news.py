@@ -1,7 +1,7 @@
 """What people are told of a rollout though nothing changes: that a rule is broken, or a gate holds up its stage.
 
 Each is told once, until it has been well for a while (`gateway.core.conducting.list_untold`); and what people were told
-by whoever watched the rollout before, nobody tells them again.
+by whoever watched the rollout before, another controller or another leader, nobody tells them again.
 """
 
 from __future__ import annotations
