@@ -42,6 +42,12 @@ class Planned:
             yield from _rules_in((*loc, "gates"), stage.gates or ())
             yield from _rules_in((*loc, "guard"), stage.guard)
 
+    def guards(self) -> Iterator[tuple[Loc, Guard]]:
+        """Each guard of the plan and of its stages."""
+        parts = [(self.loc, self.rollout.guard), *((loc, stage.guard) for loc, stage in self.stages())]
+        for loc, guards in parts:
+            yield from (((*loc, "guard", index), guard) for index, guard in enumerate(guards))
+
     def gates_of(self, stage: Stage) -> tuple[Gate, ...]:
         """The stage's own, else the plan's."""
         return self.rollout.gates if stage.gates is None else stage.gates

@@ -32,6 +32,13 @@ def find_comparing_risks(planned: Planned) -> Iterator[Fault]:
     copied = [route.name for route in planned.routes if route.shadow is not None]
     if planned.rollout.mode == "shadow" and planned.routes and not copied:
         yield Fault((*planned.loc, "mode"), "copies nothing: no route of this rollout has `shadow`")
+    for loc, guard in planned.guards():
+        if guard.do == "shadow" and planned.routes and not copied:
+            yield Fault(
+                (*loc, "do"),
+                "`shadow` is a rollback after which copies go on, but no route of this rollout has `shadow`: "
+                "add it to one, or write `rollback`",
+            )
     for loc, rule in planned.rules():
         if rule.when.metric in _OF_COPIES and not (rule.route in copied if rule.route else copied):
             fate = "this gate never passes" if isinstance(rule, RuleGate) else "this guard never acts"

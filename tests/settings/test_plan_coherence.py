@@ -34,7 +34,6 @@ def warnings_of(fields: str) -> list[str]:
         "stages: [{percent: 5, gates: p99 < 1s}, {percent: 100}]",
         "stages: [{percent: 5, approval: manual, gates: []}, {percent: 100}], gates: [p99 < 1s]",
         "stages: [{percent: 5}], gates: {webhook: 'http://ci'}, retry: 1",
-        "guard: [{when: p99 > 1s, do: shadow}]",
         "guard: [{when: p99 > 1s, do: pause}, {when: errors > 5, do: step_back}]",
         "guard: [{when: p99 > 1s, path: '/a/{id}'}, {when: p99 > 1s, route: b, path: /b}]",
         "confidence: none",

@@ -39,6 +39,7 @@ def warnings_of(rollout: str, route: str) -> list[str]:
         ("mode: off", "journal: {}"),
         (GUARD % "mismatches > 5", "shadow: {}"),
         (GUARD % "{when: mismatch_rate > 1%, route: a}", "shadow: {}"),
+        ("guard: {when: p99 > 2s, route: b, do: shadow}", "shadow: {}"),
         (GATES % "mismatch_rate < 1%", "shadow: {}"),
         ("stages: [{percent: 5, hold: 1h}]", "shadow: {}"),
     ],
@@ -84,6 +85,30 @@ def test_what_does_what_it_says_is_not_warned_of(rollout: str, route: str) -> No
             "mode: shadow",
             "journal: {}",
             "rollouts.fade.mode: copies nothing: no route of this rollout has `shadow`",
+        ),
+        (
+            GUARD % "{when: p99 > 2s, do: shadow}",
+            "journal: {}",
+            (
+                "rollouts.fade.guard.1.do: `shadow` is a rollback after which copies go on, but no route of this "
+                "rollout has `shadow`: add it to one, or write `rollback`"
+            ),
+        ),
+        (
+            GUARD % "{prometheus: 'http://127.0.0.1:9090', query: up, when: '< 1', do: shadow}",
+            "journal: {}",
+            (
+                "rollouts.fade.guard.1.do: `shadow` is a rollback after which copies go on, but no route of this "
+                "rollout has `shadow`: add it to one, or write `rollback`"
+            ),
+        ),
+        (
+            "gates: [errors < 5], stages: [{percent: 5, hold: 1h, guard: [{when: p99 > 2s, do: shadow}]}]",
+            "journal: {}",
+            (
+                "rollouts.fade.stages.0.guard.0.do: `shadow` is a rollback after which copies go on, but no route of "
+                "this rollout has `shadow`: add it to one, or write `rollback`"
+            ),
         ),
         ("mode: off", "shadow: {}", "routes.0.shadow: nothing is copied in `mode: off`"),
         ("percent: 5", "shadow: {percent: 0}", "routes.0.shadow.percent: copies nothing"),
