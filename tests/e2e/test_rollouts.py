@@ -131,9 +131,11 @@ def test_status_shows_the_stage_and_what_it_waits_for(gateway: Gateway) -> None:
     act(gateway, "start")
     act(gateway, "promote", force=True)
 
+    gateway.wait_until(lambda: gateway.ask("/api/v1/rollouts/shop")[1]["rules"])
+
     out = crossfade(gateway, "status", "shop")[1]
 
-    head, row = [line for line in out.splitlines() if line.startswith("shop")]
+    head, row, *_rules = [line for line in out.splitlines() if line.startswith("shop")]
     assert head == "shop, version 2"
     assert "2 of 3" in row
     assert "hold (" in row
