@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, act, ask_arms, backends, configure, running, view_fleet
+from tests.e2e.fleet import Backends, Fleet, act, ask_arms, configure, running, view_fleet
 from tests.e2e.gateway import Gateway
 from tests.e2e.test_commands import crossfade
 from tests.store.servers import RedisServer
@@ -16,15 +16,14 @@ from tests.store.servers import running as listening
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, behind: Backends) -> Iterator[Fleet]:
     """Two gateways, whose candidate takes all writes."""
     store = RedisServer(tmp_path)
-    with listening(store), backends() as behind:
-        text = configure(behind, shop="percent: 100, guard: []").replace(
-            "breaker: off", "breaker: off, journal: {methods: [POST]}"
-        )
-        with running(Fleet(text, tmp_path, [store.url] * 2)) as made:
-            yield made
+    text = configure(behind, shop="percent: 100, guard: []").replace(
+        "breaker: off", "breaker: off, journal: {methods: [POST]}"
+    )
+    with listening(store), running(Fleet(text, tmp_path, [store.url] * 2)) as made:
+        yield made
 
 
 def write(gateway: Gateway, writes: int) -> None:
@@ -46,15 +45,13 @@ def await_waiting(fleet: Fleet, *waits: tuple[int, bool]) -> None:
         found = [[(each["writes"], each["is_live"]) for each in seen[name]] for name in names]
         return found == [[each] if each[0] else [] for each in waits]
 
-    fleet.wait_until(lambda: all(map(is_seen, fleet.views())), 30)
+    fleet.wait_until(lambda: all(map(is_seen, fleet.views())))
 
 
 def test_one_gateway_tells_whose_journal_has_writes_to_reconcile(fleet: Fleet) -> None:
     """While the candidate takes them, after a rollback, when one has been reconciled, and when the other is stopped."""
     first, second = fleet.gateways
-    fleet.wait_until(
-        lambda: all(set(ask_arms(each, "shop", ["ada"], 8)) == {"candidate"} for each in fleet.gateways), 30
-    )
+    fleet.wait_until(lambda: all(set(ask_arms(each, "shop", ["ada"], 8)) == {"candidate"} for each in fleet.gateways))
     write(first, 3)
     write(second, 2)
     await_waiting(fleet, (3, True), (2, True))
