@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from gateway.control.archive import Archive
-from gateway.control.mismatches import Mismatches
+from gateway.control.mismatches import SETTLING_SECONDS, Mismatches
 from gateway.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class FleetFindings:
         self._looked_at = -inf
         self._seen: Sequence[PathRecord] | None = None
         """What the store had then; None when it could not be read."""
+        self._begun_anew: dict[str, float] = {}
+        """The routes whose records were, and when."""
         self._cleared: set[int] = set()
         """Events of this gateway's own that it has not heard of yet: what they tell is done."""
         self._heard_from: int | None = None
@@ -127,6 +129,9 @@ class FleetFindings:
     async def begin(self) -> None:
         """Go on with what the leader before has left. Raises `StoreUnavailable`."""
         await self.archive.begin()
+        for route, at in self._begun_anew.items():
+            if self._now() - at < SETTLING_SECONDS:  # what was read may be of before
+                self._record.clear(route, at)
         self._taken = {}  # the record is of before the reports that are read now, whoever has read them already
 
     def merge(self, report: Report) -> None:
@@ -196,7 +201,7 @@ class FleetFindings:
                 self._forget(str(event.inputs.get("route")))
 
     def _forget(self, route: str) -> None:
-        self._looked_at = -inf
+        self._looked_at, self._begun_anew[route] = -inf, self._now()
         self._unconfirmed = [each for each in self._unconfirmed if each[1].route != route]
         for record in (self._own, self._unsaid, self._record):
             record.clear(route, self._now())

@@ -279,6 +279,23 @@ async def test_a_record_is_begun_anew_by_who_could_not_read_that_at_first() -> N
     assert [await shown(each) for each in fleet.replicas] == [{}, {}, {}]
 
 
+async def test_a_record_is_begun_anew_while_another_begins_to_lead() -> None:
+    """It may have read the record before it was cleared in the store."""
+    fleet = await compare()
+    leader, (heir, other) = fleet.leader, fleet.followers
+    find(heir, path())
+    await settle(fleet)
+    old = await heir.door.mismatches()
+    await clear(other)
+    await fleet.live(1, heir, other)
+    fleet.meeting.stored.mismatches = {(each.tally.route, each.tally.path): each for each in old}
+    await leader.membership.close(leader.rollouts)
+    await fleet.live(2, heir)
+    await settle(fleet, heir, other)
+
+    assert [await shown(each) for each in (heir, other)] == [{}, {}]
+
+
 async def test_what_was_found_before_a_record_began_anew_is_not_handed_in_after_that() -> None:
     """Also by a gateway that was cut off, and hears of it only when it is back."""
     fleet = await compare()
