@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class FieldRewrite:
     """The fields that one arm's requests need otherwise, from a route's ``rewrite.headers``."""
 
-    __slots__ = ("_removed", "_set")
+    __slots__ = ("_removed", "_set", "sets_host")
 
     def __init__(self, rewrite: Rewrite) -> None:
         names = [name.encode("latin-1").lower() for name, _ in rewrite.set_headers]
+        self.sets_host = b"host" in names
         self._removed = frozenset({*names, *(name.encode("latin-1").lower() for name in rewrite.remove_headers)})
         self._set = b"".join(
             b"\r\n" + name.encode("latin-1") + b": " + value.encode("utf-8") for name, value in rewrite.set_headers

@@ -29,6 +29,8 @@ _PLAIN_LINE: Final = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) "
     rb"((/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@%/?-]*))?) HTTP/1\.1"
 )
+# What no head has, wherever it ends; a CR that came last may still be followed by its LF.
+_STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\0")
 _ABSOLUTE: Final = re.compile(rb"(?:http|https)://([^/?#@]+)([/?].*)?", re.IGNORECASE | re.DOTALL)
 _SLASH: Final = ord("/")
 _LINE_PARTS: Final = 3
@@ -73,6 +75,18 @@ def repeat_request(received: bytes, known: Fields) -> RequestHead | None:
         return None
     method, target, path, query = line.groups(b"")
     return RequestHead(method, target, path, query, fields)
+
+
+def judge_beginning(received: bytes, bound_bytes: int, *, judged: int = 0) -> None:
+    """Judge what has come of a head before its end has, ``judged`` bytes of which were found good before.
+
+    Lines that end in a bare LF would otherwise be waited for until the time is over: their head never ends. Raises
+    `BadRequest` for a bare CR or LF (RFC 9112, section 2.2) or a NUL, and `HeadTooLarge` beyond ``bound_bytes``.
+    """
+    if len(received) > bound_bytes:
+        raise HeadTooLarge(f"the request's head is over {bound_bytes} bytes")
+    if _STRAY.search(received, judged):
+        raise BadRequest("the request's head is malformed: a bare CR, a bare LF or a NUL")
 
 
 def parse_request(head: bytes, *, count_limit: int = 100) -> RequestHead:

@@ -18,11 +18,14 @@ Span = tuple[int, int]
 # Framing and hop-by-hop fields, and those that the gateway writes itself; see `gateway.core.fields`.
 _ACTED_ON: Final = re.compile(
     rb"\r\n(connection|keep-alive|te|transfer-encoding|content-length|upgrade"
-    rb"|x-request-id|x-crossfade-(?:route|arm|reason)|proxy-connection):[ \t]*([^\r]*)"
+    rb"|x-request-id|x-crossfade-(?:route|arm|reason)|proxy-(?:connection|authenticate)):[ \t]*([^\r]*)"
 )
 _KEPT: Final = frozenset({b"content-length", b"transfer-encoding", b"close", b"", b"keep-alive", b"upgrade"})
 # RFC 9112, section 4. llhttp lets control characters pass as a reason.
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
+# What no head has, wherever it ends; a CR that came last may still be followed by its LF.
+_STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\0")
+_VERSION: Final = b"HTTP/1."
 _ZERO: Final = ord("0")
 _NO_CONTENT: Final = 204
 _FIRST_FINAL_STATUS: Final = 200
@@ -61,6 +64,15 @@ class ResponseHead:
         if method == b"HEAD" or self.status < _FIRST_FINAL_STATUS or self.status in _BODILESS:
             return False
         return self.content_length != 0
+
+
+def judge_beginning(received: bytes) -> None:
+    """Judge what has come of a head before its end has. Raises `MalformedMessage` for what no end could mend.
+
+    Who speaks something else, or ends lines with a bare LF, would otherwise be waited for until the time is over.
+    """
+    if not received.startswith(_VERSION[: len(received)]) or _STRAY.search(received):
+        raise MalformedMessage("not the beginning of a head of HTTP/1.1")
 
 
 def parse_response(head: bytes) -> ResponseHead:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from gateway.core.framing import CloseReader, Reader, response_reader
 from gateway.core.heads import END
-from gateway.core.responses import parse_response
+from gateway.core.responses import judge_beginning, parse_response
 from gateway.errors import BackendError, BackendTimeout, MalformedMessage
 from gateway.proxy.backlog import Backlog
 from gateway.proxy.wheel import Timed
@@ -180,19 +180,24 @@ class BackendConnection(Timed, asyncio.Protocol):
     def _parse_head(self, received: bytes) -> ResponseHead | None:
         """The head, remembered, since the same bytes mostly begin the next answer; None when it can't be had (yet)."""
         end = received.find(END)
-        if end < 0:
-            self._buffer = received
-            self.has_received = True
-            if len(received) > _HEAD_BOUND_BYTES:
-                self._fail(BackendError("the backend's response head is too large", "protocol"))
-            return None
         try:
+            if end < 0:
+                self._await_head(received)
+                return None
             response = parse_response(received[: end + len(END)])
         except MalformedMessage:
             self._fail(BackendError("the backend's response is not valid HTTP/1.1", "protocol"))
             return None
         self._known = response if end <= _KNOWN_BOUND_BYTES else None
         return response
+
+    def _await_head(self, received: bytes) -> None:
+        """Keep the part of a head that has come. Raises `MalformedMessage`."""
+        judge_beginning(received)
+        self._buffer = received
+        self.has_received = True
+        if len(received) > _HEAD_BOUND_BYTES:
+            self._fail(BackendError("the backend's response head is too large", "protocol"))
 
     def _begin_body(self, exchange: Asker, response: ResponseHead, rest: bytes) -> None:
         """The body is not there as a whole yet, or of unknown length, or there is none."""

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.core.framing import ChunkReader, LengthReader, request_reader
-from gateway.core.heads import END, RequestHead, parse_request, repeat_request
+from gateway.core.heads import END, RequestHead, judge_beginning, parse_request, repeat_request
 from gateway.errors import BadRequest, BodyTooLarge, HeadTooLarge, MalformedMessage, ProxyError, RequestTimeout
 from gateway.proxy.backlog import Backlog
 from gateway.proxy.exchange import Exchange
@@ -186,9 +186,10 @@ class ClientConnection(Timed, asyncio.Protocol):
         if self._is_half_closed:
             self._end()
             return
-        bound = generation.limits.header_bytes
-        if len(received) > bound:
-            self._refuse(HeadTooLarge(f"the request's head is over {bound} bytes"), received, b"")
+        try:
+            judge_beginning(received, generation.limits.header_bytes, judged=self._searched)
+        except ProxyError as error:
+            self._refuse(error, received, b"")
             return
         if received and not self._searched:
             self.arm(generation.timeouts.header)

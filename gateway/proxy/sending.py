@@ -19,14 +19,16 @@ def compose_head(exchange: Exchange, side: Side, endpoint: Endpoint, ours: bytes
     request = exchange.request
     target = request.target
     fields = request.fields
+    has_host = bool(fields.authority)
     if side.rewrite_fields is not None:
         passed = side.rewrite_fields.apply(fields, removed)
+        has_host = has_host or side.rewrite_fields.sets_host
     else:
         passed = fields.passed_on_without(removed) if removed else fields.passed_on()
     added = exchange.client.peer.added_fields(exchange.generation, fields)
     if side.rewrite_path is not None:
         target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
-    if not fields.authority:
+    if not has_host:
         added += b"Host: %b\r\n" % endpoint.authority.encode("latin-1")
     added += side.header_lines
     head = (

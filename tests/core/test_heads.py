@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.core.heads import parse_request
+from gateway.core.heads import judge_beginning, parse_request
 from gateway.errors import BadRequest, HeadTooLarge
 
 HOST = b"Host: a\r\n"
@@ -110,3 +110,23 @@ def test_too_many_fields_are_too_large() -> None:
     assert parse_request(head, count_limit=6)
     with pytest.raises(HeadTooLarge):
         parse_request(head, count_limit=5)
+
+
+@pytest.mark.parametrize("stray", [b"\n", b"\r\r", b"\0"])
+@pytest.mark.parametrize("at", range(4))
+def test_what_no_end_could_mend_is_found_wherever_the_head_was_cut(stray: bytes, at: int) -> None:
+    """What was judged before is not looked at again, but for what the next byte may still decide."""
+    received = b"GET / HTTP/1.1" + stray
+
+    with pytest.raises(BadRequest):
+        judge_beginning(received, 100, judged=len(received) - len(stray) - at)
+
+
+@pytest.mark.parametrize("end", range(len(HOST) + 17))
+def test_the_beginning_of_a_good_head_is_waited_for(end: int) -> None:
+    """Wherever it was cut, between CR and LF, too; but not beyond the bound."""
+    beginning = (b"GET / HTTP/1.1\r\n" + HOST)[:end]
+
+    judge_beginning(beginning, len(beginning))
+    with pytest.raises(HeadTooLarge):
+        judge_beginning(beginning + b"a", len(beginning))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.responses import parse_response
+from gateway.core.responses import judge_beginning, parse_response
 from gateway.errors import MalformedMessage
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -14,11 +14,27 @@ def test_a_head_passes_without_what_is_hop_by_hop() -> None:
     """Order, case and repeats stay; what the gateway writes itself is left out."""
     response = parse_response(
         OK
-        + b"X-A: 1\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nx-a: 2\r\nX-Request-ID: 9\r\nKeep-Alive: 5\r\n\r\n"
+        + b"X-A: 1\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nx-a: 2\r\nX-Request-ID: 9\r\nKeep-Alive: 5\r\n"
+        + b"Proxy-Authenticate: Basic\r\nProxy-Connection: close\r\n\r\n"
     )
 
     assert response.passed_on == OK + b"X-A: 1\r\nx-a: 2\r\n"
     assert response.keep_alive
+
+
+@pytest.mark.parametrize(
+    "received", [b"SSH-2.0-a\r\n", b"HTTP/2", b"hTTP", b"HTTP/1.1 200 OK\nA: b\n\n", OK + b"A: b\rC", b"\0"]
+)
+def test_what_no_end_could_mend_is_refused_at_once(received: bytes) -> None:
+    """Nobody waits for the end of a head that is none."""
+    with pytest.raises(MalformedMessage):
+        judge_beginning(received)
+
+
+@pytest.mark.parametrize("end", range(len(OK) + 6))
+def test_the_beginning_of_a_good_head_is_waited_for(end: int) -> None:
+    """Wherever it was cut, between CR and LF, too."""
+    judge_beginning((OK + b"A: b\r\n")[:end])
 
 
 def test_http_1_0_is_passed_on_as_1_1_and_not_kept() -> None:

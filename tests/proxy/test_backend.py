@@ -138,9 +138,18 @@ async def test_a_connection_with_bytes_left_over_or_that_is_to_close_is_not_kept
     assert upstream.is_aborted
 
 
-@pytest.mark.parametrize("answer", [b"garbage\r\n\r\n", OK.replace(b": 2", b": x"), b"A" * 70_000])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n\r\n",
+        OK.replace(b": 2", b": x"),
+        b"SSH-2.0-OpenSSH_9\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/1.1 200 OK\r\nA: " + b"A" * 70_000,
+    ],
+)
 async def test_what_is_not_http_is_502(wires: Wires, answer: bytes) -> None:
-    """Also a head without an end."""
+    """Also a head that never ends, at once: the time that it would be waited for is not its to take."""
     backend, _ = wires.backend()
     client, transport = wires.client()
     client.data_received(GET)

@@ -91,6 +91,20 @@ async def test_what_is_ambiguous_is_refused_and_the_connection_ends(wires: Wires
     assert not upstream.written
 
 
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.1\nHost: a\n\n", b"GET / HTTP/1.1\r\nHost: a\r\r", b"\x16\x03\x01\x02\0\x01"]
+)
+@pytest.mark.parametrize("is_split", [False, True])
+async def test_a_head_that_could_never_end_is_refused_at_once(wires: Wires, head: bytes, is_split: bool) -> None:
+    """Whose lines end in a bare LF, or who speaks TLS here, would otherwise hear of it when its time is over."""
+    client, transport = wires.client()
+
+    for piece in [bytes([byte]) for byte in head] if is_split else [head]:
+        client.data_received(piece)
+
+    assert has_refused(transport, 400)
+
+
 @pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
 async def test_a_head_over_the_bound_is_refused_whole_or_not(wires: Wires, end: bytes) -> None:
     """Nobody can make the gateway keep more than ``limits.header_bytes``."""

@@ -65,3 +65,13 @@ async def test_who_names_no_host_gets_the_endpoints() -> None:
 
     assert head.startswith(b"GET /a HTTP/1.1\r\n")
     assert b"\r\nHost: 127.0.0.1:9002\r\n" in head
+
+
+async def test_who_names_no_host_gets_the_rewrites() -> None:
+    """One Host is sent on, never two: a backend must refuse those (RFC 9112, section 3.2)."""
+    rewrite = Rewrite(Arm.CANDIDATE, set_headers=(("host", "new.internal"),))
+
+    head = compose(b"GET /a HTTP/1.0\r\nX-Request-ID: id-1\r\n\r\n", rewrite)
+
+    assert head.lower().count(b"\r\nhost:") == 1
+    assert b"\r\nhost: new.internal\r\n" in head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, model_validator
@@ -33,6 +34,10 @@ FRAMING = frozenset(
 )
 """Hop-by-hop headers (RFC 9110, section 7.6.1) and those that say where a message ends: the gateway's alone."""
 
+TOLD = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"})
+"""What the gateway tells backends beside `X-Crossfade-*`: a second one would contradict it."""
+_AUTHORITY = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::[0-9]{1,5})?", re.ASCII)
+"""RFC 3986, section 3.2.2, with an optional port; as of requests, see `gateway.core.fields`."""
 
 FAILURES = ("connect", "timeout", "reset")
 """What `failover` may list beside statuses."""
@@ -61,8 +66,13 @@ Failure = Annotated[
 ]
 
 
+def _check_authority(host: str) -> None:
+    if not _AUTHORITY.fullmatch(host):
+        raise ValueError(f"{show(host)} is no `Host`; write a name or an address, with `:PORT` where it needs one")
+
+
 def _check_touchable(name: str) -> None:
-    if name.lower() in FRAMING or name.lower().startswith("x-crossfade-"):
+    if name.lower() in FRAMING | TOLD or name.lower().startswith("x-crossfade-"):
         raise ValueError(f"{show(name)} is the gateway's own and can't be set or removed")
 
 
@@ -104,6 +114,9 @@ class RewriteHeaders(Section):
     def _check_names(self) -> Self:
         for name in (*self.set, *self.remove):
             _check_touchable(name)
+        for name, value in self.set.items():
+            if name.lower() == "host":
+                _check_authority(value)
         if "host" in {name.lower() for name in self.remove}:
             raise ValueError("`Host` can be set but not removed: HTTP/1.1 wants one")
         both = {name.lower() for name in self.set} & {name.lower() for name in self.remove}

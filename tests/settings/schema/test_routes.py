@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings.schema.rollouts import Rollout
-from gateway.settings.schema.routes import FRAMING, Breaker, Failover, Route
+from gateway.settings.schema.routes import FRAMING, TOLD, Breaker, Failover, Route
 
 SPLIT = {"name": "a", "match": "/a/**", "baseline": "legacy", "candidate": "new", "rollout": "fade"}
 SINGLE = {"name": "a", "match": "/a/**", "backend": "legacy"}
@@ -67,6 +67,21 @@ def test_framing_can_not_be_rewritten(name: str) -> None:
     for headers in ({"set": {name: "a"}}, {"remove": name}):
         with pytest.raises(ValidationError, match="the gateway's own"):
             route(SPLIT, rewrite={"headers": headers})
+
+
+@pytest.mark.parametrize("name", [*sorted(TOLD), "X-REQUEST-ID"])
+def test_what_backends_are_told_can_not_be_rewritten(name: str) -> None:
+    """The gateway adds its own in any case: a backend would get two, and could not know which to believe."""
+    for headers in ({"set": {name: "a"}}, {"remove": name}):
+        with pytest.raises(ValidationError, match="the gateway's own"):
+            route(SPLIT, rewrite={"headers": headers})
+
+
+@pytest.mark.parametrize("host", ["", "a b", "http://a", "a/b", "a:b"])
+def test_host_is_set_to_what_a_host_may_be(host: str) -> None:
+    """Every backend would refuse the requests of the whole arm."""
+    with pytest.raises(ValidationError, match="is no `Host`"):
+        route(SPLIT, rewrite={"headers": {"set": {"hOST": host}}})
 
 
 def test_host_can_be_set_but_not_removed() -> None:
