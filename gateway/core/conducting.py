@@ -24,6 +24,10 @@ WELL_SECONDS: Final = 300.0
 """How long a rule must have been well before people are told of it again: a rate near its bound comes and goes."""
 
 
+JITTER_SECONDS: Final = 0.1
+"""By how much two clocks may differ over the same second; what became so within it is told from that."""
+
+
 class Moment(NamedTuple):
     """One second that a rollout is looked at."""
 
@@ -53,7 +57,8 @@ class Outcome(NamedTuple):
 
 def conduct(watch: Watch, rollout: Rollout, progress: Progress, moment: Moment, ask: Ask) -> Outcome:
     """Judge all rules at ``moment``, and act on them."""
-    second, passed, now = moment
+    second, _, now = moment
+    passed = _count(progress, moment)
     if not is_watched(rollout, progress):
         after, transition = lifecycle.step(rollout, progress, passed, now, (), None)
         return Outcome(after, transition, [], [])
@@ -65,6 +70,15 @@ def conduct(watch: Watch, rollout: Rollout, progress: Progress, moment: Moment, 
     is_passed = all(judgement.verdict is Verdict.OK for _, judgement in gates)
     after, transition = lifecycle.step(rollout, progress, passed, now, guards, is_passed)
     return Outcome(after, transition, guards, gates)
+
+
+def _count(progress: Progress, moment: Moment) -> float:
+    """The seconds that have passed for ``progress``: what an operator made so half a second ago has lasted only that.
+
+    Else a hold and a cooldown would end up to a second early. Where the clock was set back, all of them.
+    """
+    lasted = moment.now - progress.saved_at
+    return lasted if 0.0 <= lasted < moment.passed - JITTER_SECONDS else moment.passed
 
 
 def is_watched(rollout: Rollout, progress: Progress) -> bool:

@@ -62,6 +62,32 @@ class Life:
         return self.kinds
 
 
+@pytest.mark.parametrize("seconds_ago", [0.0, 0.3, 0.8])
+def test_a_hold_and_a_cooldown_count_from_when_they_began(seconds_ago: float) -> None:
+    """An operator acts between two looks: of the second that has passed, only what came after that counts."""
+    life, now = Life(Stage(5, hold_seconds=10), Stage(100)), 1000.0
+    begun_at = now - seconds_ago
+    _, forced = act(life.rollout, life.progress, Action.PROMOTE, begun_at, force=True)
+    _, gone_back = act(life.rollout, life.progress, Action.ROLLBACK, begun_at)
+
+    held = conduct(life.watch, life.rollout, forced, Moment(1, 1.0, now), life.ask).progress
+    cooling = conduct(life.watch, life.rollout, gone_back, Moment(1, 1.0, now), life.ask).progress
+
+    assert held.held_seconds == pytest.approx(seconds_ago)
+    assert gone_back.cooldown_left_seconds - cooling.cooldown_left_seconds == pytest.approx(seconds_ago)
+
+
+@pytest.mark.parametrize("saved_at", [999.05, 999.0, 400.0, 1003.0])
+def test_all_of_a_second_counts_that_began_no_earlier(saved_at: float) -> None:
+    """Two clocks that differ by a little take nothing away, nor does one that was set back, or of another gateway."""
+    life = Life(Stage(5, hold_seconds=10), Stage(100))
+    progress = msgspec.structs.replace(life.progress, saved_at=saved_at)
+
+    after = conduct(life.watch, life.rollout, progress, Moment(1, 1.0, 1000.0), life.ask).progress
+
+    assert after.held_seconds == 1.0
+
+
 def test_a_plan_goes_through_its_stages() -> None:
     """Each for as long as it holds."""
     life = Life(Stage(5, hold_seconds=10), Stage(50, hold_seconds=20), Stage(100))
