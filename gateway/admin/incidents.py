@@ -107,7 +107,7 @@ async def show_incident(call: Call) -> IncidentView | web.Response:
     name = call.request.match_info["id"]
     incident = await call.control.store.incident(name)
     if incident is None:
-        raise Declined(404, f"there is no incident {name!r}")
+        raise Declined(404, f"there is no incident `{name}`")
     if prefers(call.request.headers.get("Accept", ""), MARKDOWN):
         headers = {"Cache-Control": "no-store"}
         return web.Response(text=render_incident(incident), content_type=MARKDOWN, headers=headers)

@@ -80,7 +80,7 @@ class Operation:
         if self.query is not None:
             asked.append(read_query(call.request, self.query))
         if self.body is not None:
-            asked.append(await read_body(call.request, self.body, is_required=self.needs_body))
+            asked.append(await read_body(call.request, self.body))
         given = await self.answer(call, *asked)
         return answer_json(given) if isinstance(given, msgspec.Struct) else given
 

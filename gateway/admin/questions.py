@@ -60,19 +60,17 @@ def read_query(request: web.Request, shape: type[Asked]) -> Asked:
         raise explain_fault(error, shape) from error
 
 
-async def read_body(request: web.Request, shape: type[Asked], *, is_required: bool) -> Asked:
-    """The JSON body of a call; without one, and none required, ``shape`` with its defaults.
+async def read_body(request: web.Request, shape: type[Asked]) -> Asked:
+    """The JSON body of a call; without one, an object that says nothing.
 
     Raises BadValue for a field that is wrong, and Declined: 400 for what is not JSON, 413 for too much of it, 415 for
     another content type.
     """
     content = await read_bytes(request, JSON_LIMIT_BYTES)
-    if not content and not is_required:
-        return shape()
-    if request.content_type != "application/json":
+    if content and request.content_type != "application/json":
         raise Declined(415, "the body must be JSON, with the header 'Content-Type: application/json'")
     try:
-        return msgspec.json.decode(content, type=shape)
+        return msgspec.json.decode(content or b"{}", type=shape)
     except msgspec.ValidationError as error:
         raise explain_fault(error, shape) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -122,15 +120,26 @@ _KINDS: Final = {
     "array": "a list",
     "null": "null",
 }
+_BOUNDS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+_WRONG_KIND: Final = re.compile(r"Expected `([a-z |]+)`, got `([a-z]+)`")
+_WRONG_CHOICE: Final = re.compile(r"Invalid enum value '?(.*?)'?", re.DOTALL)
+_OUT_OF_BOUNDS: Final = re.compile(r"Expected `[a-z]+` (of length )?([<>]=?) ([0-9.]+?)(?:\.0)?")
 
 
 def _word(complaint: str) -> str:
     """What msgspec says of a value, in words of JSON's instead of Python's."""
-    kinds = re.fullmatch(r"Expected `([a-z |]+)`, got `([a-z]+)`", complaint)
-    if kinds is None:
-        return f"{complaint[:1].lower()}{complaint[1:]}"
-    wanted, found = (" or ".join(_KINDS.get(kind, kind) for kind in names.split(" | ")) for names in kinds.groups())
-    return f"must be {wanted}, not {found}"
+    if kinds := _WRONG_KIND.fullmatch(complaint):
+        wanted, found = (" or ".join(_KINDS.get(kind, kind) for kind in names.split(" | ")) for names in kinds.groups())
+        return f"must be {wanted}, not {found}"
+    if choice := _WRONG_CHOICE.fullmatch(complaint):
+        return f"`{choice[1]}` is not allowed"
+    if bound := _OUT_OF_BOUNDS.fullmatch(complaint):
+        unit = " characters long" if bound[1] else ""
+        return "must not be empty" if unit and bound[2] == ">=" else f"must be {_BOUNDS[bound[2]]} {bound[3]}{unit}"
+    if complaint.endswith("a multiple of 1.0"):
+        return "must be a whole number"
+    return f"{complaint[:1].lower()}{complaint[1:]}"
 
 
 def _list_allowed(shape: type[msgspec.Struct], field: str) -> str:

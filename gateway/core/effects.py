@@ -209,7 +209,7 @@ def unset_percent(ask: Ask) -> Progress:
     """The file's or the plan's again; of a paused rollout what was in force before, until it is resumed."""
     rollout, progress = ask.rollout, ask.progress
     if progress.percent is None:
-        raise WrongAction(f"`{rollout.name}` has no operator's percentage: the file's is in force already")
+        raise WrongAction(f"`{rollout.name}` has no operator's percentage that could be taken back")
     is_fixed = not rollout.plan.stages and progress.state is not State.PAUSED
     percent = rollout.percent if is_fixed else progress.stage_percent
     return change(progress, percent=None, stage_percent=percent, share_since=ask.now)

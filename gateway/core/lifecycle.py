@@ -155,7 +155,8 @@ def act(  # noqa: PLR0913 - the parts of one wish
 
 
 def _say(states: frozenset[State]) -> str:
-    return "when it is " + " or ".join(say_state(state) for state in State if state in states)
+    *others, last = [say_state(state) for state in State if state in states]
+    return "when it is " + (f"{', '.join(others)} or {last}" if others else last)
 
 
 def step(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from gateway.admin.questions import (
     JSON_LIMIT_BYTES,
     LONGEST_WINDOW_SECONDS,
     Question,
+    Version,
     Window,
     explain_fault,
     read_window,
@@ -87,7 +89,6 @@ async def test_a_body_must_be_json(tmp_path: Path) -> None:
         assert (await client.put(PERCENT, data={"percent": "5"})).status == 415
         assert (await client.put(PERCENT, data=b'{"percent": 5}', headers={"Content-Type": "text/plain"})).status == 415
         for text in (
-            b"",
             b"{",
             b'{"percent": NaN}',
             b'{"percent": 5, "reason": "\\ud800"}',
@@ -120,9 +121,39 @@ async def test_a_wrong_value_is_told_in_words_with_what_is_allowed(tmp_path: Pat
     async with desk(tmp_path) as (_, client):
         percent = await client.put(PERCENT, json={"percent": "x"})
         target = await client.post("/api/v1/rollouts/shop/rollback", json={"to": "live"})
+        missing = await client.put(PERCENT)
         action = await client.post("/api/v1/rollouts/shop/foo", json={})
 
         assert (percent.status, percent.json["detail"]) == (422, "must be a number, not text")
-        assert (target.status, target.json["detail"]) == (422, "invalid enum value 'live'; write one of shadow")
+        assert (target.status, target.json["detail"]) == (422, "`live` is not allowed; write one of shadow")
+        assert (missing.status, missing.json["field"], missing.json["detail"]) == (422, "percent", "is required")
         assert action.status == 404
         assert "start, pause, resume, promote, step-back, rollback" in action.json["detail"]
+
+
+class Bounded(Question, frozen=True):
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1
+    rate: Annotated[float, Meta(gt=0, lt=10.5)] = 1.0
+    number: Version = None
+    text: Annotated[str, Meta(min_length=1, max_length=200)] = "x"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"limit": 0}, "must be at least 1"),
+        ({"limit": 1001}, "must be at most 1000"),
+        ({"rate": 0}, "must be more than 0"),
+        ({"rate": 11}, "must be less than 10.5"),
+        ({"number": -1}, "must be at least 0"),
+        ({"number": 1.5}, "must be a whole number"),
+        ({"text": ""}, "must not be empty"),
+        ({"text": "x" * 201}, "must be at most 200 characters long"),
+    ],
+)
+def test_a_bound_is_told_in_words(asked: dict[str, Any], said: str) -> None:
+    """Whoever calls over HTTP knows of no `int`, `float` and `str`."""
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(asked, Bounded)
+
+    assert str(explain_fault(caught.value, Bounded)) == said
