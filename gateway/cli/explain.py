@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import cast
 
@@ -43,7 +44,7 @@ def command(  # noqa: PLR0913 - what a person may say
 
     URL is a path (/api/orders/81) or a whole URL; its host then counts for routes that name hosts.
     """
-    lines = [split_header(header) for header in headers]
+    lines, peer = [split_header(header) for header in headers], read_address(peer)
     if path is None and url is None:
         raise click.UsageError("say whom to ask: a configuration with -c FILE, or a running gateway with --admin URL")
     if path is not None and url is not None:
@@ -72,6 +73,14 @@ def split_header(header: str) -> tuple[str, str]:
     if not colon or not name.strip() or "\r" in header or "\n" in header:
         raise click.BadParameter(f"{header!r} is not 'Name: value'", param_hint="-H")
     return name.strip(), value.strip()
+
+
+def read_address(address: str) -> str:
+    """An IP address in its shortest form, as connections have it."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise click.BadParameter(f"{address!r} is not an IP address", param_hint="--client-ip") from None
 
 
 def draw_explanation(explanation: Explanation) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 from gateway.admin.incidents import IncidentList, IncidentRow, IncidentView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.grid import draw_table, show_percent
+from gateway.cli.set import path_of
 from gateway.control.postmortem import render_incident
 from gateway.control.readings import Unit, say_value
 from gateway.store.records import Incident
@@ -38,10 +39,12 @@ def command(admin: Admin, as_json: bool, name: str, rollout: str, limit: int) ->
         return
     query = {"limit": str(limit)} | ({"rollout": rollout} if rollout else {})
     content = admin.get("/api/v1/incidents", query)
+    incidents = read(content, IncidentList)
+    if rollout and not incidents.items:
+        admin.get(path_of(rollout))  # which says so when there is none of this name
     if as_json:
         click.echo(content)
         return
-    incidents = read(content, IncidentList)
     if incidents.items:
         draw_table(_COLUMNS, list_rows(incidents))
     else:

@@ -46,6 +46,10 @@ def command(admin: Admin, *, as_json: bool, clear: bool, reason: str, route: str
     tables, what is in the record, to which all gateways of a fleet add. It begins anew with --clear and when the
     route's `compare` is edited.
     """
+    if reason and not clear:
+        raise click.UsageError("--reason says why --clear is asked for; give both, or neither")
+    if as_json and how["as_lines"]:
+        raise click.UsageError("--json and --ndjson are both given, but there is one output; leave one out")
     if clear:
         content = admin.forget(_PATH, {"route": route, "reason": reason})
         click.echo(pass_on(content) if as_json else f"{show(route)}: what was found is forgotten")

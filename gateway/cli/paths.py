@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import click
 
 from gateway.admin.paths import PathList
+from gateway.admin.questions import read_window
 from gateway.cli.admin import Admin, admin_options, read
 from gateway.cli.grid import draw_table, show_milliseconds, show_rate
 from gateway.control.paths import ArmView, PathView
+from gateway.errors import BadValue
 
 _COLUMNS = ("route", "path", "arm", "requests>", "rate>", "errors>", "p50>", "p95>", "p99>", "compared>", "mismatches>")
 
@@ -25,6 +27,7 @@ def command(admin: Admin, as_json: bool, route: str, window: str) -> None:
 
     Latencies are the backend's, from the request sent to the header of its response.
     """
+    check_window(window)
     query = {"window": window} | ({"route": route} if route else {})
     content = admin.get("/api/v1/paths", query)
     if as_json:
@@ -35,6 +38,14 @@ def command(admin: Admin, as_json: bool, route: str, window: str) -> None:
         draw_table(_COLUMNS, list_rows(paths))
     else:
         click.echo(f"no requests in the last {window}")
+
+
+def check_window(window: str) -> None:
+    """Raises `click.BadParameter` for what the gateway would refuse: it is wrong usage, with nobody to blame there."""
+    try:
+        read_window(window)
+    except BadValue as error:
+        raise click.BadParameter(str(error), param_hint="--window") from None
 
 
 def list_rows(paths: PathList) -> Iterator[tuple[object, ...]]:

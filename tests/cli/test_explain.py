@@ -123,3 +123,11 @@ def test_the_connections_address_can_be_chosen(tmp_path: Path, capsys: pytest.Ca
 
     assert "198.51.100.7  (client_ip)" in run(capsys, *told)[1]
     assert "203.0.113.9  (client_ip)" in run(capsys, *told, "--client-ip", "203.0.113.9")[1]
+
+
+def test_what_is_no_address_is_wrong_usage(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody connects from it; a file would otherwise take it for a key."""
+    status, _, err = run(capsys, "-c", config, "GET", "/", "--client-ip", "nobody")
+
+    assert status == 2
+    assert "'nobody' is not an IP address" in err

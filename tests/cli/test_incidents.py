@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from gateway.admin.incidents import IncidentList, IncidentRow
-from gateway.cli.incidents import list_rows
+from gateway.cli.admin import Admin
+from gateway.cli.incidents import command, list_rows
+from gateway.errors import CommandError
 from gateway.store.records import Incident
 from tests.control.rollbacks import incident, rollback
 
@@ -37,3 +40,16 @@ def test_a_persons_rollback_has_no_rule() -> None:
     (row,) = rows(incident(transition=rollback(None)))
 
     assert row[5:] == ("(an operator)", None, None)
+
+
+def test_a_rollout_that_there_is_not_has_no_incidents_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped name must not look like one that was never rolled back."""
+
+    def get(_admin: Admin, path: str, _query: object = None) -> bytes:
+        if path == "/api/v1/incidents":
+            return b'{"items":[],"next":null}'
+        raise CommandError("there is no rollout `nope`")
+
+    monkeypatch.setattr(Admin, "get", get)
+    with pytest.raises(CommandError, match="there is no rollout `nope`"):
+        command.main(["--rollout", "nope", "--json"], standalone_mode=False)

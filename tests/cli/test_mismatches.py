@@ -152,3 +152,14 @@ def test_the_record_begins_anew_when_that_is_asked_for() -> None:
 
     assert seen[0][:2] == ("DELETE", "/api/v1/mismatches?route=orders&reason=mended")
     assert result.output == "orders: what was found is forgotten\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(("--reason", "mended"), "--reason says why"), (("--json", "--ndjson"), "are both given")]
+)
+def test_options_that_have_no_meaning_together_are_wrong_usage(options: tuple[str, ...], said: str) -> None:
+    """What would be ignored is not taken: whoever wrote it meant something."""
+    result = CliRunner().invoke(command, ["orders", "--admin", "http://127.0.0.1:1", *options])
+
+    assert result.exit_code == 2
+    assert said in result.output

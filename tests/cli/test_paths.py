@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from click.testing import CliRunner
+
 from gateway.admin.paths import PathList
-from gateway.cli.paths import list_rows
+from gateway.cli.paths import command, list_rows
 from gateway.control.paths import ArmView, PathView
 
 QUIET = ArmView(0, 0.0, 0, None, None, None, None)
@@ -32,3 +35,12 @@ def test_a_path_of_a_route_without_a_rollout_has_one_row() -> None:
     path = PathView("rest", "/", candidate=None, baseline=BUSY, compared=0, mismatch_rate=None)
 
     assert [row[2:4] for row in list_rows(PathList([path], None))] == [("baseline", "1,234")]
+
+
+@pytest.mark.parametrize("window", ["5", "", "25h", "999ms"])
+def test_a_window_that_no_gateway_takes_is_wrong_usage(window: str) -> None:
+    """Nobody is asked for it: there need not even be a gateway."""
+    result = CliRunner().invoke(command, ["--admin", "http://127.0.0.1:1", "--window", window])
+
+    assert result.exit_code == 2
+    assert "Invalid value for --window" in result.output
