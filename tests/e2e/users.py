@@ -46,20 +46,17 @@ def await_copies(gateway: Gateway, route: str, count: int) -> dict[str, Any]:
 
 
 def await_comparing(gateway: Gateway, path: str, route: str, count: int = 1) -> None:
-    """Ask until so many more answers were compared, and something has come of all that was copied.
+    """Ask until so many more answers were compared: users are served at once, and the comparer may come later.
 
-    Users are served as soon as can be, and the comparer may come later.
+    Of what was asked last something may come at any time after that.
     """
-    asked, settled, compared = 0, settled_of(totals_of(gateway, route)), compared_of(totals_of(gateway, route))
+    before = compared_of(totals_of(gateway, route))
 
     def is_compared() -> bool:
-        nonlocal asked
         ask_all(gateway, [path])
-        asked += 1
-        return compared_of(totals_of(gateway, route)) >= compared + count
+        return compared_of(totals_of(gateway, route)) >= before + count
 
     gateway.wait_until(is_compared)
-    await_copies(gateway, route, settled + asked)
 
 
 def compared_of(totals: Mapping[str, Any]) -> int:
