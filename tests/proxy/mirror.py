@@ -67,6 +67,7 @@ class Sent:
     def __init__(self, connection: BackendConnection, transport: MemoryTransport) -> None:
         self.connection = connection
         self.transport = transport
+        self.exchange = connection.exchange
         self.written = b""
 
     @property
@@ -169,7 +170,9 @@ def post(body: bytes = b"hello", *, user: str = "1", fields: bytes = b"", path: 
 
 
 def _note(sent: list[Sent], connection: BackendConnection, transport: MemoryTransport, written: bytes) -> None:
-    """Tell a head, which begins a copy, from what follows it."""
-    if connection.exchange is not None and b" HTTP/1.1\r\n" in written.partition(b"\r\n")[0] + b"\r\n":
-        sent.append(Sent(connection, transport))
-    next(each for each in reversed(sent) if each.connection is connection).written += written
+    """Tell what begins a copy, by whose it is, from what follows: a body may look like a head."""
+    last = next((each for each in reversed(sent) if each.connection is connection), None)
+    if last is None or connection.exchange not in {None, last.exchange}:
+        last = Sent(connection, transport)
+        sent.append(last)
+    last.written += written
