@@ -13,6 +13,7 @@ from gateway.cli.admin import TOKEN_VARIABLE, Admin, read, show
 from gateway.cli.table import read_table
 from gateway.core.enquiry import build_request
 from gateway.core.explanation import Explanation, explain_request
+from gateway.core.lifecycle import begin, effect
 from gateway.errors import CommandError, ProxyError
 
 _LABEL_WIDTH = 10
@@ -42,7 +43,8 @@ def command(  # noqa: PLR0913 - what a person may say
 ) -> None:
     """Explain what becomes of a request, without sending it.
 
-    URL is a path (/api/orders/81) or a whole URL; its host then counts for routes that name hosts.
+    URL is a path (/api/orders/81) or a whole URL; its host then counts for routes that name hosts. A configuration is
+    explained as it begins: what operators and plans have done since, the running gateway knows.
     """
     lines, peer = [split_header(header) for header in headers], read_address(peer)
     if path is None and url is None:
@@ -59,8 +61,13 @@ def command(  # noqa: PLR0913 - what a person may say
 
 
 def explain_by_file(path: Path, method: str, url: str, headers: list[tuple[str, str]], peer: str) -> Explanation:
-    """What a gateway with this configuration would do. Raises `CommandError` with what it would answer itself."""
+    """What a gateway that begins with this configuration would do.
+
+    Raises `CommandError` with what it would answer itself.
+    """
     table = read_table(path)
+    begun = tuple(effect(rollout, begin(rollout, 0.0)) for rollout in table.rollouts)
+    table = msgspec.structs.replace(table, rollouts=begun)
     try:
         return explain_request(table, build_request(method, url, headers), peer)
     except ProxyError as error:

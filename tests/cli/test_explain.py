@@ -131,3 +131,37 @@ def test_what_is_no_address_is_wrong_usage(config: str, capsys: pytest.CaptureFi
 
     assert status == 2
     assert "'nobody' is not an IP address" in err
+
+
+@pytest.mark.parametrize(
+    ("start", "cohort", "found"),
+    [
+        ("manual", "friends", ("pending", 0)),
+        ("auto", "friends", ("cohort:friends", 5)),
+        ("auto", "others", ("split", 5)),
+    ],
+)
+def test_a_plan_is_explained_as_it_begins(
+    start: str, cohort: str, found: tuple[str, float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that starts by itself is in its first stage, with that stage's cohorts, as in a gateway."""
+    plan = f"""start: {start}
+    cohorts:
+      - {{name: friends, arm: candidate, when: {{header:X-Tenant-ID: acme}}}}
+      - {{name: others, arm: candidate, when: {{header:X-Tenant-ID: initech}}}}
+    stages: [{{percent: 5, hold: 1m, cohorts: {cohort}}}]"""
+    config = str(write(tmp_path, SHOP.replace("percent: 5", plan)))
+
+    _, out, _ = run(capsys, "-c", config, "--json", "GET", "/api/orders/1", "-H", INSIDE, "-H", "X-Tenant-ID: acme")
+    answer = json.loads(out)
+    assert (answer["reason"], answer["percent"]) == found
+
+
+def test_under_a_kill_switch_nobody_has_the_candidate(
+    config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The share is the one in force, not the file's."""
+    monkeypatch.setenv("CROSSFADE_ROLLBACK", "all")
+
+    answer = json.loads(run(capsys, "-c", config, "--json", "GET", "/api/orders/1", "-H", INSIDE)[1])
+    assert (answer["reason"], answer["percent"], answer["arm"]) == ("kill_switch", 0, "baseline")
