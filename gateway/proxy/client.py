@@ -120,8 +120,8 @@ class ClientConnection(Timed, asyncio.Protocol):
             self._tunnel.end_of_client()
             return True
         # Half-closed behind whole requests, it still waits for the answers; TLS can't be half-closed.
-        has_asked = (self.exchange is not None and self._reader is None) or (self.exchange is None and self._buffer)
-        return bool(has_asked) and not self.peer.is_tls
+        has_asked = self._reader is None if self.exchange is not None else END in self._buffer
+        return has_asked and not self.peer.is_tls
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Called by the loop."""

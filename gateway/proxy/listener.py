@@ -1,7 +1,8 @@
 """The sockets that a worker accepts on, and their certificates.
 
 Accepting pauses while a worker has all the connections that it may have: the kernel then keeps newcomers in its queue.
-The worker listens on a duplicate, so that closing it leaves the master's socket, and the queue, in place.
+The worker listens on a duplicate, so that closing it leaves the socket, and the queue, in place. A worker that stops
+closes the socket, too: once the master has let go of it, newcomers are refused, and not kept waiting for nobody.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ class Acceptor:
             self._server = None
 
     def stop(self) -> None:
-        """Accept nothing any more."""
+        """Accept nothing any more, and let go of the socket."""
         self.pause()
+        self._listener.socket.close()
         if self._certificate is not None:
             self._certificate.unwatch()
 

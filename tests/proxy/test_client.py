@@ -304,6 +304,14 @@ async def test_half_closed_within_a_head_the_rest_is_dropped(wires: Wires) -> No
     assert transport.is_closed
 
 
+async def test_half_closed_within_its_first_head_a_client_has_left(wires: Wires) -> None:
+    """The head can't become whole any more: nobody keeps a connection open for as long as one may take."""
+    client, _ = wires.client()
+    client.data_received(GET[:-10])
+
+    assert not client.eof_received()
+
+
 async def test_half_closed_within_a_body_nobody_waits(wires: Wires) -> None:
     """The request can't become whole any more."""
     wires.backend()

@@ -55,6 +55,25 @@ async def test_nobody_is_accepted_any_more_once_it_drains() -> None:
     door.socket.close()
 
 
+async def test_newcomers_are_refused_while_it_drains() -> None:
+    """Who is told at once can go elsewhere; in the kernel's queue they would wait for nobody until all is over."""
+    door = listener()
+    plane = DataPlane([door])
+    await plane.start(table())
+    address = door.socket.getsockname()
+    _, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET /a HTTP/1.1\r\n")
+    await until(lambda: plane.figures()["connections"] == 1, plane.loop)
+
+    draining = asyncio.create_task(plane.drain(30))
+    await until(lambda: door.socket.fileno() < 0, plane.loop)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
+
+    writer.transport.abort()
+    await draining
+
+
 async def test_draining_waits_for_what_is_under_way(wires: Wires) -> None:
     """And for nothing else."""
     backend, _ = wires.backend()
