@@ -34,7 +34,7 @@ _JSON: Final = "application/json"
 _SECURITY: Final = "token"
 _TEXT_TYPE: Final = "application/yaml"
 _MEANINGS: Final = {
-    400: "The body is not JSON.",
+    400: "The body is not what its headers say: JSON, packed or plain.",
     401: "The token is missing or wrong.",
     403: "Without a token, a Host that is not loopback; or a write that a page of another site asks for.",
     404: "What is named does not exist.",
@@ -170,7 +170,7 @@ def list_refusals(operation: Operation, *, is_open: bool, has_token: bool) -> li
     if operation.body is not None:
         statuses |= {400, 413, 415}
     if operation.text:
-        statuses.add(413)
+        statuses |= {400, 413}
     return sorted(statuses)
 
 

@@ -78,12 +78,18 @@ async def read_body(request: web.Request, shape: type[Asked]) -> Asked:
 
 
 async def read_bytes(request: web.Request, limit_bytes: int) -> bytes:
-    """The body of a call. Raises Declined (413) as soon as it is longer than ``limit_bytes``."""
+    """The body of a call, unpacked.
+
+    Raises Declined: 413 as soon as it is longer than ``limit_bytes``, 400 where it is not packed as it says.
+    """
     content = bytearray()
-    async for chunk in request.content.iter_any():
-        content += chunk
-        if len(content) > limit_bytes:
-            raise Declined(413, f"the body is longer than {limit_bytes} bytes")
+    try:
+        async for chunk in request.content.iter_any():
+            content += chunk
+            if len(content) > limit_bytes:
+                raise Declined(413, f"the body is longer than {limit_bytes} bytes")
+    except web.RequestPayloadError as error:
+        raise Declined(400, "the body can't be unpacked: it is not what its Content-Encoding says") from error
     return bytes(content)
 
 

@@ -97,6 +97,17 @@ async def test_a_body_must_be_json(tmp_path: Path) -> None:
             assert (await client.put(PERCENT, data=text, headers=JSON)).status == 400, text[:40]
 
 
+@pytest.mark.parametrize("path", [PERCENT, "/api/v1/config/validate"])
+async def test_a_body_that_is_not_packed_as_it_says_is_400(path: str, tmp_path: Path) -> None:
+    """It is the caller's fault, and no fault of the gateway's."""
+    async with desk(tmp_path) as (_, client):
+        method = client.put if path == PERCENT else client.post
+        refused = await method(path, data=b"{}", headers=JSON | {"Content-Encoding": "gzip"})
+
+        assert refused.status == 400
+        assert "Content-Encoding" in refused.json["detail"]
+
+
 async def test_an_oversized_body_is_413(tmp_path: Path) -> None:
     """Read no further than to the bound."""
     async with desk(tmp_path) as (_, client):
