@@ -87,7 +87,7 @@ async def test_drift_is_told_though_it_was_told_before_that_nothing_is_compared(
     gateway.found = [path({PRICE: field(412)}, compared=18_000)]
     await gateway.begin()
     for _ in range(15):
-        gateway.second += 1
+        gateway.second, gateway.wall = gateway.second + 1, gateway.wall + 1
         await gateway.conductor.tick()
     assert ["nothing has been compared yet" in event.reason for event, _ in gateway.heard] == [True]
 
