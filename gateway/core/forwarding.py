@@ -6,22 +6,26 @@ when they were read are cut out, and our own fields are appended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gateway.core.fields import Fields
     from gateway.core.types import Rewrite
 
 
+FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+
+
 class FieldRewrite:
     """The fields that one arm's requests need otherwise, from a route's ``rewrite.headers``."""
 
-    __slots__ = ("_removed", "_set", "sets_host")
+    __slots__ = ("_removed", "_set", "_told", "sets_host")
 
     def __init__(self, rewrite: Rewrite) -> None:
         names = [name.encode("latin-1").lower() for name, _ in rewrite.set_headers]
         self.sets_host = b"host" in names
         self._removed = frozenset({*names, *(name.encode("latin-1").lower() for name in rewrite.remove_headers)})
+        self._told = self._removed & FORWARDED
         self._set = b"".join(
             b"\r\n" + name.encode("latin-1") + b": " + value.encode("utf-8") for name, value in rewrite.set_headers
         )
@@ -32,6 +36,13 @@ class FieldRewrite:
         ``removed`` are further ones that must not pass.
         """
         return fields.passed_on_without(self._removed | removed) + self._set
+
+    def prune(self, added: bytes) -> bytes:
+        """What the gateway adds, as `added_fields`, without that of it which is removed or replaced."""
+        if not self._told:
+            return added
+        lines = added.split(b"\r\n")
+        return b"\r\n".join(line for line in lines if line.partition(b":")[0].lower() not in self._told)
 
 
 def added_fields(fields: Fields, peer: bytes, scheme: bytes, *, trusted: bool) -> bytes:

@@ -20,12 +20,13 @@ def compose_head(exchange: Exchange, side: Side, endpoint: Endpoint, ours: bytes
     target = request.target
     fields = request.fields
     has_host = bool(fields.authority)
+    added = exchange.client.peer.added_fields(exchange.generation, fields)
     if side.rewrite_fields is not None:
         passed = side.rewrite_fields.apply(fields, removed)
+        added = side.rewrite_fields.prune(added)
         has_host = has_host or side.rewrite_fields.sets_host
     else:
         passed = fields.passed_on_without(removed) if removed else fields.passed_on()
-    added = exchange.client.peer.added_fields(exchange.generation, fields)
     if side.rewrite_path is not None:
         target = side.rewrite_path(request.path) + (b"?" + request.query if b"?" in target else b"")
     if not has_host:

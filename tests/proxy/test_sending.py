@@ -75,3 +75,18 @@ async def test_who_names_no_host_gets_the_rewrites() -> None:
 
     assert head.lower().count(b"\r\nhost:") == 1
     assert b"\r\nhost: new.internal\r\n" in head
+
+
+async def test_a_rewrite_may_say_otherwise_how_a_request_came() -> None:
+    """What it sets goes out once, what it removes not at all; the rest of X-Forwarded-* is the gateway's."""
+    rewrite = Rewrite(
+        Arm.CANDIDATE, set_headers=(("X-Forwarded-Host", "shop.example"),), remove_headers=("x-forwarded-for",)
+    )
+
+    head = compose(b"GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n", rewrite).lower()
+
+    assert head.count(b"\r\nx-forwarded-host: shop.example\r\n") == head.count(b"x-forwarded-host") == 1
+    assert b"x-forwarded-for" not in head
+    assert head.count(b"\r\nx-forwarded-proto: http\r\n") == 1
+    assert head.endswith(b"\r\n\r\n")
+    assert head.count(b"\r\n\r\n") == 1

@@ -34,8 +34,8 @@ FRAMING = frozenset(
 )
 """Hop-by-hop headers (RFC 9110, section 7.6.1) and those that say where a message ends: the gateway's alone."""
 
-TOLD = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"})
-"""What the gateway tells backends beside `X-Crossfade-*`: a second one would contradict it."""
+TRACED = frozenset({"x-request-id"})
+"""By which logs and both backends know a request: a second one would contradict it."""
 _AUTHORITY = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::[0-9]{1,5})?", re.ASCII)
 """RFC 3986, section 3.2.2, with an optional port; as of requests, see `gateway.core.fields`."""
 
@@ -72,7 +72,7 @@ def _check_authority(host: str) -> None:
 
 
 def _check_touchable(name: str) -> None:
-    if name.lower() in FRAMING | TOLD or name.lower().startswith("x-crossfade-"):
+    if name.lower() in FRAMING | TRACED or name.lower().startswith("x-crossfade-"):
         raise ValueError(f"{show(name)} is the gateway's own and can't be set or removed")
 
 

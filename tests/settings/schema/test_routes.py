@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings.schema.rollouts import Rollout
-from gateway.settings.schema.routes import FRAMING, TOLD, Breaker, Failover, Route
+from gateway.settings.schema.routes import FRAMING, Breaker, Failover, Route
 
 SPLIT = {"name": "a", "match": "/a/**", "baseline": "legacy", "candidate": "new", "rollout": "fade"}
 SINGLE = {"name": "a", "match": "/a/**", "backend": "legacy"}
@@ -69,8 +69,8 @@ def test_framing_can_not_be_rewritten(name: str) -> None:
             route(SPLIT, rewrite={"headers": headers})
 
 
-@pytest.mark.parametrize("name", [*sorted(TOLD), "X-REQUEST-ID"])
-def test_what_backends_are_told_can_not_be_rewritten(name: str) -> None:
+@pytest.mark.parametrize("name", ["x-request-id", "X-REQUEST-ID"])
+def test_the_id_by_which_a_request_is_known_can_not_be_rewritten(name: str) -> None:
     """The gateway adds its own in any case: a backend would get two, and could not know which to believe."""
     for headers in ({"set": {name: "a"}}, {"remove": name}):
         with pytest.raises(ValidationError, match="the gateway's own"):
