@@ -87,7 +87,12 @@ class StoredBoard(Board):
             log.error("store_unavailable", reason=str(error), effect=effect)  # noqa: TRY400 - the reason says it all
         if cache is not None:
             cache.note(self.begun())
-            self.followers.append(lambda _name, _kind: cache.note(self.begun()))
+            self.followers.append(lambda name, _kind: self._remember(cache, name))
+
+    def _remember(self, cache: Cache, name: str) -> None:
+        """An edit of the file may move a thousand at once: all are noted with the first."""
+        if not cache.has(name, self._progresses[name]):
+            cache.note(self.begun())
 
     async def recall(self, cache: Cache) -> bool:
         """Go by what is remembered, until the store says how far rollouts are; whether there is anything.
@@ -266,8 +271,11 @@ class StoredBoard(Board):
             self._is_keeping = False
 
     async def close(self) -> None:
-        """Wait for what is being recorded, and write what passed and what is owed."""
+        """Wait for what is being recorded, or in force and not stored yet, and write what passed and what is owed."""
         await asyncio.gather(*self._tasks)
+        for turn in [turn for (_, is_urgent), turn in self._turns.items() if is_urgent]:
+            async with turn:  # its incident is being made, or the store has its moment
+                pass
         with suppress(StoreUnavailable):
             await self.pay()
         await self._keep()

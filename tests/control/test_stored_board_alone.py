@@ -64,6 +64,28 @@ async def list_kinds(shop: Shop) -> list[str]:
     return [event.kind for event in await shop.store.events(rollout="shop")]
 
 
+async def test_a_rollback_outlives_a_gateway_that_is_ended_while_its_incident_is_made(tmp_path: Path) -> None:
+    """It is in force by then: who ends in order stores it before."""
+    first, is_made = await begin(tmp_path), asyncio.Event()
+
+    async def take_long(*_: object) -> Incident:
+        await is_made.wait()
+        return INCIDENT
+
+    first.rollouts.record = take_long
+    acting = asyncio.ensure_future(first.rollouts.commit("shop", first.hit()))
+    while first.published[-1].rollouts[0].percent:
+        await asyncio.sleep(0)
+    closing = asyncio.ensure_future(first.rollouts.close())
+    await asyncio.wait({closing}, timeout=0.01)
+    is_made.set()
+    await closing
+    kinds = await list_kinds(first)
+    await acting
+
+    assert kinds == ["rollback"]
+
+
 @pytest.mark.parametrize("has_disk", [True, False])
 async def test_a_rollback_that_no_disk_took_outlives_its_controller(tmp_path: Path, has_disk: bool) -> None:
     """It is in force with the first table of the next one, and written with event and incident as the disk is back."""
