@@ -135,6 +135,8 @@ class Conductor:
         self._fence = leading.fence if role is Role.LEADER else None
         for name in await self._watches.gather(role, second):
             self._seats[name].news.recall(rule.judgement for rule in leading.verdicts.get(name, ()))
+        if role is Role.LEADER:
+            leading.verdicts = {}  # of the leader before; who watches anew later, as its plan was edited, is another
 
     # Judging.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.core.conducting import WELL_SECONDS
@@ -44,6 +45,22 @@ async def test_what_came_and_went_is_told_again_when_it_was_well_for_minutes() -
     assert fleet.meeting.kinds == ["notify"]
     await fleet.live(int(WELL_SECONDS) + 10, successor, requests=20)
     await fleet.live(3, successor, errors=50)
+
+    assert fleet.meeting.kinds == ["notify", "notify"]
+
+
+async def test_what_the_former_leader_saw_is_no_news_of_an_edit_hours_later() -> None:
+    """What breaks after an edit of the plan people are told, though it was broken, and told, before this one led."""
+    fleet = Fleet(NOISY)
+    await fleet.begin()
+    successor = fleet.replicas[1]
+    await fleet.live(8, errors=50)
+    await let_lead(fleet, successor, errors=50)
+    await fleet.live(int(WELL_SECONDS) + 10, successor)
+    successor.plan = msgspec.structs.replace(successor.plan, retries=7)
+    successor.publish()
+    await fleet.live(8, successor)
+    await fleet.live(8, successor, errors=50)
 
     assert fleet.meeting.kinds == ["notify", "notify"]
 
