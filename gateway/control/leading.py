@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,7 +19,7 @@ from gateway.control.rules import RuleState
 if TYPE_CHECKING:
     from gateway.control.fleet_findings import FleetFindings
     from gateway.control.rollouts import Rollouts
-    from gateway.core.fleet import Sum
+    from gateway.core.fleet import Report, Sum
     from gateway.store.fleet import FleetStore
 
 AT_A_TIME: Final = 10
@@ -46,6 +46,8 @@ class Leading:
         self._counting = counting
         self._findings = findings
         self._cursor = ""
+        self._unread: Iterator[Report] = iter(())
+        """What was fetched and is not added up yet: a gateway may end in the middle of it."""
 
     async def begin(self, fence: int, rollouts: Rollouts) -> None:
         """Take over what the leader before has left. Raises `StoreUnavailable`."""
@@ -63,7 +65,7 @@ class Leading:
             figures.adopt(rollouts.table)
         for name, progress in rollouts.begun().items():
             figures.begin(name, progress.version)
-        self.figures, self.fence = figures, fence
+        self.figures, self.fence, self._unread = figures, fence, iter(())
 
     async def go_on(self) -> None:
         """Add up what replicas have handed in. Raises `StoreUnavailable`, and `Fenced` for who leads no more."""
@@ -79,8 +81,13 @@ class Leading:
         await self._share(counted)
 
     async def _add_up(self) -> None:
+        await self._take_unread()
         reports, self._cursor = await self._meeting.reports(self._cursor)
-        for number, report in enumerate(reports, start=1):
+        self._unread = iter(reports)
+        await self._take_unread()
+
+    async def _take_unread(self) -> None:
+        for number, report in enumerate(self._unread, start=1):
             self.figures.take(report)
             self._findings.merge(report)
             if number % AT_A_TIME == 0:

@@ -72,6 +72,11 @@ class Room:
         await self.door.report(replica, presence(replica), said, lease_seconds=0, known_fence=0)
 
 
+def found_so_far(leading: Leading) -> int:
+    """Of the requests that it has gathered in this second."""
+    return sum(cell.requests for cells in leading.figures._gathered.values() for cell in cells.values())
+
+
 def found_by(leading: Leading, seconds: float = 600.0) -> int:
     """Of the requests in its windows."""
     return sum(cell.requests for cell in leading.figures.windows.sum(NOON - seconds, NOON + seconds).values())
@@ -213,3 +218,23 @@ async def test_adding_up_many_reports_lets_others_have_their_turn() -> None:
 
     assert found_by(leading) == 10 * AT_A_TIME
     assert turns >= 10
+
+
+async def test_a_leader_that_ends_in_the_middle_of_many_reports_leaves_all_of_them() -> None:
+    """What was fetched is added up before it leaves, each report once."""
+    room = Room()
+    leading = room.lead()
+    await leading.begin(1, knows())
+    for _ in range(3 * AT_A_TIME):
+        await room.say(1)
+    going_on = asyncio.ensure_future(leading.go_on())
+    while found_so_far(leading) < AT_A_TIME:
+        await asyncio.sleep(0)
+    going_on.cancel()
+    await asyncio.gather(going_on, return_exceptions=True)
+    await leading.close()
+
+    successor = room.lead()
+    await successor.begin(2, knows())
+    await successor.go_on()
+    assert found_by(successor) == 3 * AT_A_TIME
