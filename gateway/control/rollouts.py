@@ -63,6 +63,7 @@ class Rollouts(StoredBoard):
         Raises `UnknownRollout`, `BadValue` for what is no percentage of it, `WrongAction` where it does not fit how the
         rollout stands, `StoreUnavailable` and `StoreConflict`: then nothing has changed.
         """
+        self._find(name)  # no turn is kept for names that are none
         async with self._turns[name, action is Action.ROLLBACK]:
             self._find(name)
             check_copies(name, to, self.routes(name))
