@@ -32,8 +32,8 @@ DRAIN_MARGIN_SECONDS = 5.0
 """Beyond the drain time, before a worker that should have ended is killed: for its last copies, pairs, journal entries
 and counts, each of which takes a second at the most."""
 
-CONTROLLER_STOP_SECONDS = 3.0
-"""It has nothing to drain but a call or two."""
+CONTROLLER_STOP_SECONDS = 6.0
+"""It has a few calls to make: what is owed to a store that may hang takes some three seconds, notices that wait two."""
 
 COMPARER_STOP_SECONDS = 3.0
 """It has a second for what is left, and one for the controller to hear of it."""
