@@ -52,12 +52,13 @@ class HealthChecks:
     async def _check_for_ever(self, endpoint: EndpointState, health: Health) -> None:
         streak = 0
         while True:
-            is_good = await is_answering(self._pool, endpoint, health)
+            fault = await find_fault(self._pool, endpoint, health)
+            is_good = fault is None
             streak = streak + 1 if is_good != endpoint.is_healthy else 0
             if streak >= (health.unhealthy_after if endpoint.is_healthy else health.healthy_after):
                 endpoint.is_healthy = is_good
                 streak = 0
-                _log.info("endpoint_health_changed", endpoint=endpoint.endpoint.url, healthy=is_good)
+                _log.info("endpoint_health_changed", endpoint=endpoint.endpoint.url, healthy=is_good, reason=fault)
                 self._on_change(self._pool)
             await asyncio.sleep(health.interval)
 
@@ -66,14 +67,18 @@ def _tell_nobody(_pool: Pool) -> None:
     """What a change calls before anybody asked to be told."""
 
 
-async def is_answering(pool: Pool, endpoint: EndpointState, health: Health) -> bool:
-    """Whether the endpoint answers its check with a status from 200 to 399 in time."""
+async def find_fault(pool: Pool, endpoint: EndpointState, health: Health) -> str | None:
+    """What is wrong with the endpoint, for a log; None when it answers its check from 200 to 399 in time."""
     try:
         async with asyncio.timeout(health.timeout):
             status = await _ask(pool, endpoint, health.path)
-    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        return False
-    return status in _GOOD_STATUSES
+    except TimeoutError:
+        return "no answer in time"
+    except OSError as error:  # ssl.SSLError is one
+        return str(error)
+    except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return "an answer that is not HTTP/1.1"
+    return None if status in _GOOD_STATUSES else f"status {status}"
 
 
 async def _ask(pool: Pool, endpoint: EndpointState, path: str) -> int:

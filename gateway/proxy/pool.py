@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from socket import SO_RCVBUF, SOL_SOCKET
+from socket import SO_RCVBUF, SOL_SOCKET, gaierror
 from typing import TYPE_CHECKING
 
 from gateway.errors import BackendError, BackendTimeout, Overloaded, ProxyError
@@ -278,7 +278,18 @@ def _connect_error(error: Exception) -> ProxyError:
         timeout = BackendTimeout("the backend did not accept a connection in time")
         timeout.kind = "connect"
         return timeout
-    return BackendError("the backend refused the connection", "connect")
+    return BackendError(_tell_refusal(error), "connect")
+
+
+def _tell_refusal(error: Exception) -> str:
+    """Why there is no connection, without names and addresses: clients read it, too."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "the backend's certificate is not trusted"
+    if isinstance(error, ssl.SSLError):
+        return "the backend could not be spoken to by TLS"
+    if isinstance(error, gaierror):
+        return "the backend's name means no address"
+    return "the backend refused the connection"
 
 
 class _Waiter(Timed):

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
-from gateway.core.types import Health
-from gateway.proxy.health import is_answering
+from gateway.core.types import Endpoint, Health
+from gateway.proxy.health import find_fault
 from tests.proxy.wiring import Wires, backend, endpoint, table, until
 
 if TYPE_CHECKING:
@@ -45,25 +46,25 @@ async def service() -> AsyncIterator[Service]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_good"),
+    ("answer", "fault"),
     [
-        (b"HTTP/1.1 200 OK\r\n\r\n", True),
-        (b"HTTP/1.1 302 Found\r\n\r\n", True),
-        (b"HTTP/1.1 404 No\r\n\r\n", False),
-        (b"HTTP/1.1 503 No\r\n\r\n", False),
-        (b"garbage\r\n", False),
-        (b"ICY 200 OK\r\n", False),
-        (b"HTTP/1.1 " + b"2" * 10_000 + b"\r\n", False),
-        (b"", False),
+        (b"HTTP/1.1 200 OK\r\n\r\n", None),
+        (b"HTTP/1.1 302 Found\r\n\r\n", None),
+        (b"HTTP/1.1 404 No\r\n\r\n", "status 404"),
+        (b"HTTP/1.1 503 No\r\n\r\n", "status 503"),
+        (b"garbage\r\n", "an answer that is not HTTP/1.1"),
+        (b"ICY 200 OK\r\n", "an answer that is not HTTP/1.1"),
+        (b"HTTP/1.1 " + b"2" * 10_000 + b"\r\n", "an answer that is not HTTP/1.1"),
+        (b"", "an answer that is not HTTP/1.1"),
     ],
 )
-async def test_a_status_from_200_to_399_is_good(answer: bytes, is_good: bool) -> None:
+async def test_a_status_from_200_to_399_is_good(answer: bytes, fault: str | None) -> None:
     """Anything else, and anything that is no answer, is not."""
     async with service() as running:
         running.answer = answer
         wires = Wires(table(backend(endpoints=(endpoint(running.port),))))
 
-        assert await is_answering(wires.pool, wires.pool.endpoints[0], HEALTH) is is_good
+        assert await find_fault(wires.pool, wires.pool.endpoints[0], HEALTH) == fault
         assert running.asked[0].startswith(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:")
         await wires.plane.drain(0)
 
@@ -95,4 +96,18 @@ async def test_checks_go_on_over_a_reload_that_leaves_the_backend_alone() -> Non
         await until(lambda: wires.plane.generation.down, wires.plane.loop)
 
         assert wires.plane.generation.table.revision == "2"
+        await wires.plane.drain(0)
+
+
+async def test_who_can_not_be_asked_is_told_apart() -> None:
+    """Nobody listens, nobody answers, or nobody speaks TLS: each is mended elsewhere."""
+    async with service() as running:
+        closed = endpoint(1)
+        secure = Endpoint(f"https://127.0.0.1:{running.port}", "127.0.0.1", running.port, tls=True)
+        wires = Wires(table(backend(endpoints=(closed, secure, endpoint(running.port)))))
+        refusing, unsecured, slow = wires.pool.endpoints
+
+        assert "connect" in str(await find_fault(wires.pool, refusing, HEALTH)).lower()
+        assert "ssl" in str(await find_fault(wires.pool, unsecured, HEALTH)).lower()
+        assert await find_fault(wires.pool, slow, replace(HEALTH, timeout=0.0)) == "no answer in time"
         await wires.plane.drain(0)

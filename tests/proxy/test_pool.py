@@ -140,6 +140,28 @@ async def test_without_any_endpoint_the_request_fails() -> None:
     await wires.plane.drain(0)
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ConnectionRefusedError(), "the backend refused the connection"),
+        (ssl.SSLCertVerificationError("10.0.0.1"), "the backend's certificate is not trusted"),
+        (ssl.SSLError("10.0.0.1"), "the backend could not be spoken to by TLS"),
+        (socket.gaierror("new.internal"), "the backend's name means no address"),
+    ],
+)
+async def test_why_there_is_no_connection_is_told_without_names(error: OSError, told: str) -> None:
+    """A certificate that expired is mended elsewhere than a service that is down; clients need not know where."""
+    wires = pool_of(9)
+
+    async def fail(_connect: object) -> BackendConnection:
+        raise error
+
+    wires.pool.endpoints[0].resolver.reach = fail  # type: ignore[method-assign, assignment]
+
+    assert str((await ask(wires)).error) == told
+    await wires.plane.drain(0)
+
+
 async def test_at_the_bound_requests_wait_for_a_connection_that_comes_back() -> None:
     """The first in the queue gets it."""
     async with listening() as ports:
