@@ -31,7 +31,10 @@ _WIDTHS = (24, 16, 9, 16, 20)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, PAGE), help="The newest so many.")
 @admin_options
 def command(admin: Admin, as_json: bool, follow: bool, rollout: str, limit: int) -> None:
-    """Show who or what changed what, when and why, the newest last."""
+    """Show who or what changed what, when and why, the newest last.
+
+    With --json, one document; with --follow as well, a line of JSON for each event.
+    """
     events = list(deque(read_all(admin, 0, rollout), maxlen=limit))
     if rollout and not events:
         admin.get(path_of(rollout))  # which says so when there is none of this name

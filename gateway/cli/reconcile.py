@@ -55,7 +55,8 @@ def command(  # noqa: PLR0913 - what a person may say
     Each goes there once, in the order of its key, with an Idempotency-Key. The journal has no credentials; where the
     baseline wants some, give them with -H 'Authorization: …'. May be interrupted, and run again: what the baseline has
     answered is not sent again. A gateway of a fleet replays its own journal only, and then names those that have more.
-    Exits with 1 when a write was refused (4xx) or failed.
+    Exits with 1 when a write was refused (4xx) or failed. With --json, a line of JSON when it begins, for each write,
+    and at the end.
     """
     wish = {
         "since": read_time(since, datetime.now(UTC)),

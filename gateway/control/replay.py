@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from gateway.control.delivery import Answer, Delivery
+from gateway.control.findings import show_epoch
 from gateway.core.types import Table
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ent
     """Without its query, which may hold what nobody else may see."""
     time_ns: int
     """When the candidate had answered it."""
+    time: str = ""
+    """The same in RFC 3339, UTC, for programs whose numbers are too short for nanoseconds. Older gateways have none."""
     result: Result
     status: int | None
     """What the baseline answered."""
@@ -252,6 +255,7 @@ class Replay:
             method=entry.method,
             target=entry.target.partition(b"?")[0].decode("latin-1"),
             time_ns=entry.time_ns,
+            time=show_epoch(entry.time_ns / 1e9),
             result=result,
             status=status,
             reason=reason,

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.admin import reconcile
 from gateway.admin.reconcile import ReconcileWish, read_wish
+from gateway.control.findings import show_epoch
 from gateway.errors import BadValue
 from tests.admin.desk import Client, Desk, Reply, desk
 from tests.control.baseline import Baseline, answer, baseline
@@ -78,6 +79,7 @@ async def test_a_call_is_answered_line_by_line(office: Office) -> None:
         ("entry", "/pay", "applied"),
         ("entry", "/api/orders", "refused"),
     ]
+    assert all(step["time"] == show_epoch(step["time_ns"] / 1e9) for step in steps)
     assert end == {"kind": "end", "applied": 1, "refused": 1, "failed": 0, "skipped": 0, "left": 0, "stopped": ""}
     assert "secret" not in reply.text
 
