@@ -45,8 +45,9 @@ async def reconcile(call: Call, wish: ReconcileWish) -> web.StreamResponse:
 
     Answers with a JSON object per line: one of `kind` `begin` (`total`, `skipped`, `is_live`, `dry_run`, `unreadable`),
     one `entry` per write (`request_id`, `route`, `method`, `target` without its query, `time` and `time_ns` of the
-    candidate's answer, `result`, `status`, `reason`, `is_again`) and one `end` (`applied`, `refused`, `failed`, `skipped`, `left`, `stopped`). A `result` is
-    `applied`, `refused` (4xx, not tried again), `failed` (the next call tries again) or, in a dry run, `planned`.
+    candidate's answer, `result`, `status`, `reason`, `is_again`) and one `end` (`applied`, `refused`, `failed`,
+    `skipped`, `left`, `stopped`). A `result` is `applied`, `refused` (4xx, not tried again), `failed` (the next call
+    tries again) or, in a dry run, `planned`.
     Writes of one key are sent in order, with their `X-Request-ID` and an `Idempotency-Key`. It ends early when the
     caller leaves, and the next call goes on from there; nothing is applied twice.
     """
