@@ -31,7 +31,7 @@ from gateway.admin import (
 )
 from gateway.admin.answers import NDJSON, answer_json
 from gateway.admin.control import METRICS_PATH
-from gateway.admin.questions import Question, read_body, read_query
+from gateway.admin.questions import Question, read_body, read_query, refuse_query
 from gateway.core.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Operation:
         if self.query is not None:
             asked.append(read_query(call.request, self.query))
         if self.body is not None:
+            refuse_query(call.request)
             asked.append(await read_body(call.request, self.body))
         given = await self.answer(call, *asked)
         return answer_json(given) if isinstance(given, msgspec.Struct) else given

@@ -60,6 +60,12 @@ def read_query(request: web.Request, shape: type[Asked]) -> Asked:
         raise explain_fault(error, shape) from error
 
 
+def refuse_query(request: web.Request) -> None:
+    """Raises BadValue for a query where the wish is a body: `?force=true` would be heard by nobody."""
+    for name in request.query:
+        raise BadValue(name[:100], "is not taken from the query; write it into the JSON body")
+
+
 async def read_body(request: web.Request, shape: type[Asked]) -> Asked:
     """The JSON body of a call; without one, an object that says nothing.
 

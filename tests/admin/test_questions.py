@@ -127,6 +127,16 @@ async def test_a_query_says_each_thing_once_and_nothing_unknown(tmp_path: Path) 
         assert "did you mean `window`" in mistyped.json["detail"]
 
 
+async def test_a_wish_in_the_query_of_what_has_a_body_is_refused(tmp_path: Path) -> None:
+    """Whoever wrote it there would take it for heard."""
+    async with desk(tmp_path) as (_, client):
+        forced = await client.post("/api/v1/rollouts/shop/promote?force=true", json={})
+        given_back = await client.delete(f"{PERCENT}?reason=over")
+
+        assert (forced.status, forced.json["field"]) == (422, "force")
+        assert (given_back.status, given_back.json["field"]) == (422, "reason")
+
+
 async def test_a_wrong_value_is_told_in_words_with_what_is_allowed(tmp_path: Path) -> None:
     """Whoever calls need not know Python's names of things, nor guess the actions."""
     async with desk(tmp_path) as (_, client):
