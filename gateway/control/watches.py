@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.core.figures import Subject
     from gateway.core.histogram import Buckets
     from gateway.core.types import Rollout
+    from gateway.core.windows import Cell
     from gateway.store.records import Event
 
 
@@ -87,6 +88,9 @@ class Watches:
         self._clocks = clocks
         self._membership = membership
         self._watched: dict[str, _Watched] = {}
+        sight.figures.drain()  # the controller before this one has seen that, and handed it in
+        self._counted: Mapping[str, dict[Subject, Cell]] = {}
+        """What was counted in this second, by route."""
         self._fence: int | None = None
         """The lease under which fleet watches were begun. They go on when it was interrupted for a moment."""
 
@@ -101,6 +105,7 @@ class Watches:
     def arrange(self, plans: Mapping[str, Rollout], second: float) -> Collection[str]:
         """Watch each rollout of the configuration; the names of those whose plan or routes changed: they begin anew."""
         fresh = {}
+        unwatched = plans.keys() - self._watched.keys()
         for name, rollout in plans.items():
             watched = self._watched.get(name)
             if watched is not None and watched.rollout is rollout:
@@ -111,6 +116,9 @@ class Watches:
             else:
                 fresh[name] = _Watched(rollout, routes)
         self._watched = {name: fresh.get(name) or self._watched[name] for name in plans}
+        if self._membership is not None:
+            for name in unwatched:
+                self._membership.outbox.put(name, pick(fresh[name].routes, self._counted), {})
         newcomers = [self._introduce(name, each.own) for name, each in fresh.items()]
         if newcomers:
             recall(self._sight.figures.windows, newcomers, self._clocks.counting(), second)
@@ -123,7 +131,8 @@ class Watches:
 
     def take(self, second: float) -> None:
         """See what this gateway has counted; in a fleet that is for the others, too."""
-        counted, waiting = group(self._sight.figures.drain()), group(self._sight.waiting())
+        self._counted = counted = group(self._sight.figures.drain())
+        waiting = group(self._sight.waiting())
         for name, watched in self._watched.items():
             cells, ages = pick(watched.routes, counted), pick(watched.routes, waiting)
             watched.own.take(second, cells, ages)

@@ -221,7 +221,7 @@ class Fleet:
         """Some, or all, start one after the other: the first of an empty store leads when all is done."""
         for each in replicas or self.replicas:
             await each.begin()
-        await self.live(1, *replicas)
+        await self.live(1, *replicas, requests=0)
 
     async def live(self, seconds: int, *replicas: Replica, requests: int = 100, errors: int = 0) -> None:
         """So many seconds of some replicas, or all; in each, each has so many requests of either arm, and errors."""

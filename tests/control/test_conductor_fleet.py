@@ -61,6 +61,26 @@ async def test_errors_anywhere_roll_back_everywhere() -> None:
     assert fleet.meeting.stored.events[-1].actor.type == "rule"
 
 
+async def test_what_a_gateway_counts_before_it_first_looks_is_the_fleets_too() -> None:
+    """It is asked as soon as it listens; and what one controller has handed in the next does not hand in again."""
+    fleet = Fleet(("errors > 500 for 1h", Do.ROLLBACK))
+    leader, other = fleet.replicas
+    await fleet.begin(leader)
+    await fleet.live(3, leader)
+    await other.begin()
+    other.count(100, errors=20)
+    await fleet.live(3)
+    assert value_of(leader) == 20
+
+    other.count(100, errors=5)
+    await fleet.live(3)
+    other.start()
+    await other.begin()
+    other.count(100, errors=7)
+    await fleet.live(3)
+    assert value_of(leader) == 20 + 5 + 7
+
+
 async def test_a_new_leader_goes_on_with_the_evidence_of_the_former() -> None:
     """A rule that takes sixty requests, of which forty were counted before: all of them, and each once."""
     fleet = Fleet(("requests > 60 for 5m", Do.ROLLBACK))
