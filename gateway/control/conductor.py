@@ -114,7 +114,7 @@ class Conductor:
         else:
             self._stand_by(plans, second, is_degraded=role is Role.DEGRADED)
         for name, rollout in plans.items():
-            self._begin(name, rollout)
+            self._begin(name, rollout, tells=role is not Role.DEGRADED)
         await self._let_act()
 
     # Seeing.
@@ -187,13 +187,16 @@ class Conductor:
         table = self._rollouts.table
         return describe_decision(rollout, progress, self.rules(name), table.revision if table is not None else "")
 
-    def _begin(self, name: str, rollout: Rollout) -> None:
-        """Let happen what has to: one thing at a time, but a rescue does not wait for what waits for the store."""
+    def _begin(self, name: str, rollout: Rollout, *, tells: bool) -> None:
+        """Let happen what has to: one thing at a time, but a rescue does not wait for what waits for the store.
+
+        Who does without the store ``tells`` people nothing: once it is back the leader does, who knows what was told.
+        """
         seat = self._seats[name]
         outcome = seat.outcome
         if outcome is None or outcome.is_rescue in seat.acting:
             return
-        if outcome.transition is not None or seat.news.is_any(rollout, outcome):
+        if outcome.transition is not None or (tells and seat.news.is_any(rollout, outcome)):
             seat.acting[outcome.is_rescue] = asyncio.ensure_future(self._act(name, rollout, outcome, self._fence))
 
     async def _let_act(self) -> None:

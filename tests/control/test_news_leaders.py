@@ -9,7 +9,7 @@ from gateway.core.conducting import WELL_SECONDS
 from gateway.core.fleet import Role
 from gateway.core.plans import Do, Stage
 from gateway.core.rules import parse_rule
-from tests.control.replicas import Fleet, Replica
+from tests.control.replicas import LONG, Fleet, Replica
 
 NOISY = ("errors > 10 for 5s", Do.NOTIFY)
 HELD_UP = (Stage(5, hold_seconds=3, gates=(parse_rule("mismatch_rate < 1% for 5s"),)), Stage(50, hold_seconds=9999))
@@ -84,3 +84,22 @@ async def test_a_stage_that_is_held_up_is_told_once() -> None:
     await let_lead(fleet, fleet.replicas[1])
 
     assert fleet.meeting.kinds == ["blocked"]
+
+
+@pytest.mark.parametrize(("rules", "stages", "kind"), [([NOISY], LONG, "notify"), ([], HELD_UP, "blocked")])
+async def test_who_was_without_the_store_tells_nobody_what_the_leader_has_told(
+    rules: list[tuple[str, Do]], stages: tuple[Stage, ...], kind: str
+) -> None:
+    """Though the store is back before it has heard of the others again: the leader tells what there is to tell."""
+    fleet = Fleet(*rules, stages=stages)
+    await fleet.begin()
+    await fleet.live(10, errors=50)
+    fleet.meeting.is_away = True
+    await fleet.live(6, errors=50)
+    fleet.meeting.is_away = False
+    for each in fleet.replicas:
+        assert each.role is Role.DEGRADED
+        await each.conductor.tick()
+    await fleet.live(5, errors=50)
+
+    assert fleet.meeting.kinds == [kind]
