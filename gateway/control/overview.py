@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import __version__
 from gateway.control.muster import call_muster
+from gateway.core.lifecycle import is_live
 from gateway.core.plans import Rule
 from gateway.core.verdicts import Verdict
 from gateway.core.watch import name_rule
@@ -55,7 +56,7 @@ def take_snapshot(sources: Sources) -> Snapshot:
     return Snapshot(
         totals=figures.totals,
         table=sources.rollouts.table,
-        rollouts=[_level(state) for state in states],
+        rollouts=[view_level(state) for state in states],
         rules=[level for state in states for level in _list_rules(state.name, sources.rules(state.name))],
         rollbacks={guard: 0 for state in states for guard in _list_guards(state)} | sources.history.rollbacks,
         reloads=dict(configuration.reloads),
@@ -82,9 +83,11 @@ def _view_fleet(sources: Sources) -> FleetLevel:
     return FleetLevel(muster.states(), len(muster.revisions()), muster.role.value, not muster.fault)
 
 
-def _level(state: RolloutState) -> RolloutLevel:
+def view_level(state: RolloutState) -> RolloutLevel:
+    """Where a rollout stands; its share is 0 where its mode keeps everybody from the candidate."""
+    percent = state.percent if is_live(state.rollout) else 0.0
     stage = state.progress.stage + 1 if state.rollout.plan.stages else 0
-    return RolloutLevel(state.name, state.percent, state.state, stage)
+    return RolloutLevel(state.name, percent, state.state, stage)
 
 
 def _list_guards(state: RolloutState) -> Iterator[tuple[str, str]]:

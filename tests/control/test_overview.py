@@ -5,20 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from gateway.control.configuration import Configuration
 from gateway.control.figures import Batch, Figures
 from gateway.control.history import History
 from gateway.control.notices import Notices
-from gateway.control.overview import Sources, take_snapshot
+from gateway.control.overview import Sources, take_snapshot, view_level
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.rules import RuleState
+from gateway.control.standing import RolloutState
 from gateway.control.tracing import Exports
 from gateway.core.figures import UNROUTED, Counted, PathFigures
+from gateway.core.types import Mode
 from gateway.store.sqlite import SqliteStore
 from gateway.telemetry.snapshot import FleetLevel, RuleLevel
 from tests.control.rollbacks import JUDGEMENT, happened
 from tests.control.texts import GOOD, source
+from tests.core.lives import fixed, started
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -82,3 +87,11 @@ async def test_a_snapshot_shows_every_part(tmp_path: Path) -> None:
     assert snapshot.started_at == 100.0
     await rollouts.close()
     await store.close()
+
+
+@pytest.mark.parametrize(("mode", "percent"), [(Mode.LIVE, 5.0), (Mode.SHADOW, 0.0), (Mode.OFF, 0.0)])
+def test_the_share_is_that_of_the_keys_that_take_the_candidate(mode: Mode, percent: float) -> None:
+    """Whatever the file has for when the mode lets anybody."""
+    rollout = fixed(mode=mode)
+
+    assert view_level(RolloutState(rollout, started(rollout, 0), ("orders",), "r1")).percent == percent
