@@ -279,6 +279,8 @@ class StoredBoard(Board):
         with suppress(StoreUnavailable):
             await self.pay()
         await self._keep()
+        for name in sorted(self._deposits.owed):
+            log.error("store_missed", rollout=name, effect="how it stands is known to this gateway alone, which ends")
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

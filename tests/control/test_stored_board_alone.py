@@ -227,3 +227,18 @@ async def test_a_gateway_that_was_stopped_has_only_its_store(tmp_path: Path) -> 
 
     assert (second.percent, second.rollouts.progress("shop").version) == (5, 0)
     await second.close()
+
+
+async def test_who_ends_and_could_not_store_a_rollback_says_so(tmp_path: Path) -> None:
+    """It is forgotten with the gateway, which people must not find out by their users."""
+    made = await begin(tmp_path)
+    made.store.fails = True
+    await made.act(Action.ROLLBACK)
+    with capture_logs() as logs:
+        await made.rollouts.close()
+
+    assert [entry["rollout"] for entry in logs if entry["event"] == "store_missed"] == ["shop"]
+    made.store.fails = False
+    with capture_logs() as logs:
+        await made.rollouts.close()
+    assert [entry for entry in logs if entry["event"] == "store_missed"] == []
