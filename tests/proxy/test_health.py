@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from gateway.core.types import Endpoint, Health
+from gateway.core.types import Health
 from gateway.proxy.health import find_fault
 from tests.proxy.wiring import Wires, backend, endpoint, table, until
 
@@ -100,14 +100,10 @@ async def test_checks_go_on_over_a_reload_that_leaves_the_backend_alone() -> Non
 
 
 async def test_who_can_not_be_asked_is_told_apart() -> None:
-    """Nobody listens, nobody answers, or nobody speaks TLS: each is mended elsewhere."""
-    async with service() as running:
-        closed = endpoint(1)
-        secure = Endpoint(f"https://127.0.0.1:{running.port}", "127.0.0.1", running.port, tls=True)
-        wires = Wires(table(backend(endpoints=(closed, secure, endpoint(running.port)))))
-        refusing, unsecured, slow = wires.pool.endpoints
+    """Nobody listens, or nobody answers in time: each is mended elsewhere."""
+    wires = Wires(table(backend(endpoints=(endpoint(1),))))
+    refusing = wires.pool.endpoints[0]
 
-        assert "connect" in str(await find_fault(wires.pool, refusing, HEALTH)).lower()
-        assert "ssl" in str(await find_fault(wires.pool, unsecured, HEALTH)).lower()
-        assert await find_fault(wires.pool, slow, replace(HEALTH, timeout=0.0)) == "no answer in time"
-        await wires.plane.drain(0)
+    assert "connect" in str(await find_fault(wires.pool, refusing, HEALTH)).lower()
+    assert await find_fault(wires.pool, refusing, replace(HEALTH, timeout=0.0)) == "no answer in time"
+    await wires.plane.drain(0)
