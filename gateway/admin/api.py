@@ -86,12 +86,24 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _explain(request: web.Request, error: web.HTTPException) -> web.HTTPException:
-    """``error``, or, where an action is asked for that there isn't, one that names those that there are."""
-    actions = [each.path.removeprefix(ACTIONS) for each in EVERYTHING if each.path.startswith(ACTIONS)]
-    parts = request.path.removeprefix("/api/v1/rollouts/").split("/")
-    if error.status != HTTPStatus.NOT_FOUND or request.path.count("/") != ACTIONS.count("/") or len(parts) != 2:  # noqa: PLR2004 - a name and an action
+    """``error``, saying what there is instead of a path, an action or a method that there isn't."""
+    place = request.rel_url.raw_path
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = sorted(error.allowed_methods)
+        reason = f"{place} does not take {request.method}; it takes {', '.join(allowed)}"
+        return web.HTTPMethodNotAllowed(request.method, allowed, reason=reason)
+    if not isinstance(error, web.HTTPNotFound):
         return error
+    if not _is_action(request.path):
+        return web.HTTPNotFound(reason=f"there is nothing at {place}; /openapi.json lists what there is")
+    actions = [each.path.removeprefix(ACTIONS) for each in EVERYTHING if each.path.startswith(ACTIONS)]
     return web.HTTPNotFound(reason=f"there is no such action; there are {', '.join(dict.fromkeys(actions))}")
+
+
+def _is_action(path: str) -> bool:
+    """Whether a path has the form of a rollout's name and what is to be done with it."""
+    prefix, _, _ = ACTIONS.partition("{")
+    return path.startswith(prefix) and path.count("/") == ACTIONS.count("/")
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:

@@ -98,13 +98,23 @@ async def test_a_page_of_another_site_changes_nothing(tmp_path: Path, method: st
         assert made.rollouts.state("shop").percent == 5
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PATCH", "/api/v1/config", 405)])
-async def test_what_is_not_there_is_a_problem_document(tmp_path: Path, method: str, path: str, status: int) -> None:
-    """Every error has the same shape; a wrong method comes with the right ones."""
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/no%0Awhere", 404, "there is nothing at /no%0Awhere; /openapi.json lists what there is"),
+        ("PATCH", "/api/v1/config", 405, "/api/v1/config does not take PATCH; it takes GET, HEAD"),
+        ("POST", "/api/v1/config/reload/now", 404, "there is nothing at /api/v1/config/reload/now; "),
+    ],
+)
+async def test_what_is_not_there_is_a_problem_document(
+    tmp_path: Path, method: str, path: str, status: int, detail: str
+) -> None:
+    """Every error has the same shape, and says what there is instead; a wrong method comes with the right ones."""
     async with desk(tmp_path) as (_, client):
         answer = await client.ask(method, path)
 
         assert (answer.status, answer.json["status"]) == (status, status)
+        assert answer.json["detail"].startswith(detail)
         assert answer.headers.get("Allow") == ("GET,HEAD" if status == 405 else None)
 
 
