@@ -67,7 +67,7 @@ def show_record(admin: Admin, route: str, *, as_json: bool, samples: int, limit:
         click.echo(pass_on(content))
         return
     mismatches = read(content, MismatchList)
-    for line in draw_totals(mismatches.totals):
+    for line in draw_totals(mismatches.totals, is_known=bool(mismatches.items)):
         click.echo(line)
     draw_findings(mismatches.items, samples)
     if mismatches.next is not None:
@@ -79,11 +79,13 @@ def pass_on(content: bytes) -> str:
     return content.decode(errors="backslashreplace").translate(_CONTROLS)
 
 
-def draw_totals(totals: CopyTotals) -> Iterator[str]:
-    """What came of all copies, in a line or two."""
+def draw_totals(totals: CopyTotals, *, is_known: bool) -> Iterator[str]:
+    """What came of all copies, in a line or two; ``is_known`` says whether anything is in the record."""
     compared = totals.match + totals.mismatch + totals.noise
-    if not compared:
-        yield "nothing was compared on this route since the gateway started"
+    if not compared and is_known:
+        yield "nothing counts yet: what differs waits until it is known what noise is, for a minute at most"
+    elif not compared:
+        yield "nothing was compared since the gateway started; copies are made of routes that have `shadow`"
     else:
         differ = f"{totals.mismatch:,} mismatch, {totals.noise:,} differ in nothing but noise"
         yield f"{compared:,} compared since the gateway started: {totals.match:,} match, {differ}"

@@ -96,11 +96,16 @@ class Comparer:
         return former if former.policy == policy else _Route(name, policy)
 
     def learn(self, tallies: Iterable[PathTally]) -> None:
-        """Take this for all that was found until the last `take_tallies`, also of routes that it does not name."""
+        """Take this for all that was found until the last `take_tallies`, also of routes that it does not name.
+
+        What waits on those is of before they began anew: it is judged now, by what was known, and not among what comes.
+        """
         known: dict[str, list[PathTally]] = {}
         for tally in tallies:
             known.setdefault(tally.route, []).append(tally)
         for name, route in self._routes.items():
+            if name not in known:
+                self._judge_all(route, inf)
             route.learn(known.pop(name, ()))
         self._known = known
 

@@ -44,17 +44,19 @@ LIST = MismatchList([finding(), NOISE], 2, TOTALS)
 
 def test_the_totals_say_what_was_compared_and_what_was_not() -> None:
     """With each reason, so that nobody takes the compared ones for all."""
-    assert list(draw_totals(TOTALS)) == [
+    assert list(draw_totals(TOTALS, is_known=True)) == [
         "18,000 compared since the gateway started: 17,500 match, 412 mismatch, 88 differ in nothing but noise",
         "not compared: 3 errors; skipped: 1,200 body_size, 3 concurrency",
     ]
 
 
 def test_without_comparisons_the_totals_say_so() -> None:
-    """That nothing differs would be a poor way to put it."""
-    assert list(draw_totals(CopyTotals(0, 0, 0, 0, {}))) == [
-        "nothing was compared on this route since the gateway started"
-    ]
+    """That nothing differs would be a poor way to put it, above a table of what does, too."""
+    (nothing,) = draw_totals(CopyTotals(0, 0, 0, 0, {}), is_known=False)
+    (waiting,) = draw_totals(CopyTotals(0, 0, 0, 0, {}), is_known=True)
+
+    assert nothing == "nothing was compared since the gateway started; copies are made of routes that have `shadow`"
+    assert "waits until it is known what noise is" in waiting
 
 
 def test_without_twins_noise_is_pointed_to(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +110,7 @@ def test_what_backends_wrote_is_shown_and_not_obeyed(capsys: pytest.CaptureFixtu
     draw_findings(
         [finding(field=hostile, path=hostile, samples=[SAMPLE.__class__(hostile, hostile, hostile, hostile)])], 1
     )
-    totals = list(draw_totals(CopyTotals(1, 0, 0, 0, {hostile: 1})))
+    totals = list(draw_totals(CopyTotals(1, 0, 0, 0, {hostile: 1}), is_known=True))
 
     shown = capsys.readouterr().out + "".join(totals)
     assert [character for character in shown if not character.isprintable() and character != "\n"] == []

@@ -282,6 +282,19 @@ def test_what_is_known_no_more_is_forgotten() -> None:
     assert story.results() == {"mismatch": 1}
 
 
+def test_what_waits_when_a_record_begins_anew_is_judged_with_what_was_before() -> None:
+    """After a mend nobody hears a minute later of what the broken candidate answered; other routes' pairs go on."""
+    story = learnt(3)
+    story.pair(order(), order())
+    story.comparer.learn(())
+    judged = story.results()
+    story.pair(order(), order())
+    story.comparer.learn(story.comparer.take_tallies())
+
+    assert judged == {"noise": 1}
+    assert story.results() == {}
+
+
 def test_a_table_that_changes_nothing_of_a_route_leaves_what_was_found() -> None:
     """A reload for another route's sake is none for this one."""
     story = learnt()
