@@ -71,8 +71,9 @@ class ValidateView(msgspec.Struct, frozen=True):
     warnings: list[ProblemView]
     changes: Movement | None = None
     """What it would do if it were put in force now, as `crossfade diff` says it: which routes, backends and rollouts
-    differ, and how many of the `keys` made-up ones would change their arm. Plans count as far as they are now, cohorts
-    are not counted with. Null where there are problems, and before the first configuration."""
+    differ, and how many of the `keys` made-up ones would change their arm or, by `moves`, a route's backend. Plans
+    count as far as they are now, cohorts are not counted with. Null where there are problems, and before the first
+    configuration."""
 
 
 async def show_config(call: Call) -> ConfigView:
@@ -115,7 +116,9 @@ async def compare_draft(control: Control, draft: Table) -> Movement | None:
     if accepted is None:
         return None
     progresses = {name: rollouts.progress(name) for name in rollouts.plans()}
-    keys = generate_keys(max(FEWEST_KEYS, min(GENERATED_KEYS, PLACED_KEYS // max(1, len(draft.rollouts)))))
+    keys = generate_keys(
+        max(FEWEST_KEYS, min(GENERATED_KEYS, PLACED_KEYS // max(1, len(draft.rollouts), len(accepted.table.rollouts))))
+    )
     return await compute(compare_tables, accepted.table, draft, keys, progresses)
 
 

@@ -1,9 +1,10 @@
 """What a change of the configuration does: which routes differ, and how many keys change their arm.
 
 Two tables are compared as values. For each rollout that differs, every key of a sample is placed under the old and the
-new version. Cohorts depend on more of a request than its key, so they are reported as changed but not counted with.
-A file does not say how far a plan has come: where nobody else does, the old version is taken as it begins. The new one
-goes on from there as an edited plan does (`gateway.core.lifecycle.adopt`).
+new version. Of one that comes or goes, and of a route that gets other backends, it counts which backend answers: arms
+would tell nothing there. Cohorts depend on more of a request than its key, so they are reported as changed but not
+counted with. A file does not say how far a plan has come: where nobody else does, the old version is taken as it
+begins. The new one goes on from there as an edited plan does (`gateway.core.lifecycle.adopt`).
 
 A change of hash or salt gives every key a new position, a change of the key's sources may give a user another key: then
 users are reshuffled, and the counts say how many, as far as a sample of keys can tell.
@@ -11,17 +12,18 @@ users are reshuffled, and the counts say how many, as far as a sample of keys ca
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from gateway.core.decision import held_by
 from gateway.core.hashing import scheme_of
 from gateway.core.lifecycle import Progress, adopt, begin, effect
-from gateway.core.types import Rollout, Table
+from gateway.core.types import Rollout, Route, Table
 
 
 class Kind(StrEnum):
@@ -48,14 +50,30 @@ class Shift(msgspec.Struct, frozen=True):
     kind: Kind
     fields: tuple[str, ...]
     percent_before: float
-    """What takes effect: 0 when the mode or a switch holds everything at the baseline, or there is no rollout."""
+    """What takes effect: 0 when the mode or a switch holds everything at the baseline. Where there is no such rollout,
+    the share of keys that its route has at the backend that is the candidate of the other version."""
     percent_after: float
+    """Likewise."""
     to_candidate: int
     to_baseline: int
     stay_candidate: int
     stay_baseline: int
     reshuffled_by: tuple[str, ...]
     """The fields of ``fields`` that give users another position: ``hash``, ``salt``, ``key``."""
+    from_beginning: bool = False
+    """Whether its plan is counted from its beginning, for nobody said how far it is."""
+    is_counted: bool = True
+    """Not where it comes or goes together with its routes: nobody knows then who answers instead."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """How many keys of the sample a route sends from one backend to another, or to the same."""
+
+    route: str
+    before: str
+    """The backend that answers them in the old table."""
+    after: str
+    keys: int
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -70,6 +88,8 @@ class Movement(msgspec.Struct, frozen=True):
     backends: tuple[Change, ...]
     server: tuple[str, ...]
     """The fields of ``server`` that differ."""
+    moves: tuple[Move, ...] = ()
+    """Of each route of both tables that gets other backends or another rollout: who answers how many of its keys."""
 
     @property
     def is_empty(self) -> bool:
@@ -113,13 +133,20 @@ def compare_tables(
 
     ``progresses`` says how far rollouts are; one that is not in it is taken as it begins.
     """
+    placing = _Placing(before, after, keys, progresses)
+    old, new = ({rollout.name: rollout for rollout in each.rollouts} for each in (before, after))
     return Movement(
         len(keys),
         compare_named(before.routes, after.routes),
         _is_reordered([route.name for route in before.routes], [route.name for route in after.routes]),
-        _compare_rollouts(before.rollouts, after.rollouts, keys, progresses),
+        tuple(
+            _say_shift(change, placing.follow(change), old.get(name), new.get(name), progresses.get(name))
+            for change in compare_named(before.rollouts, after.rollouts)
+            for name in (change.name,)
+        ),
         compare_named(before.backends, after.backends),
         differing_fields(before.server, after.server),
+        tuple(move for pair in placing.pairs for move in placing.list_moves(*pair)),
     )
 
 
@@ -147,36 +174,102 @@ def _is_reordered(before: list[str], after: list[str]) -> bool:
     return [name for name in before if name in new] != [name for name in after if name in old]
 
 
-def _compare_rollouts(
-    before: Iterable[Rollout], after: Iterable[Rollout], keys: Sequence[bytes], progresses: Mapping[str, Progress]
-) -> tuple[Shift, ...]:
-    old, new = {rollout.name: rollout for rollout in before}, {rollout.name: rollout for rollout in after}
-    return tuple(
-        _compare_rollout(change, old.get(change.name), new.get(change.name), keys, progresses.get(change.name))
-        for change in compare_named(old.values(), new.values())
-    )
+class _Placing:
+    """The keys under both tables. What two rollouts do to them is counted once, however many routes share these."""
+
+    def __init__(self, before: Table, after: Table, keys: Sequence[bytes], progresses: Mapping[str, Progress]) -> None:
+        routes = {route.name: route for route in before.routes}
+        self.pairs = [(routes[route.name], route) for route in after.routes if route.name in routes]
+        """The routes of both tables, as they are in each."""
+        self._keys = keys
+        self._old = {old.name: _stand(old, progresses.get(old.name)) for old in before.rollouts}
+        edited = {old.name: old for old in before.rollouts}
+        self._new = {new.name: _edited(edited.get(new.name), new, progresses.get(new.name)) for new in after.rollouts}
+        self._counts: dict[tuple[str | None, str | None], Counter[tuple[bool, bool]]] = {}
+
+    def follow(self, change: Change) -> _Fate:
+        """What becomes of the keys of a rollout; of one that comes or goes, on the route that moves the most."""
+        name = change.name
+        was, becomes = self._rollouts(name, name)
+        alone = _Fate(effective_percent(was), effective_percent(becomes), Counter())
+        if change.kind is Kind.CHANGED:
+            return alone._replace(counts=self._count(name, name))
+        routes = [pair for pair in self.pairs if name in {route.rollout for route in pair}]
+        fates = [self._follow_route(*pair, pair[change.kind is Kind.ADDED].candidate) for pair in routes]
+        return max(fates, key=_Fate.count_moved, default=alone._replace(is_counted=False))
+
+    def list_moves(self, before: Route, after: Route) -> list[Move]:
+        """Which backend answers how many keys of a route, before and after."""
+        if (before.baseline, before.candidate, before.rollout) == (after.baseline, after.candidate, after.rollout):
+            return []
+        answers = self._answer(before, after)
+        return [Move(before.name, *backends, keys) for backends, keys in sorted(answers.items()) if keys]
+
+    def _follow_route(self, before: Route, after: Route, candidate: str | None) -> _Fate:
+        """How many keys are, and come to be, answered by the backend that is the candidate where there is one."""
+        was, becomes = self._rollouts(before.rollout, after.rollout)
+        counts: Counter[tuple[bool, bool]] = Counter()
+        for (old, new), keys in self._answer(before, after).items():
+            counts[old == candidate, new == candidate] += keys
+        return _Fate(_share_of(candidate, before, was), _share_of(candidate, after, becomes), counts)
+
+    def _answer(self, before: Route, after: Route) -> Counter[tuple[str, str]]:
+        """How many keys are answered by which backend of the old route, and by which of the new one."""
+        answers: Counter[tuple[str, str]] = Counter()
+        for (was, becomes), keys in self._count(before.rollout, after.rollout).items():
+            answers[_backend_of(before, was), _backend_of(after, becomes)] += keys
+        return answers
+
+    def _count(self, before: str | None, after: str | None) -> Counter[tuple[bool, bool]]:
+        """How many keys take the candidate under one rollout, and under the other."""
+        if (before, after) not in self._counts:
+            was, becomes = map(_compile_takes, self._rollouts(before, after))
+            self._counts[before, after] = Counter((was(key), becomes(key)) for key in self._keys)
+        return self._counts[before, after]
+
+    def _rollouts(self, before: str | None, after: str | None) -> tuple[Rollout | None, Rollout | None]:
+        return self._old.get(before or ""), self._new.get(after or "")
 
 
-def _compare_rollout(
-    change: Change, before: Rollout | None, after: Rollout | None, keys: Sequence[bytes], progress: Progress | None
+class _Fate(NamedTuple):
+    """What becomes of the keys: the candidate's share, and how many take it before and after."""
+
+    percent_before: float
+    percent_after: float
+    counts: Counter[tuple[bool, bool]]
+    is_counted: bool = True
+
+    def count_moved(self) -> int:
+        """How many do not stay."""
+        return self.counts[False, True] + self.counts[True, False]
+
+
+def _backend_of(route: Route, takes_candidate: bool) -> str:
+    return route.candidate if takes_candidate and route.candidate is not None else route.baseline
+
+
+def _share_of(backend: str | None, route: Route, rollout: Rollout | None) -> float:
+    """The percentage of keys that ``backend`` answers on a route."""
+    percent = effective_percent(rollout)
+    return percent * (route.candidate == backend) + (100 - percent) * (route.baseline == backend)
+
+
+def _say_shift(
+    change: Change, fate: _Fate, before: Rollout | None, after: Rollout | None, progress: Progress | None
 ) -> Shift:
-    fields = tuple(_name_fields(change, before, after))
-    before, after = _stand(before, progress), _edited(before, after, progress)
-    was, becomes = _compile_takes(before), _compile_takes(after)
-    counts = {(False, False): 0, (False, True): 0, (True, False): 0, (True, True): 0}
-    for key in keys:
-        counts[was(key), becomes(key)] += 1
     return Shift(
         change.name,
         change.kind,
-        fields,
-        effective_percent(before),
-        effective_percent(after),
-        to_candidate=counts[False, True],
-        to_baseline=counts[True, False],
-        stay_candidate=counts[True, True],
-        stay_baseline=counts[False, False],
+        tuple(_name_fields(change, before, after)),
+        fate.percent_before,
+        fate.percent_after,
+        to_candidate=fate.counts[False, True],
+        to_baseline=fate.counts[True, False],
+        stay_candidate=fate.counts[True, True],
+        stay_baseline=fate.counts[False, False],
         reshuffled_by=tuple(field for field in _RESHUFFLING if field in change.fields),
+        from_beginning=before is not None and bool(before.plan.stages) and progress is None,
+        is_counted=fate.is_counted,
     )
 
 

@@ -45,6 +45,26 @@ def test_a_change_says_what_it_does_to_routes_and_keys(tmp_path: Path, capsys: p
     assert lines[-1] == "counted over 10,000 generated keys; cohorts are not counted with"
 
 
+@pytest.mark.parametrize(("percent", "row"), [("100", "stay on new"), ("0", "legacy -> new")])
+def test_the_end_of_a_rollout_says_which_backend_answers(
+    percent: str, row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The route has the new service alone: that moves nobody at 100 %, and everybody at 0 %."""
+    old = write(tmp_path, SHOP.replace("percent: 5", f"percent: {percent}"), "old.yaml")
+    head, tail = SHOP.split("rollouts:")
+    tail = tail[tail.index("routes:") :].replace(
+        "baseline: legacy\n    candidate: new\n    rollout: checkout", "backend: new"
+    )
+    new = write(tmp_path, head + tail.replace("    rewrite: {path: /v2/orders/**, arm: candidate}\n", ""), "new.yaml")
+
+    assert run(capsys, old, new).splitlines() == [
+        "route orders changed: baseline, candidate, rollout, rewrites, failover, breaker",
+        f"    {row:<22}    10,000  100.00 %",
+        "rollout checkout removed",
+        "counted over 10,000 generated keys; cohorts are not counted with",
+    ]
+
+
 def test_copies_and_journals_are_part_of_a_route(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Who turns on double writes sees it before it happens; no key moves for it."""
     changed = SHOP.replace(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.core.movement import Change, Kind, Shift, compare_tables
+from gateway.core.movement import Change, Kind, Move, Movement, Shift, compare_tables
 from gateway.core.plans import Bound, Do, Guard, Metric, Op, Plan, Rule, Stage
 from gateway.core.types import Hash, Match, Mode, Rollout, Table
 from tests.core.asking import chain, rollout, route, table
@@ -173,3 +175,82 @@ def test_a_plan_counts_from_where_it_is() -> None:
     assert (known.percent_before, known.percent_after, known.to_baseline) == (50, 50, 0)
     assert (gone.percent_before, gone.percent_after, gone.to_candidate) == (50, 0, 0)
     assert gone.to_baseline == pytest.approx(len(KEYS) / 2, rel=0.1)
+
+
+def goes(before: Rollout, backend: str) -> Movement:
+    """A rollout is over: its route has one backend now."""
+    after = msgspec.structs.replace(table(route(baseline=backend, candidate=None, rollout=None)), rollouts=())
+    return compare_tables(table(route(), rollouts=(before,)), after, KEYS)
+
+
+def test_at_the_end_nobody_moves_when_the_candidate_becomes_the_routes_backend() -> None:
+    """The new service answered everybody, and goes on to."""
+    movement = goes(rollout(100), "new")
+    (shift,) = movement.rollouts
+
+    assert (shift.percent_before, shift.percent_after, shift.stay_candidate) == (100, 100, len(KEYS))
+    assert movement.moves == (Move("orders", "new", "new", len(KEYS)),)
+
+
+def test_whoever_was_on_the_baseline_moves_when_the_candidate_becomes_the_routes_backend() -> None:
+    """Nobody was told to be on the new service, and everybody is put there."""
+    movement = goes(rollout(0), "new")
+    (shift,) = movement.rollouts
+
+    assert (shift.percent_before, shift.percent_after, shift.to_candidate) == (0, 100, len(KEYS))
+    assert movement.moves == (Move("orders", "legacy", "new", len(KEYS)),)
+
+
+def test_a_rollout_that_comes_to_a_route_of_the_new_service_takes_users_back() -> None:
+    """The other way: where everybody was answered by what becomes the candidate."""
+    before = msgspec.structs.replace(table(route(baseline="new", candidate=None, rollout=None)), rollouts=())
+    (shift,) = compare_tables(before, table(route(), rollouts=(rollout(0),)), KEYS).rollouts
+
+    assert (shift.percent_before, shift.percent_after, shift.to_baseline) == (100, 0, len(KEYS))
+
+
+def test_a_route_that_gets_another_backend_says_who_answers() -> None:
+    """Without a rollout, too; a route whose backends stay has nothing to say."""
+    before = table(route("plain", baseline="legacy", rollout=None), route("kept"))
+    after = table(route("plain", baseline="new", rollout=None), route("kept", path="/v2/**"))
+
+    assert compare_tables(before, after, KEYS).moves == (Move("plain", "legacy", "new", len(KEYS)),)
+
+
+def test_a_rollout_that_gets_another_name_keeps_whom_its_salt_keeps() -> None:
+    """Both are counted by what answers, one going and one coming."""
+    after = table(route(rollout="other"), rollouts=(rollout(50, name="other"),))
+    movement = compare_tables(table(route(), rollouts=(rollout(50),)), after, KEYS)
+
+    assert {(move.before, move.after) for move in movement.moves} == {("legacy", "legacy"), ("new", "new")}
+    assert [(shift.to_candidate, shift.to_baseline) for shift in movement.rollouts] == [(0, 0), (0, 0)]
+
+
+def test_a_rollout_that_goes_with_its_routes_is_not_counted() -> None:
+    """Which route serves their requests then is not a question of names."""
+    after = msgspec.structs.replace(table(route("all", baseline="new", candidate=None, rollout=None)), rollouts=())
+    (shift,) = compare_tables(table(route()), after, KEYS).rollouts
+
+    assert not shift.is_counted
+    assert (shift.to_candidate, shift.to_baseline, shift.stay_candidate, shift.stay_baseline) == (0, 0, 0, 0)
+
+
+@given(st.sampled_from([0, 1, 50, 100]), st.sampled_from(["legacy", "new", "third"]))
+def test_every_key_has_a_backend_before_and_after(percent: int, backend: str) -> None:
+    """However it goes: all of them are counted once, and answered by the route's only backend at the end."""
+    movement = goes(rollout(percent), backend)
+    (shift,) = movement.rollouts
+
+    assert sum(move.keys for move in movement.moves) == len(KEYS)
+    assert {move.after for move in movement.moves} == {backend}
+    assert shift.to_candidate + shift.to_baseline + shift.stay_candidate + shift.stay_baseline == len(KEYS)
+
+
+def test_a_plan_that_is_counted_from_its_beginning_says_so() -> None:
+    """A file does not know how far it is; the gateway does."""
+    tables = (table(route(), rollouts=(planned(PLAN),)), table(route(), rollouts=(planned(PLAN, 1.0),)))
+    (unknown,) = compare_tables(*tables, KEYS).rollouts
+    (known,) = compare_tables(*tables, KEYS, {"checkout": started(planned(PLAN), 1)}).rollouts
+
+    assert (unknown.from_beginning, known.from_beginning) == (True, False)
+    assert not shift_of(rollout(1), planned(PLAN)).from_beginning

@@ -126,6 +126,16 @@ test("a draft's changes are told in words, and the same as what is in force is n
   assert.deepEqual(movement.listChanges({ ...nothing, routes: [change], server: ["listen"] }).map((each) => `${each.thing} ${each.name}: ${each.text}`), ["route more: match, candidate", "server : listen"]);
 });
 
+test("a route that gets other backends says who answers how many", () => {
+  const change = { name: "orders", kind: "changed", fields: ["baseline"] };
+  const moves = [{ route: "orders", before: "legacy", after: "new", keys: 75 }, { route: "orders", before: "new", after: "new", keys: 25 }, { route: "rest", before: "a", after: "b", keys: 1 }];
+  const [told] = movement.listChanges({ keys: 100, routes: [change], routes_reordered: false, backends: [], server: [], moves });
+  assert.equal(told.text, "baseline; 75 % legacy → new; 25 % stay on new");
+  const shift = { kind: "removed", is_counted: false };
+  assert.match(movement.sayShift(shift, 100), /routes are removed, too/);
+  assert.deepEqual(movement.listCounts(shift, 100), []);
+});
+
 test("whom a draft moves is a share of all users", () => {
   const shift = { percent_before: 40, percent_after: 65, to_candidate: 25, to_baseline: 0, stay_candidate: 40, stay_baseline: 35, reshuffled_by: [] };
   assert.equal(movement.sayShift(shift, 100), "The share goes from 40 % to 65 %. Of all users move 25 % to the candidate.");

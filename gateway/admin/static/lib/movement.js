@@ -8,18 +8,29 @@ export function isSame({ routes, routes_reordered: isReordered, rollouts, backen
 }
 
 /** Routes, backends and the server's fields, as `[thing, name, kind, fields]`. */
-export function listChanges({ routes, routes_reordered: isReordered, backends, server }) {
+export function listChanges({ keys, routes, routes_reordered: isReordered, backends, server, moves = [] }) {
   const say = (thing) => (change) => ({ thing, name: change.name, kind: change.kind, text: change.fields.join(", ") });
+  const sayRoute = (change) => {
+    const answers = moves.filter(({ route }) => route === change.name).map((move) => sayMove(move, keys));
+    return { ...say("route")(change), text: [change.fields.join(", "), ...answers].filter(Boolean).join("; ") };
+  };
   return [
-    ...routes.map(say("route")),
+    ...routes.map(sayRoute),
     ...(isReordered ? [{ thing: "routes", name: "all", kind: "changed", text: "tried in another order" }] : []),
     ...backends.map(say("backend")),
     ...(server.length ? [{ thing: "server", name: "", kind: "changed", text: server.join(", ") }] : []),
   ];
 }
 
+/** How many of a route's users get their answers from another backend, or from the same. */
+export function sayMove({ before, after, keys: count }, keys) {
+  const share = rate(count / Math.max(1, keys));
+  return before === after ? `${share} stay on ${after}` : `${share} ${before} → ${after}`;
+}
+
 /** Whom a rollout's change moves, in a sentence; `keys` is how many made-up ones were tried. */
 export function sayShift(shift, keys) {
+  if (shift.is_counted === false) return `Its routes are ${shift.kind}, too: others may serve their requests, so nothing is counted.`;
   const share = shift.percent_before === shift.percent_after
     ? `The share stays at ${percent(shift.percent_after)}.`
     : `The share goes from ${percent(shift.percent_before)} to ${percent(shift.percent_after)}.`;
@@ -43,6 +54,7 @@ export function sayReshuffle({ reshuffled_by: fields }) {
 
 /** The counts of a rollout as `[what, count, share]`. */
 export function listCounts(shift, keys) {
+  if (shift.is_counted === false) return [];
   const counts = [["baseline → candidate", shift.to_candidate], ["candidate → baseline", shift.to_baseline], ["stay on the candidate", shift.stay_candidate], ["stay on the baseline", shift.stay_baseline]];
   return counts.map(([what, count]) => [what, number(count), rate(count / Math.max(1, keys))]);
 }
