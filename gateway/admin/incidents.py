@@ -74,6 +74,8 @@ class IncidentView(IncidentRow, frozen=True):
     """
     events: list[Event]
     """The last events of the rollout before it, the oldest first."""
+    has_journal: bool = False
+    """Whether a route of the rollout had a `journal`: the baseline may lack writes that only the candidate took."""
 
 
 class IncidentList(msgspec.Struct, frozen=True):

@@ -116,6 +116,8 @@ class RolloutView(msgspec.Struct, frozen=True):
     """Grows with each transition. An action that names it is done only while the rollout still stands like this."""
     has_shadow: bool = False
     """Whether a route of its has `shadow`: only such a one's requests can go on to be copied after a rollback."""
+    has_journal: bool = False
+    """Whether a route of its has `journal`: after a rollback writes that only the candidate took can be reconciled."""
     stored: bool = True
     """False while how it stands is in force on this gateway alone: the store, and others of its fleet, do not have it
     yet. After a rollback while the store can't be used; it is written as soon as that can."""
@@ -259,6 +261,7 @@ def view_rollout(state: RolloutState, control: Control) -> RolloutView:
         to_shadow=progress.to_shadow,
         rules_at_rest=_list_resting(state, said),
         version=progress.version,
+        has_journal=any(route.journal is not None for route in control.rollouts.routes(state.name)),
         has_shadow=any(route.shadow is not None for route in control.rollouts.routes(state.name)),
         stored=not control.rollouts.is_owed(state.name),
         read=control.has_read,

@@ -61,7 +61,17 @@ def tell_step(before: RolloutView, after: RolloutView) -> None:
     click.echo(f"{show(after.name)}: {say_standing(before)} -> {say_standing(after)}")
     if after.cooldown_until is not None:
         click.echo(f"cools down until {after.cooldown_until}; `crossfade resume --force` skips that", err=True)
+    if after.has_journal and after.state == "rolled_back" != before.state:
+        click.echo(say_reconcile(show(after.name)), err=True)
     warn_of_limits(after)
+
+
+def say_reconcile(rollout: str) -> str:
+    """What to do about the writes that the baseline lacks."""
+    return (
+        f"writes that only the candidate took: `crossfade reconcile {rollout}`;"
+        " in a fleet, on each gateway that `crossfade fleet` names"
+    )
 
 
 def say_standing(rollout: RolloutView) -> str:

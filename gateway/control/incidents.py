@@ -56,6 +56,8 @@ class Seen(NamedTuple):
     events: Sequence[Event]
     """What happened before, the oldest first."""
     differed: Sequence[Difference] = ()
+    has_journal: bool = False
+    """Whether writes that only the candidate took were kept."""
 
 
 class Incidents:
@@ -89,7 +91,8 @@ class Incidents:
         seconds = min(look_back(rollout, transition), max(0.0, now - transition.before.watched_since))
         rows, differed = await self._look(routes, seconds, transition)
         failed = self._samples.find({route.name for route in routes}, now - seconds)
-        seen = Seen(rows, failed, self._history.events(rollout.name), differed)
+        has_journal = any(route.journal is not None for route in routes)
+        seen = Seen(rows, failed, self._history.events(rollout.name), differed, has_journal)
         return build_incident(make_name(rollout.name, now), rollout, transition, seen, now)
 
     async def _look(
@@ -136,6 +139,7 @@ def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Se
         paths=[msgspec.to_builtins(row) for row in rank(seen.rows, rule)],
         samples=[*map(describe, seen.failed), *map(describe_difference, seen.differed)],
         events=[msgspec.to_builtins(event) for event in seen.events],
+        has_journal=seen.has_journal,
     )
 
 

@@ -22,9 +22,12 @@ _STEPS: Final = (
     "Look the samples' IDs up in the candidate's logs: they arrived there as `X-Request-ID`.",
     "Compare the worst paths with the others: one path points at a change there, all of them at what they share.",
     "Replay one failing request against the candidate by `X-Crossfade-Arm: candidate`, where `server.override` allows.",
-    "When the cause is mended: `crossfade resume {rollout}`, after its cooldown or with `--force`.",
 )
-
+_RECONCILE: Final = (
+    "Bring the baseline the writes that only the candidate took: `crossfade reconcile {rollout}`; in a fleet, on each"
+    " gateway that `crossfade fleet` names."
+)
+_RESUME: Final = "When the cause is mended: `crossfade resume {rollout}`, after its cooldown or with `--force`."
 
 _VALUE_LENGTH: Final = 100
 """Characters of a value that differed: the API shows more."""
@@ -220,7 +223,8 @@ def _draw_timeline(incident: Incident) -> Iterator[str]:
 def _list_steps(incident: Incident) -> Iterator[str]:
     yield "## Next steps"
     yield ""
-    yield from (f"- [ ] {step.format(rollout=incident.rollout)}" for step in _STEPS)
+    steps = (*_STEPS, *([_RECONCILE] if incident.has_journal else []), _RESUME)
+    yield from (f"- [ ] {step.format(rollout=incident.rollout)}" for step in steps)
     yield ""
     yield "## Why it happened"
     yield ""

@@ -90,3 +90,5 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that the candidate failed, and answers that differed."""
     events: list[dict[str, object]] = []
     """What led there."""
+    has_journal: bool = False
+    """Whether a route of the rollout had a `journal`: the baseline may lack writes that only the candidate took."""

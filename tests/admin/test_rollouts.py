@@ -41,6 +41,7 @@ async def test_a_rollout_has_the_fields_of_the_contract(tmp_path: Path) -> None:
             "to_shadow": False,
             "version": 0,
             "has_shadow": False,
+            "has_journal": False,
             "stored": True,
             "read": True,
         }

@@ -17,6 +17,12 @@ async def test_what_has_shadow_says_so(tmp_path: Path) -> None:
         assert (await client.get("/api/v1/rollouts/shop")).json["has_shadow"] is True
 
 
+async def test_what_has_a_journal_says_so(tmp_path: Path) -> None:
+    """Whoever rolls it back hears of the writes that the baseline lacks."""
+    async with desk(tmp_path, GOOD.replace("rollout: shop}", "rollout: shop, journal: {}}")) as (_, client):
+        assert (await client.get("/api/v1/rollouts/shop")).json["has_journal"] is True
+
+
 async def test_copies_go_on_after_a_rollback_to_shadow(tmp_path: Path) -> None:
     """Of a rollout that makes some."""
     async with desk(tmp_path, SHADOWED) as (_, client):

@@ -43,6 +43,24 @@ def test_a_rollback_says_how_long_it_cools_down(capsys: pytest.CaptureFixture[st
     assert "until 2026-01-02T12:00:00Z; `crossfade resume --force`" in capsys.readouterr().err
 
 
+def test_a_rollback_says_how_the_baseline_gets_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where writes were kept, and only once."""
+    back = planned(state="rolled_back", has_journal=True)
+    tell_step(planned(has_journal=True), back)
+    said = capsys.readouterr().err
+    for before, after in (
+        (back, back),
+        (planned(1), planned(has_journal=True)),
+        (planned(), planned(state="rolled_back")),
+    ):
+        tell_step(before, after)
+
+    assert said.startswith(
+        "writes that only the candidate took: `crossfade reconcile checkout`; in a fleet, on each gateway"
+    )
+    assert "reconcile" not in capsys.readouterr().err
+
+
 def test_what_keeps_the_candidate_from_answering_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """Else an operator who has started a plan waits for users in vain."""
     tell_step(planned(1), planned(1, mode="shadow"))

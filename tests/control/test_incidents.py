@@ -18,6 +18,7 @@ from gateway.control.incidents import MOST_PATHS, Incidents, look_back, rank
 from gateway.control.mismatches import Mismatches
 from gateway.control.samples import Samples
 from gateway.core.failures import FailedRequest
+from gateway.core.shadowing import Journal
 from gateway.store.records import Incident
 from tests.admin.desk import counted
 from tests.control.found import PRICE, field, path, sample, table
@@ -68,6 +69,14 @@ async def test_the_figures_are_those_of_the_rules_window_and_of_the_rollouts_rou
     candidate, baseline = msgspec.convert([shown["candidate"], shown["baseline"]], list[dict[str, float]])
     assert (candidate["requests"], candidate["errors"], candidate["error_rate"]) == (4, 3, 0.75)
     assert (baseline["requests"], baseline["errors"]) == (8, 0)
+
+
+@pytest.mark.parametrize("journal", [None, Journal(frozenset({"POST"}), 1024, 60.0, 4096, drops_when_full=False)])
+async def test_an_incident_knows_whether_writes_were_kept(journal: Journal | None) -> None:
+    """Then the baseline may lack some."""
+    routes = [msgspec.structs.replace(route, journal=journal) for route in ROUTES]
+
+    assert (await Scene().incidents.record(checkout(), routes, rollback())).has_journal is (journal is not None)
 
 
 async def test_samples_and_events_of_the_rollout_are_in_it() -> None:

@@ -128,6 +128,16 @@ def test_a_rollback_to_shadow_says_that_copies_go_on() -> None:
         assert "to 0 %; requests go on to be copied to the candidate." in page
 
 
+def test_writes_that_the_baseline_lacks_are_a_step_before_the_resume() -> None:
+    """Of a rollout that has a journal: it is the step that hurts when it is forgotten."""
+    seen = msgspec.structs.replace(incident(), has_journal=True)
+    steps = render_incident(seen).partition("## Next steps")[2].split("- [ ] ")
+
+    assert "`crossfade reconcile checkout`; in a fleet, on each gateway that `crossfade fleet` names." in steps[-2]
+    assert "crossfade resume checkout" in steps[-1]
+    assert "reconcile" not in render_incident(incident())
+
+
 def test_answers_that_differed_have_a_table_of_their_own() -> None:
     """Both values side by side as JSON, cut where they are long; nothing of it can break the table."""
     seen = incident()

@@ -34,7 +34,7 @@ export function View({ params: { id } }) {
       ${failed.length ? html`<${Table} caption="Samples of failed requests" columns=${FAILED} rows=${failed} keyOf=${(sample) => sample.request_id} narrow="stack" />` : html`<${Empty} title="None were kept" />`}<//>
     ${differed.length > 0 && html`<${Card} title="Samples of answers that differed" id="differed"><${Differed} samples=${differed} /><//>`}
     <${Card} title="What led there" id="timeline"><${Story} incident=${incident} /><//>
-    <${Card} title="Next steps" id="steps"><${Steps} rollout=${incident.rollout} /><//>
+    <${Card} title="Next steps" id="steps"><${Steps} incident=${incident} /><//>
   </article>`;
 }
 
@@ -125,11 +125,12 @@ function sayMove({ from, to }) {
   return from && to && from.percent !== to.percent ? html` <span class="soft">${percent(from.percent)} → ${percent(to.percent)}</span>` : null;
 }
 
-function Steps({ rollout }) {
+function Steps({ incident: { rollout, has_journal: hasJournal } }) {
   return html`<ul class="steps-list">
     <li>Look the samples' IDs up in the candidate's logs: they arrived there as <code>X-Request-ID</code>.</li>
     <li>Compare the worst paths with the others: one path points at a change there, all of them at what they share.</li>
     <li>Replay one failing request against the candidate by <code>X-Crossfade-Arm: candidate</code>, where <code>server.override</code> allows.</li>
+    ${hasJournal && html`<li>Bring the baseline the writes that only the candidate took: <code>crossfade reconcile ${rollout}</code>; in a fleet, on each gateway that the <a href=${link("fleet")}>fleet</a> names.</li>`}
     <li>When the cause is mended: <a href=${link("rollouts", rollout)}>resume ${rollout}</a>, or <code>crossfade resume ${rollout}</code>, after its cooldown or with <code>--force</code>.</li>
   </ul>`;
 }
