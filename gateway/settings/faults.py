@@ -66,7 +66,7 @@ def _word(details: ErrorDetails, loc: Loc) -> str:
         case "value_error":
             return str(details["ctx"]["error"])
         case "missing":
-            return "is missing"
+            return _word_missing(loc)
         case "extra_forbidden":
             return _word_unknown(str(loc[-1]), loc[:-1])
         case "literal_error":
@@ -76,6 +76,19 @@ def _word(details: ErrorDetails, loc: Loc) -> str:
                 return "false is not allowed; write `off`, or a mapping (`name: value`)"
             return f"is {show(details['input'])}; a mapping (`name: value`) is wanted"
     return details["msg"]
+
+
+_EXAMPLES = {
+    "version": "`version: 1`",
+    "backends": "where the services are, `legacy: http://127.0.0.1:9001` under it",
+    "routes": "which requests go where, `- {name: all, match: /**, backend: legacy}` under it",
+}
+"""What a file begins with."""
+
+
+def _word_missing(loc: Loc) -> str:
+    example = _EXAMPLES.get(str(loc[0])) if len(loc) == 1 else None
+    return f"is missing; write {example}" if example else "is missing"
 
 
 def _word_choice(details: ErrorDetails) -> str:
