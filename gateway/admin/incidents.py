@@ -76,6 +76,9 @@ class IncidentView(IncidentRow, frozen=True):
     """The last events of the rollout before it, the oldest first."""
     has_journal: bool = False
     """Whether a route of the rollout had a `journal`: the baseline may lack writes that only the candidate took."""
+    window_s: float | None = None
+    """Over how many seconds before it the figures of `paths` are: the rule's window and at least five minutes, but no
+    longer than rules could look back; null for one of an earlier version."""
 
 
 class IncidentList(msgspec.Struct, frozen=True):

@@ -58,6 +58,8 @@ class Seen(NamedTuple):
     differed: Sequence[Difference] = ()
     has_journal: bool = False
     """Whether writes that only the candidate took were kept."""
+    seconds: float | None = None
+    """Over how many seconds ``rows`` are."""
 
 
 class Incidents:
@@ -92,7 +94,7 @@ class Incidents:
         rows, differed = await self._look(routes, seconds, transition)
         failed = self._samples.find({route.name for route in routes}, now - seconds)
         has_journal = any(route.journal is not None for route in routes)
-        seen = Seen(rows, failed, self._history.events(rollout.name), differed, has_journal)
+        seen = Seen(rows, failed, self._history.events(rollout.name), differed, has_journal, seconds)
         return build_incident(make_name(rollout.name, now), rollout, transition, seen, now)
 
     async def _look(
@@ -140,6 +142,7 @@ def build_incident(name: str, rollout: Rollout, transition: Transition, seen: Se
         samples=[*map(describe, seen.failed), *map(describe_difference, seen.differed)],
         events=[msgspec.to_builtins(event) for event in seen.events],
         has_journal=seen.has_journal,
+        window_s=None if seen.seconds is None else round(seen.seconds, 1),
     )
 
 

@@ -5,13 +5,14 @@ What is for people to write, why and what next, is left open below them.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from gateway.control.paths import ArmView, PathView
 from gateway.control.readings import Unit, say_value
-from gateway.store.records import Event
+from gateway.store.records import Actor, Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ _RECONCILE: Final = (
 )
 _RESUME: Final = "When the cause is mended: `crossfade resume {rollout}`, after its cooldown or with `--force`."
 
+_WINDOW: Final = re.compile(r" for (\S+?)(?:,|$)")
 _VALUE_LENGTH: Final = 100
 """Characters of a value that differed: the API shows more."""
 
@@ -75,7 +77,7 @@ def render_incident(incident: Incident) -> str:
     sections = (
         _say_head(incident),
         _say_cause(incident),
-        _draw_paths(msgspec.convert(incident.paths, list[PathView])),
+        _draw_paths(msgspec.convert(incident.paths, list[PathView]), incident.window_s),
         _draw_samples([sample for sample in samples if sample.field is None]),
         *([_draw_differences(differed)] if differed else []),
         _draw_timeline(incident),
@@ -107,7 +109,7 @@ def _say_cause(incident: Incident) -> Iterator[str]:
     where = " ".join(part for part in (values.route, values.path) if part)
     yield f"`{incident.rule}`" + (f", on {_code(where)}" if where else "") + ":"
     yield ""
-    yield from _draw(("", "candidate", "bound", "baseline"), _list_values(values))
+    yield from _draw(("", "candidate", "bound", "baseline"), _list_values(values, incident.rule))
     yield from _say_kept_away(msgspec.convert(incident.paths, list[PathView]))
 
 
@@ -120,20 +122,35 @@ def _say_kept_away(rows: Sequence[PathView]) -> Iterator[str]:
         yield "answered by the baseline: rules count them against it."
 
 
-def _list_values(values: _Values) -> Iterator[tuple[str, ...]]:
+def _list_values(values: _Values, rule: str) -> Iterator[tuple[str, ...]]:
+    window = find_window(rule)
     shown = (say_value(each, values.unit) for each in (values.value, values.bound, values.baseline))
-    yield ("value", *shown)
+    yield (f"value over {window}" if window else "value", *shown)
     yield ("requests", f"{values.requests.candidate:,}", "", f"{values.requests.baseline:,}")
 
 
-def _draw_paths(rows: Sequence[PathView]) -> Iterator[str]:
-    yield "## Both arms, the worst paths first"
+def find_window(rule: str) -> str:
+    """The window that the text of a rule names, such as ``5m``; empty where it names none."""
+    found = _WINDOW.search(rule)
+    return found[1] if found else ""
+
+
+def _draw_paths(rows: Sequence[PathView], seconds: float | None) -> Iterator[str]:
+    span = "" if seconds is None else f" over the last {_say_span(seconds)}"
+    yield f"## Both arms{span}, the worst paths first"
     yield ""
     if not rows:
         yield "No figures."
         return
     columns = ("route", "path", "arm", "requests", "errors", "error rate", "kept away", "p50", "p95", "p99")
     yield from _draw(columns, _list_arms(rows))
+
+
+def _say_span(seconds: float) -> str:
+    """``45 s``, ``5 min``, ``5 min 30 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    parts = [f"{minutes} min"] * (minutes > 0) + [f"{rest} s"] * (rest > 0 or not minutes)
+    return " ".join(parts)
 
 
 def _list_arms(rows: Iterable[PathView]) -> Iterator[tuple[str, ...]]:
@@ -214,10 +231,17 @@ def _draw_timeline(incident: Incident) -> Iterator[str]:
             if before and after and before.percent != after.percent
             else ""
         )
-        who = f"{event.actor.type} {event.actor.name}".strip()
-        reason = f": {event.reason}" if event.reason else ""
-        yield f"- {event.time} **{event.kind}**{change} by {_line(who + reason)}"
-    yield f"- {incident.time} **rollback** ({incident.percent_before:.10g} % → 0 %)"
+        yield f"- {event.time} **{event.kind}**{change} {_say_who(event.actor, event.reason)}"
+    values = msgspec.convert(incident.values, _Values)
+    actor = Actor("rule", incident.rule) if incident.rule else Actor("operator", values.by)
+    reason = "" if incident.rule else values.reason
+    yield f"- {incident.time} **rollback** ({incident.percent_before:.10g} % → 0 %) {_say_who(actor, reason)}"
+
+
+def _say_who(actor: Actor, reason: str) -> str:
+    """``by operator ada: why``; a rule's text is as it is, for its signs are not a tag's."""
+    name = _code(_line_up(actor.name)) if actor.type == "rule" else _line(actor.name)
+    return f"by {actor.type} {name}".strip() + (f": {_line(reason)}" if reason else "")
 
 
 def _list_steps(incident: Incident) -> Iterator[str]:
@@ -250,4 +274,8 @@ def _cell(text: str) -> str:
 
 def _line(text: str) -> str:
     """On one line, and without what would begin a tag."""
-    return " ".join(text.split()).replace("<", "&lt;")
+    return _line_up(text).replace("<", "&lt;")
+
+
+def _line_up(text: str) -> str:
+    return " ".join(text.split())

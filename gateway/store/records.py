@@ -92,3 +92,5 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """What led there."""
     has_journal: bool = False
     """Whether a route of the rollout had a `journal`: the baseline may lack writes that only the candidate took."""
+    window_s: float | None = None
+    """Over how many seconds before it the figures of ``paths`` are; None where that was not recorded."""

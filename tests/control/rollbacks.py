@@ -84,5 +84,6 @@ def incident(name: str = "20261121-101500-checkout", transition: Transition | No
         [row("/orders/{id}", arm(1200, 288, 480.0)), row("/orders", arm(10, 0, 90.0))],
         [FailedRequest(AT - 1, "id-1", "orders", "/orders/{id}", "POST", 503, "5xx")],
         [happened()],
+        seconds=600.0,
     )
     return build_incident(name, checkout(), transition or rollback(), seen, AT)

@@ -18,6 +18,7 @@ from gateway.control.incidents import MOST_PATHS, Incidents, look_back, rank
 from gateway.control.mismatches import Mismatches
 from gateway.control.samples import Samples
 from gateway.core.failures import FailedRequest
+from gateway.core.lifecycle import Progress, State
 from gateway.core.shadowing import Journal
 from gateway.store.records import Incident
 from tests.admin.desk import counted
@@ -77,6 +78,16 @@ async def test_an_incident_knows_whether_writes_were_kept(journal: Journal | Non
     routes = [msgspec.structs.replace(route, journal=journal) for route in ROUTES]
 
     assert (await Scene().incidents.record(checkout(), routes, rollback())).has_journal is (journal is not None)
+
+
+async def test_an_incident_says_over_how_long_its_figures_are() -> None:
+    """The rule's window and at least five minutes, but never behind what rules looked at."""
+    ten = await Scene().incidents.record(checkout(), ROUTES, rollback())
+    five = await Scene().incidents.record(checkout(), ROUTES, rollback(None))
+    young = Progress(state=State.RUNNING, stage=1, stage_percent=50.0, watched_since=AT - 45)
+    short = await Scene().incidents.record(checkout(), ROUTES, rollback(before=young))
+
+    assert [each.window_s for each in (ten, five, short)] == [600, 300, 45]
 
 
 async def test_samples_and_events_of_the_rollout_are_in_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,10 +25,10 @@ Incident `20261121-101500-checkout`.
 
 |  | candidate | bound | baseline |
 |---|---|---|---|
-| value | 24 % | 5 % | 0.2 % |
+| value over 10m | 24 % | 5 % | 0.2 % |
 | requests | 1,200 |  | 1,234 |
 
-## Both arms, the worst paths first
+## Both arms over the last 10 min, the worst paths first
 
 | route | path | arm | requests | errors | error rate | kept away | p50 | p95 | p99 |
 |---|---|---|---|---|---|---|---|---|---|
@@ -45,7 +46,7 @@ Incident `20261121-101500-checkout`.
 ## Timeline
 
 - 2026-11-21T09:15:00.000Z **stage** (5 % → 50 %) by plan stage 2: the hold is over and all gates are ok
-- 2026-11-21T10:15:00.000Z **rollback** (50 % → 0 %)
+- 2026-11-21T10:15:00.000Z **rollback** (50 % → 0 %) by rule `error_rate > 5% for 10m, route orders`
 
 ## Next steps
 
@@ -66,6 +67,7 @@ def test_a_persons_rollback_says_why() -> None:
     page = render_incident(incident(transition=rollback(None)))
 
     assert "ada went back." in page
+    assert "**rollback** (50 % → 0 %) by operator ada: customers complain\n" in page
     assert "## Why\n\ncustomers complain\n" in page
 
 
@@ -90,6 +92,25 @@ def test_whatever_people_wrote_breaks_no_table(reason: str, request_id: str) -> 
 
     assert len(page.split("\n")) == len(render_incident(recorded).split("\n"))
     assert "<" not in plain
+
+
+def test_a_rules_text_in_the_timeline_is_as_it_was_written() -> None:
+    """Whoever searches for it finds it."""
+    event = msgspec.to_builtins(happened("pause", actor=Actor("rule", "mismatch_rate < 1% for 30s"), reason=""))
+    page = render_incident(msgspec.structs.replace(incident(), events=[event]))
+
+    assert "**pause** (5 % → 50 %) by rule `mismatch_rate < 1% for 30s`\n" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "span"),
+    [(300.0, " over the last 5 min"), (45.2, " over the last 45 s"), (150.0, " over the last 2 min 30 s"), (None, "")],
+)
+def test_figures_say_over_how_long_they_are(seconds: float | None, span: str) -> None:
+    """They are not over the rule's window, so they may differ from what fired."""
+    page = render_incident(msgspec.structs.replace(incident(), window_s=seconds))
+
+    assert f"\n## Both arms{span}, the worst paths first\n" in page
 
 
 def test_a_record_of_a_later_version_is_still_read() -> None:

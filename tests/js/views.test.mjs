@@ -96,9 +96,17 @@ test("an incident says from where it went, and who or what did it", () => {
   assert.equal(incident.sayIncident(byHand), "checkout went from 25 % to 0 %; requests go on to be copied to the candidate. ann went back.");
 });
 
+test("an incident says over how long its figures are, and by whom it was", () => {
+  assert.equal(incident.sayPaths(300), "Both arms over the last 5 min, the worst paths first");
+  assert.equal(incident.sayPaths(null), "Both arms, the worst paths first");
+  assert.equal(incident.sayWho({ rule: "p99 > 1s for 1m", values: {} }), "by rule p99 > 1s for 1m");
+  assert.equal(incident.sayWho({ rule: null, values: { by: "ann" } }), "by operator ann");
+});
+
 test("an incident's values have the unit of its rule, and what is unknown is a dash", () => {
   const values = { unit: "ratio", value: 0.667, bound: 0.05, baseline: null, requests: { candidate: 21, baseline: 1059 } };
   assert.deepEqual(incident.listValues(values), [["value", "66.7 %", "5 %", "–"], ["requests", "21", "", "1,059"]]);
+  assert.equal(incident.listValues(values, "error_rate > 5% for 5s, route orders")[0][0], "value over 5s");
   assert.match(incident.sayKeptAway([{ candidate: { kept_away: 1 } }, { candidate: null }]), /^1 request was kept away/);
   assert.equal(incident.sayKeptAway([{ candidate: { kept_away: 0 } }]), "");
 });

@@ -24,6 +24,7 @@ def test_an_incident_has_the_fields_of_the_contract() -> None:
     encoded = msgspec.json.encode(incident())
 
     assert list(msgspec.json.decode(encoded)) == [
-        "id", "rollout", "rule", "time", "stage", "percent_before", "values", "paths", "samples", "events"
+        "id", "rollout", "rule", "time", "stage", "percent_before", "values", "paths", "samples", "events",
+        "has_journal", "window_s",
     ]  # fmt: skip
     assert msgspec.json.decode(encoded, type=Incident) == incident()

@@ -1,6 +1,6 @@
 /** An incident in words, as its Markdown says it. Pure. */
 
-import { percent, plural, quantity, number } from "./format.js";
+import { duration, percent, plural, quantity, number } from "./format.js";
 
 /** What happened, in a sentence. */
 export function sayIncident({ rollout, rule, stage, percent_before: before, values }) {
@@ -11,12 +11,24 @@ export function sayIncident({ rollout, rule, stage, percent_before: before, valu
 }
 
 /** The numbers that a rule rests on, as rows of `[what, candidate, bound, baseline]`. */
-export function listValues({ value, bound, baseline, unit, requests }) {
+export function listValues({ value, bound, baseline, unit, requests }, rule = "") {
+  const window = / for (\S+?)(,|$)/.exec(rule)?.[1];
   const say = (each) => quantity(each, unit ?? "count");
   return [
-    ["value", say(value), say(bound), say(baseline)],
+    [window ? `value over ${window}` : "value", say(value), say(bound), say(baseline)],
     ["requests", number(requests?.candidate), "", number(requests?.baseline)],
   ];
+}
+
+/** What the figures of both arms are over; `seconds` is null where that was not recorded. */
+export function sayPaths(seconds) {
+  const span = seconds === null || seconds === undefined ? "" : ` over the last ${duration(seconds)}`;
+  return `Both arms${span}, the worst paths first`;
+}
+
+/** Who or what went back, as the timeline says it. */
+export function sayWho({ rule, values }) {
+  return rule ? `by rule ${rule}` : `by operator ${values.by ?? ""}`.trim();
 }
 
 /** What health checks and the breaker kept from the candidate, which rules count against it; empty when nothing. */

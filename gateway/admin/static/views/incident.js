@@ -4,7 +4,7 @@ import { getText } from "../lib/api.js";
 import { saveFile } from "../lib/download.js";
 import { explainKind, sayKind, takeSides } from "../lib/findings.js";
 import { fullTime, percent } from "../lib/format.js";
-import { listValues, partSamples, sayFailure, sayIncident, sayKeptAway } from "../lib/incident.js";
+import { listValues, partSamples, sayFailure, sayIncident, sayKeptAway, sayPaths, sayWho } from "../lib/incident.js";
 import { useFetched } from "../lib/live.js";
 import { html, useEffect, useState } from "../lib/preact.js";
 import { link } from "../lib/route.js";
@@ -28,7 +28,7 @@ export function View({ params: { id } }) {
     <div class="head"><h1 tabindex="-1">${incident.rollout} was rolled back</h1><${Actions} id=${id} /></div>
     <${Facts} incident=${incident} />
     <${Cause} incident=${incident} />
-    <${Card} title="Both arms, the worst paths first" id="paths" className="flush" aside=${html`<span class="legend">upper figure <${Arm} name="candidate" />, lower <${Arm} name="baseline" /></span>`}>
+    <${Card} title=${sayPaths(incident.window_s)} id="paths" className="flush" aside=${html`<span class="legend">upper figure <${Arm} name="candidate" />, lower <${Arm} name="baseline" /></span>`}>
       ${incident.paths.length ? html`<${Paths} rows=${incident.paths} />` : html`<${Empty} title="No figures" />`}<//>
     <${Card} title="Samples of failed requests" id="failed" className="flush">
       ${failed.length ? html`<${Table} caption="Samples of failed requests" columns=${FAILED} rows=${failed} keyOf=${(sample) => sample.request_id} narrow="stack" />` : html`<${Empty} title="None were kept" />`}<//>
@@ -93,7 +93,7 @@ function Cause({ incident: { rule, values, paths } }) {
     <p class="fired"><${Badge} tone="broken">broken<//> <code>${rule}</code>${where && html` on <code>${where}</code>`}</p>
     <${Scroller} label="The numbers it rests on"><table class="table values"><caption class="unseen">The numbers it rests on</caption>
       <thead><tr><td></td><th scope="col" class="is-number"><${Arm} name="candidate" /></th><th scope="col" class="is-number">bound</th><th scope="col" class="is-number"><${Arm} name="baseline" /></th></tr></thead>
-      <tbody>${listValues(values).map(([name, ...cells]) => html`<tr key=${name}><th scope="row">${name}</th>${cells.map((cell, at) => html`<td key=${at} class="is-number">${cell}</td>`)}</tr>`)}</tbody></table><//>
+      <tbody>${listValues(values, rule).map(([name, ...cells]) => html`<tr key=${name}><th scope="row">${name}</th>${cells.map((cell, at) => html`<td key=${at} class="is-number">${cell}</td>`)}</tr>`)}</tbody></table><//>
     ${keptAway && html`<p class="sub">${keptAway}</p>`}<//>`;
 }
 
@@ -118,7 +118,8 @@ function Story({ incident }) {
       <${Shape} tone=${toneOfKind(event.kind)} /><div><strong>${kindOf(event.kind)}</strong>${sayMove(event)}
         <p>${event.reason}</p><span class="sub">by ${event.actor.type} ${event.actor.name}</span></div>
       <${Time} at=${event.time} exact=${true} /></li>`)}
-    <li class="tone-broken"><${Shape} tone="broken" /><div><strong>rolled back</strong> <span class="soft">${percent(incident.percent_before)} → 0 %</span></div><${Time} at=${incident.time} exact=${true} /></li></ol>`;
+    <li class="tone-broken"><${Shape} tone="broken" /><div><strong>rolled back</strong> <span class="soft">${percent(incident.percent_before)} → 0 %</span>
+        ${!incident.rule && incident.values.reason && html`<p>${incident.values.reason}</p>`}<span class="sub">${sayWho(incident)}</span></div><${Time} at=${incident.time} exact=${true} /></li></ol>`;
 }
 
 function sayMove({ from, to }) {
