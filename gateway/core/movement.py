@@ -23,6 +23,7 @@ import msgspec
 from gateway.core.decision import held_by
 from gateway.core.hashing import scheme_of
 from gateway.core.lifecycle import Progress, adopt, begin, effect
+from gateway.core.plans import Plan
 from gateway.core.types import Rollout, Route, Table
 
 
@@ -277,9 +278,20 @@ def _name_fields(change: Change, before: Rollout | None, after: Rollout | None) 
     """What differs, a plan's parts one by one."""
     for field in change.fields:
         if field == "plan" and before is not None and after is not None:
-            yield from (_PLAN_WORDS.get(part, part) for part in differing_fields(before.plan, after.plan))
+            yield from _name_parts(before.plan, after.plan)
         elif field != "held":  # follows from whether there are stages
             yield field
+
+
+def _name_parts(before: Plan, after: Plan) -> Iterator[str]:
+    """What differs between two plans; gates stand beside the stages that have them."""
+    bare = [[msgspec.structs.replace(stage, gates=()) for stage in plan.stages] for plan in (before, after)]
+    gates = [{gate for stage in plan.stages for gate in stage.gates} for plan in (before, after)]
+    for part in differing_fields(before, after):
+        if part != "stages" or bare[0] != bare[1]:
+            yield _PLAN_WORDS.get(part, part)
+        if part == "stages" and (bare[0] == bare[1] or gates[0] != gates[1]):
+            yield "gates"
 
 
 def _stand(rollout: Rollout | None, progress: Progress | None) -> Rollout | None:

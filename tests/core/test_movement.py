@@ -114,6 +114,7 @@ def test_changes_of_the_server_are_named() -> None:
 
 
 GUARD = Guard(Rule("p99 > 1s for 1m", Metric.P99, Op.ABOVE, Bound(1.0)), Do.PAUSE)
+GATE = Rule("p99 < 1s for 1m", Metric.P99, Op.BELOW, Bound(1.0))
 PLAN = Plan((Stage(1), Stage(5, 3600), Stage(25)))
 
 
@@ -138,6 +139,26 @@ def planned(plan: Plan, percent: float = 0.0) -> Rollout:
 def test_a_change_of_a_plan_is_named_as_it_is_written(change: dict[str, object], word: str) -> None:
     """Who reads the difference looks for these words in the file."""
     assert shift_of(planned(PLAN), planned(msgspec.structs.replace(PLAN, **change))).fields == (word,)
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ((Stage(1, gates=(GATE,)), Stage(5, 3600, gates=(GATE,)), Stage(25)), ("gates",)),
+        ((Stage(1, gates=(GATE,)), Stage(50, gates=(GATE,))), ("stages", "gates")),
+        ((Stage(1), Stage(50)), ("stages",)),
+    ],
+)
+def test_gates_are_named_beside_the_stages_that_have_them(stages: tuple[Stage, ...], words: tuple[str, ...]) -> None:
+    """A file has them under `gates`, for all stages or for one."""
+    assert shift_of(planned(PLAN), planned(Plan(stages))).fields == words
+
+
+def test_gates_that_stay_are_not_named() -> None:
+    """Although each stage that comes has them."""
+    before, after = (Plan(tuple(Stage(share, gates=(GATE,)) for share in shares)) for shares in ((1, 5), (1, 5, 25)))
+
+    assert shift_of(planned(before), planned(after)).fields == ("stages",)
 
 
 def test_a_plan_takes_over_where_the_fixed_percentage_was() -> None:
