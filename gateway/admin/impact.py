@@ -12,7 +12,7 @@ from gateway.control.crowds import WINDOW_SECONDS
 from gateway.control.standing import foresee
 from gateway.core.decision import held_by
 from gateway.core.lifecycle import Action, effect
-from gateway.core.movement import effective_percent
+from gateway.core.placing import effective_percent
 from gateway.core.types import Arm
 from gateway.errors import BadValue
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.core.movement import Change, Kind, Move, Movement, Shift, compare_tables
+from gateway.core.movement import Change, Kind, Movement, Shift, compare_tables
+from gateway.core.placing import Move
 from gateway.core.plans import Bound, Do, Guard, Metric, Op, Plan, Rule, Stage
 from gateway.core.types import Hash, Match, Mode, Rollout, Table
 from tests.core.asking import chain, rollout, route, table
@@ -254,17 +253,6 @@ def test_a_rollout_that_goes_with_its_routes_is_not_counted() -> None:
 
     assert not shift.is_counted
     assert (shift.to_candidate, shift.to_baseline, shift.stay_candidate, shift.stay_baseline) == (0, 0, 0, 0)
-
-
-@given(st.sampled_from([0, 1, 50, 100]), st.sampled_from(["legacy", "new", "third"]))
-def test_every_key_has_a_backend_before_and_after(percent: int, backend: str) -> None:
-    """However it goes: all of them are counted once, and answered by the route's only backend at the end."""
-    movement = goes(rollout(percent), backend)
-    (shift,) = movement.rollouts
-
-    assert sum(move.keys for move in movement.moves) == len(KEYS)
-    assert {move.after for move in movement.moves} == {backend}
-    assert shift.to_candidate + shift.to_baseline + shift.stay_candidate + shift.stay_baseline == len(KEYS)
 
 
 def test_a_plan_that_is_counted_from_its_beginning_says_so() -> None:
