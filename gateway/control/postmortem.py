@@ -94,7 +94,8 @@ def _say_head(incident: Incident) -> Iterator[str]:
     person = _line(values.by) or "A person"
     goes_on = "; requests go on to be copied to the candidate" if values.to else ""
     cause = f"The guard `{incident.rule}` was broken." if incident.rule else f"{person} went back."
-    yield f"{incident.time}, from {incident.percent_before:.10g} %{stage} to 0 %{goes_on}. {cause}"
+    share = f"from {incident.percent_before:.10g} %{stage} to 0 %" if incident.percent_before else f"at 0 %{stage}"
+    yield f"{incident.time}, {share}{goes_on}. {cause}"
     yield ""
     yield f"Incident `{incident.id}`."
 

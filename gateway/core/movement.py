@@ -177,7 +177,7 @@ def _say_shift(
         stay_candidate=fate.counts[True, True],
         stay_baseline=fate.counts[False, False],
         reshuffled_by=tuple(field for field in _RESHUFFLING if field in change.fields),
-        from_beginning=before is not None and bool(before.plan.stages) and progress is None,
+        from_beginning=fate.is_counted and before is not None and bool(before.plan.stages) and progress is None,
         is_counted=fate.is_counted,
     )
 

@@ -71,6 +71,13 @@ def test_a_persons_rollback_says_why() -> None:
     assert "## Why\n\ncustomers complain\n" in page
 
 
+def test_a_rollback_at_zero_goes_nowhere() -> None:
+    """Of a rollout whose candidate answered nobody: from 0 % to 0 % would be an odd thing to read."""
+    page = render_incident(msgspec.structs.replace(incident(), percent_before=0.0, stage=1))
+
+    assert "2026-11-21T10:15:00.000Z, at 0 %, in stage 1. The guard" in page
+
+
 def test_a_bare_record_is_a_page_too() -> None:
     """Lists leave samples and events out; a new controller has none."""
     bare = msgspec.structs.replace(incident(), stage=None, paths=[], samples=[], events=[])

@@ -249,9 +249,10 @@ def test_a_rollout_that_gets_another_name_keeps_whom_its_salt_keeps() -> None:
 def test_a_rollout_that_goes_with_its_routes_is_not_counted() -> None:
     """Which route serves their requests then is not a question of names."""
     after = msgspec.structs.replace(table(route("all", baseline="new", candidate=None, rollout=None)), rollouts=())
-    (shift,) = compare_tables(table(route()), after, KEYS).rollouts
+    (shift,) = compare_tables(table(route(), rollouts=(planned(PLAN),)), after, KEYS).rollouts
 
     assert not shift.is_counted
+    assert not shift.from_beginning
     assert (shift.to_candidate, shift.to_baseline, shift.stay_candidate, shift.stay_baseline) == (0, 0, 0, 0)
 
 

@@ -92,6 +92,7 @@ test("a route's rate is that of all its paths together", () => {
 test("an incident says from where it went, and who or what did it", () => {
   const rollback = { rollout: "checkout", rule: "error_rate > 5%", stage: 2, percent_before: 25, values: {} };
   assert.equal(incident.sayIncident(rollback), "checkout went from 25 %, in stage 2, to 0 %. A guard was broken.");
+  assert.equal(incident.sayIncident({ ...rollback, percent_before: 0 }), "checkout was rolled back at 0 %, in stage 2. A guard was broken.");
   const byHand = { ...rollback, rule: null, stage: null, values: { by: "ann", to: "shadow" } };
   assert.equal(incident.sayIncident(byHand), "checkout went from 25 % to 0 %; requests go on to be copied to the candidate. ann went back.");
 });

@@ -7,6 +7,7 @@ export function sayIncident({ rollout, rule, stage, percent_before: before, valu
   const where = stage === null ? "" : `, in stage ${stage},`;
   const copies = values.to ? "; requests go on to be copied to the candidate" : "";
   const cause = rule ? "A guard was broken." : `${values.by || "A person"} went back.`;
+  if (!before) return `${rollout} was rolled back at 0 %${where.replace(/,$/, "")}${copies}. ${cause}`;
   return `${rollout} went from ${percent(before)}${where} to 0 %${copies}. ${cause}`;
 }
 
