@@ -37,7 +37,7 @@ from gateway.core.forwarding import FieldRewrite
 from gateway.core.globs import compile_globs
 from gateway.core.hashing import scheme_of
 from gateway.core.heads import RequestHead
-from gateway.core.keys import ISSUED_COOKIE, Captures, ReadKey, compile_chain, compile_source
+from gateway.core.keys import ISSUED_COOKIE, Believe, Captures, ReadKey, compile_chain, compile_source
 from gateway.core.matching import NO_CAPTURES, RouteIndex
 from gateway.core.rewriting import RewritePath, compile_rewrite
 from gateway.core.types import Arm, Cohort, Condition, KeyKind, KeySource, MissingKey, Mode, Rollout, Route, Table
@@ -137,14 +137,22 @@ class Decider:
     """Decides for every request under one table.
 
     ``chance`` gives numbers from 0 up to 1, for rollouts with ``on_missing_key: random``; ``new_key`` gives 128 random
-    bits as text, for ``on_missing_key: cookie``.
+    bits as text, for ``on_missing_key: cookie``. ``believe`` says which bearer tokens are good; without it
+    none is, under a table that wants them verified.
     """
 
     __slots__ = ("_chance", "_index", "_new_key", "entries")
 
-    def __init__(self, table: Table, chance: Callable[[], float], new_key: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        chance: Callable[[], float],
+        new_key: Callable[[], bytes],
+        believe: Believe | None = None,
+    ) -> None:
         trusted = TrustedNetworks(table.server.trusted_proxies)
-        rollouts = {rollout.name: compile_rollout(rollout, trusted) for rollout in table.rollouts}
+        counts = None if table.tokens is None else believe or _believe_none
+        rollouts = {rollout.name: compile_rollout(rollout, trusted, counts) for rollout in table.rollouts}
         self.entries = tuple(entry for route in table.routes for entry in compile_route(route, rollouts))
         """Every route's path patterns in order."""
         self._index = RouteIndex(
@@ -222,6 +230,10 @@ class Decider:
         return False
 
 
+def _believe_none(_token: bytes) -> bool:
+    return False
+
+
 def compile_route(route: Route, rollouts: Mapping[str, CompiledRollout]) -> list[Entry]:
     """The entries of a route, one for each of its path patterns: a rewrite depends on the pattern that matched."""
     rollout = None if route.rollout is None else rollouts[route.rollout]
@@ -248,8 +260,11 @@ def _compile_side(route: Route, pattern: str, arm: Arm, backend: str) -> Side:
     return Side(arm, backend, lines, path, FieldRewrite(rewrite) if changes_fields else None)
 
 
-def compile_rollout(rollout: Rollout, trusted: TrustedNetworks) -> CompiledRollout:
-    """A rollout as requests need it; ``trusted`` are the proxies whose X-Forwarded-For is believed."""
+def compile_rollout(rollout: Rollout, trusted: TrustedNetworks, believe: Believe | None = None) -> CompiledRollout:
+    """A rollout as requests need it.
+
+    ``trusted`` are the proxies whose X-Forwarded-For is believed, ``believe`` says which tokens are; None: all.
+    """
     scheme = scheme_of(rollout.hash, rollout.salt)
     width = 100 / scheme.size
     chain = rollout.key
@@ -260,14 +275,14 @@ def compile_rollout(rollout: Rollout, trusted: TrustedNetworks) -> CompiledRollo
         rollout.name,
         held_by(rollout),
         None if rollout.held is None else str(rollout.held),
-        compile_chain(chain, trusted),
+        compile_chain(chain, trusted, believe),
         scheme.position,
         width,
         rollout.percent,
         scheme.threshold(rollout.percent) * width,
         tuple(
             CompiledCohort(
-                _compile_conditions(cohort.when, trusted),
+                _compile_conditions(cohort.when, trusted, believe),
                 cohort.arm,
                 percent,
                 scheme.threshold(percent) * width,
@@ -290,15 +305,15 @@ def _floor_percent(cohort: Cohort, rollout: Rollout) -> float:
     return min(max(cohort.percent or 0, rollout.percent), rollout.cap)
 
 
-def _compile_conditions(conditions: tuple[Condition, ...], trusted: TrustedNetworks) -> Holds:
-    tests = tuple(_compile_condition(condition, trusted) for condition in conditions)
+def _compile_conditions(conditions: tuple[Condition, ...], trusted: TrustedNetworks, believe: Believe | None) -> Holds:
+    tests = tuple(_compile_condition(condition, trusted, believe) for condition in conditions)
     if len(tests) == 1:
         return tests[0]
     return lambda request, captures, peer: all(test(request, captures, peer) for test in tests)
 
 
-def _compile_condition(condition: Condition, trusted: TrustedNetworks) -> Holds:
-    read = compile_source(condition.source, trusted)
+def _compile_condition(condition: Condition, trusted: TrustedNetworks, believe: Believe | None) -> Holds:
+    read = compile_source(condition.source, trusted, believe)
     is_meant = compile_globs(condition.patterns)
 
     def holds(request: RequestHead, captures: Captures, peer: str) -> bool:

@@ -10,8 +10,9 @@ What is taken from each source:
 ``cookie:NAME``   the first cookie of that name (RFC 6265, section 5.4), quotes included; letter case counts
 ``query:NAME``    the first parameter of that name; names are compared form-decoded, the value is as received
 ``path:NAME``     the segment that ``{NAME}`` stands for, decoded
-``jwt:CLAIM``     a claim of ``Authorization: Bearer``, **not verified**: a top-level name, else a path with dots.
-                  A string, or a number as it is written in the token; anything else is absent
+``jwt:CLAIM``     a claim of ``Authorization: Bearer``: a top-level name, else a path with dots. A string, or a number
+                  as it is written in the token; anything else is absent. Without a verifier (`gateway.core.tokens`)
+                  it is **not verified**; with one, a token that is not good is absent
 ``client_ip``     the client's address as `gateway.core.addresses` finds it, in its usual short form
 
 Values are bytes as received with outer white space off; an empty value is absent, and so is a token that can't be read.
@@ -37,6 +38,8 @@ Read = Callable[[RequestHead, Captures, str], bytes | None]
 """A value of a request, its captures and its peer's address; None when absent."""
 ReadKey = Callable[[RequestHead, Captures, str], tuple[bytes, str] | None]
 """The key and the name of the source that gave it, ``header:X-User-ID``."""
+Believe = Callable[[bytes], bool]
+"""Whether what a bearer token says is believed."""
 
 ISSUED_COOKIE = "crossfade_key"
 """The cookie that carries a key which the gateway issued."""
@@ -50,9 +53,12 @@ _claims = Decoder(dict[str, Raw])
 _text = Decoder(str)
 
 
-def compile_chain(chain: KeyChain, trusted: TrustedNetworks) -> ReadKey:
-    """The function that reads the first alternative of ``chain`` that is present; ``trusted`` are the proxies."""
-    readers = tuple((_compile_joint(parts, trusted), "+".join(map(str, parts))) for parts in chain)
+def compile_chain(chain: KeyChain, trusted: TrustedNetworks, believe: Believe | None = None) -> ReadKey:
+    """The function that reads the first alternative of ``chain`` that is present.
+
+    ``trusted`` are the proxies; ``believe`` says which tokens count, None: all.
+    """
+    readers = tuple((_compile_joint(parts, trusted, believe), "+".join(map(str, parts))) for parts in chain)
     if len(readers) == 1:
         return _compile_only(*readers[0])
 
@@ -76,15 +82,17 @@ def _compile_only(read: Read, name: str) -> ReadKey:
     return read_only
 
 
-def compile_source(source: KeySource, trusted: TrustedNetworks) -> Read:
+def compile_source(source: KeySource, trusted: TrustedNetworks, believe: Believe | None = None) -> Read:
     """The function that reads one source."""
+    if source.kind is KeyKind.JWT and believe is not None:
+        return _compile_believed_claim(source.name, believe)
     if source.kind is KeyKind.CLIENT_IP:
         return _compile_client_ip(trusted)
     return _COMPILERS[source.kind](source.name)
 
 
-def _compile_joint(parts: tuple[KeySource, ...], trusted: TrustedNetworks) -> Read:
-    reads = tuple(compile_source(part, trusted) for part in parts)
+def _compile_joint(parts: tuple[KeySource, ...], trusted: TrustedNetworks, believe: Believe | None) -> Read:
+    reads = tuple(compile_source(part, trusted, believe) for part in parts)
     if len(reads) == 1:
         return reads[0]
 
@@ -155,12 +163,26 @@ def _compile_path(name: str) -> Read:
 
 def _compile_claim(name: str) -> Read:
     def read_jwt(request: RequestHead, _captures: Captures, _peer: str) -> bytes | None:
-        authorization = request.header(b"authorization")
-        if authorization is None or authorization[:7].lower() != b"bearer ":
-            return None
-        return read_claim(authorization[7:].strip(_BLANK), name)
+        token = find_token(request)
+        return None if token is None else read_claim(token, name)
 
     return read_jwt
+
+
+def _compile_believed_claim(name: str, believe: Believe) -> Read:
+    def read_believed(request: RequestHead, _captures: Captures, _peer: str) -> bytes | None:
+        token = find_token(request)
+        return read_claim(token, name) if token is not None and believe(token) else None
+
+    return read_believed
+
+
+def find_token(request: RequestHead) -> bytes | None:
+    """The bearer token of a request (RFC 6750, section 2.1); None when there is none."""
+    authorization = request.header(b"authorization")
+    if authorization is None or authorization[:7].lower() != b"bearer ":
+        return None
+    return authorization[7:].strip(_BLANK)
 
 
 def read_claim(token: bytes, name: str) -> bytes | None:

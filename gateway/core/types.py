@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from gateway.core.plans import Plan, Value
 from gateway.core.shadowing import Journal, Shadow
+from gateway.core.tokens import TokenPolicy
 
 
 class Arm(StrEnum):
@@ -317,3 +318,5 @@ class Table(Value, frozen=True):
     rollouts: tuple[Rollout, ...]
     routes: tuple[Route, ...]
     tracing: Tracing | None = None
+    tokens: TokenPolicy | None = None
+    """Which bearer tokens `jwt:` believes; None: all, as no signature is looked at."""

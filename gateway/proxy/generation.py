@@ -6,12 +6,14 @@ A request keeps the generation that it began with. The next one shares the pools
 from __future__ import annotations
 
 from random import random
+from time import time
 from typing import TYPE_CHECKING
 
 from gateway.core.addresses import TrustedNetworks
 from gateway.core.decision import Decider
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
+from gateway.core.tokens import Verifier
 from gateway.core.trace_context import Trace, Traces
 from gateway.core.types import AccessLog, Backend, Mode, Route, Table
 from gateway.proxy.breaker import Breaker, Breakers
@@ -59,7 +61,8 @@ class Generation:
         self.is_exposing = server.expose
         self.in_flight = 0
         self.down: set[str] = set()
-        self.decider = Decider(table, random, new_key)
+        self.verifier = _verifier(table, former)
+        self.decider = Decider(table, random, new_key, None if self.verifier is None else self.verifier.is_good)
         self._trusted = TrustedNetworks(server.trusted_proxies)
         self.overrides = Overrides(server.override)
         self._logs_requests = server.access_log is not AccessLog.OFF
@@ -155,6 +158,14 @@ def _breakers(table: Table, former: Generation | None) -> dict[str, Breaker]:
         is_kept = known is not None and known.policy == route.breaker
         breakers[route.name] = known if known is not None and is_kept else Breaker(route.breaker)
     return breakers
+
+
+def _verifier(table: Table, former: Generation | None) -> Verifier | None:
+    """The former generation's, with the tokens that it knows, as long as the same ones are good."""
+    known = former.verifier if former is not None else None
+    if known is not None and known.policy == table.tokens:
+        return known
+    return None if table.tokens is None else Verifier(table.tokens, time)
 
 
 def _templates(route: Route, former: Generation | None) -> Templates:

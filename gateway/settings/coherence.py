@@ -14,6 +14,7 @@ from gateway.settings.plan_coherence import Planned, find_plan_faults, find_plan
 from gateway.settings.quantities import show
 from gateway.settings.schema import Config, Rollout, Route
 from gateway.settings.shadow_coherence import Copied, find_comparing_risks, find_copying_risks
+from gateway.settings.token_coherence import find_token_faults, find_token_risks
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def find_faults(
         left_out,
     )
     checks = (_check_route_names, _check_references, _check_path_keys, _check_addresses, _check_cache, _check_plans)
-    return [fault for check in checks for fault in check(ground)]
+    return [*(fault for check in checks for fault in check(ground)), *find_token_faults(config.jwt)]
 
 
 def _survey(
@@ -163,7 +164,7 @@ def find_risks(config: Config) -> list[Fault]:
     ground = _survey(config, config.backends, config.rollouts, range(len(config.routes)))
     return [
         *_find_unreachable(config),
-        *_find_unverified(ground),
+        *find_token_risks(config.jwt, ground.planned()),
         *_find_unused(config),
         *_find_relative_store(config),
         *_find_told_twice(config),
@@ -197,15 +198,6 @@ def _find_owner(shape: tuple[str, ...], taken: dict[tuple[str, ...], str]) -> st
         return taken[shape]
     above = (taken.get((*shape[:length], "**")) for length in range(len(shape) + 1))
     return next((owner for owner in above if owner), None)
-
-
-def _find_unverified(ground: _Ground) -> Iterator[Fault]:
-    for planned in ground.planned():
-        for index, alternative in enumerate(planned.rollout.key):
-            if any(source.kind is KeyKind.JWT for source in alternative):
-                yield Fault(
-                    (*planned.loc, "key", index), "`jwt:` reads the token unverified: a client may choose its own key"
-                )
 
 
 def _find_unused(config: Config) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.core import shadowing
 from gateway.core.shadowing import Tolerance
+from gateway.core.tokens import TokenPolicy
 from gateway.core.types import (
     AccessLog,
     Arm,
@@ -61,11 +62,25 @@ def compile_table(config: schema.Config, revision: str, switches: Switches, base
         rollouts=tuple(_compile_rollouts(config.rollouts_in_use(), switches)),
         routes=tuple(_compile_route(route) for route in config.routes),
         tracing=_compile_tracing(config.telemetry),
+        tokens=_compile_tokens(config.jwt) if config.jwt else None,
     )
 
 
 def _compile_tracing(telemetry: schema.Telemetry) -> Tracing | None:
     return Tracing(telemetry.traces_endpoint, telemetry.sample) if telemetry.otlp else None
+
+
+def _compile_tokens(jwt: schema.Jwt) -> TokenPolicy:
+    """Without keys where these come from a URL: it is asked while the gateway runs."""
+    return TokenPolicy(
+        source=jwt.jwks.source,
+        algorithms=jwt.algorithms,
+        keys=jwt.read_keys(),
+        issuer=jwt.issuer or "",
+        audience=jwt.audience or "",
+        leeway_seconds=jwt.leeway,
+        refresh_seconds=jwt.refresh,
+    )
 
 
 def _compile_server(server: schema.Server) -> ServerPolicy:

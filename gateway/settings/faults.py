@@ -105,8 +105,6 @@ def _word_unknown(name: str, parent: Loc) -> str:
     section = _find_section(Config, parent)
     if section is None:
         return "is not a known field"
-    if name in section.later:
-        return f"{show(name)} is not in this version of Crossfade yet"
     known = [field.alias or key for key, field in section.model_fields.items()]
     return f"{show(name)} is not a known field{suggest(name, known) or '; known here: ' + ', '.join(known)}"
 

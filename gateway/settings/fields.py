@@ -37,8 +37,6 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
-    later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that a later version takes. Until then they are errors: never ignored, never half obeyed."""
     form: ClassVar[str] = ""
     """Where a field takes sections of several forms: the word for this one."""
     short: ClassVar[Json | None] = None

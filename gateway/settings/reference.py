@@ -40,6 +40,7 @@ type. A field that is not listed here is an error. So is an empty one: write a v
 | path pattern | `/api/{id}/*/**`: `{id}` and `*` stand for one segment each, a last `**` for the rest |
 | JSONPath | as in RFC 9535: `$.items[*].price`, `$..request_id`, `$['odd name']` |
 | file | a path, relative to the configuration |
+| URL or file | `https://HOST/PATH`, or a path, relative to the configuration |
 | rule | `METRIC OP BOUND [for DURATION]`: `error_rate > 5% for 1m`, `p95 < 0.9x baseline`, `p99 > baseline + 50ms` |
 
 In a rule METRIC is `error_rate`, `client_error_rate` (4xx), `mismatch_rate` or `failover_rate`, which take a `%`;

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.decision import Decider, Decision
+from gateway.core.keys import Believe
+from gateway.core.tokens import TokenPolicy
 from gateway.core.types import Arm, Cohort, Condition, Hash, Held, Match, MissingKey, Mode, Rewrite, Table
 from gateway.errors import BadRequest, NoRoute
 from tests.core.asking import BASELINE, CANDIDATE, PEER, ask, chain, rollout, route, source, table
+from tests.core.signing import encode
 
 LOW, HIGH = "user-4", "user-1"
 """Keys at buckets 1.8 and 81.5 under the salt ``checkout``."""
@@ -266,3 +270,18 @@ def test_joint_keys_are_one_key() -> None:
     decision = decide(rules, "X-Tenant: acme", f"X-User-ID: {LOW}")
 
     assert decision.key == b"acme|" + LOW.encode()
+
+
+def test_a_token_counts_for_keys_and_cohorts_when_it_is_good() -> None:
+    """Under a table that wants tokens verified; nobody to ask is nobody to believe."""
+    verified = TokenPolicy("https://id", ("ES256",))
+    beta = Cohort("beta", (Condition(source("jwt:plan"), ("beta",)),), arm=CANDIDATE)
+    rules = table(route(), rollouts=(rollout(key=chain("jwt:sub"), cohorts=(beta,)),))
+    request = ask("/", f"Authorization: Bearer e30.{encode({'sub': LOW, 'plan': 'beta'}).decode()}.x")
+
+    def tell(tokens: TokenPolicy | None, believe: Believe | None = None) -> str:
+        decider = Decider(msgspec.structs.replace(rules, tokens=tokens), lambda: 0.5, lambda: b"", believe)
+        return decider.decide(request, PEER).reason
+
+    assert tell(None) == tell(None, lambda _: False) == tell(verified, lambda _: True) == "cohort:beta"
+    assert tell(verified) == tell(verified, lambda _: False) == "missing_key"

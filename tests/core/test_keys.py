@@ -163,3 +163,20 @@ def test_joint_sources_are_both_required() -> None:
 
     assert read_key(ask("/", "X-Tenant: t", "X-User: u"), {}, "") == (b"t|u", "header:X-Tenant+header:X-User")
     assert read_key(ask("/", "X-User: u"), {}, "") == (b"u", "header:X-User")
+
+
+def test_a_token_that_is_not_believed_is_absent() -> None:
+    """The next source is asked; a request without a token is not even looked at."""
+    asked: list[bytes] = []
+
+    def believe(text: bytes) -> bool:
+        asked.append(text)
+        return text == b"good.eyJzdWIiOiJhbm4ifQ.x"
+
+    read_key = compile_chain(chain("jwt:sub", "header:X-User-ID"), PROXIES, believe)
+
+    assert read_key(ask("/", "Authorization: bearer good.eyJzdWIiOiJhbm4ifQ.x"), {}, "") == (b"ann", "jwt:sub")
+    assert read_key(ask("/", token({"sub": "ann"}), "X-User-ID: 7"), {}, "") == (b"7", "header:X-User-ID")
+    assert read_key(ask("/", token({"sub": "ann"})), {}, "") is None
+    assert read_key(ask("/", "X-User-ID: 7"), {}, "") == (b"7", "header:X-User-ID")
+    assert len(asked) == 3

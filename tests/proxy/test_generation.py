@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from gateway.core.jwks import read_own
+from gateway.core.tokens import TokenPolicy, Verifier
+from tests.core.signing import make_key, publish, sign
 from tests.proxy.wiring import GET, OK, backend, endpoint, table
 
 if TYPE_CHECKING:
@@ -68,3 +73,25 @@ async def test_a_backend_is_down_when_none_of_its_endpoints_is_healthy(wires: Wi
     generation._note_health(wires.pool)
 
     assert generation.down == set()
+
+
+async def test_tokens_that_are_known_stay_known_under_the_same_keys(wires: Wires) -> None:
+    """A reload costs no second look at them; other keys begin with nothing."""
+
+    def verifier(kid: str, revision: str) -> Verifier | None:
+        keys = read_own(publish(make_key(kid=kid)), ["ES256"])
+        tokens = TokenPolicy("https://id", ("ES256",), keys)
+        wires.plane.adopt(wires.plane.prepare(msgspec.structs.replace(table(revision=revision), tokens=tokens)))
+        return wires.plane.generation.verifier
+
+    first, same, other = verifier("a", "2"), verifier("a", "3"), verifier("b", "4")
+
+    assert first is not None
+    assert first.is_good(sign({}, key=make_key(kid="a"), kid="a"))
+    assert same is first
+    assert other is not first
+
+
+async def test_without_keys_of_tokens_there_is_no_verifier(wires: Wires) -> None:
+    """Nothing of it is made, nor loaded."""
+    assert wires.plane.generation.verifier is None

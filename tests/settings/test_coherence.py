@@ -57,19 +57,6 @@ def test_a_route_that_can_serve_is_not_warned_of(first: str, second: str) -> Non
     assert warnings_of(routes(first, second)) == []
 
 
-def test_an_unverified_token_is_a_risk() -> None:
-    """Whoever can write a token can choose their key."""
-    text = """\
-rollouts: {fade: {key: [header:X-User-ID, jwt:sub]}}
-routes:
-  - {name: a, match: /a, baseline: legacy, candidate: new, rollout: fade}
-  - {name: b, match: /b, baseline: legacy, candidate: new, rollout: {key: jwt:sub}}
-"""
-    message = "`jwt:` reads the token unverified: a client may choose its own key"
-
-    assert warnings_of(text) == [f"rollouts.fade.key.1: {message}", f"routes.1.rollout.key: {message}"]
-
-
 def test_what_no_route_uses_is_a_risk() -> None:
     """A backend or rollout without a route is more often a slip than a plan."""
     text = "rollouts: {fade: {key: client_ip}}\nroutes: [{name: a, match: /a, backend: legacy}]\n"

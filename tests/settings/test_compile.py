@@ -7,9 +7,11 @@ import pytest
 
 from gateway.core import types
 from gateway.core.shadowing import Compare, Journal, Shadow, Tolerance
+from gateway.core.tokens import TokenPolicy
 from gateway.core.types import Arm, Hash, HeaderPattern, KeyKind, KeySource, MissingKey, Mode
 from gateway.settings.compile import Switches, compile_table
 from gateway.settings.load import load_file, load_text
+from tests.core.signing import make_key, publish
 
 SAMPLES = sorted((Path(__file__).parents[2] / "config").rglob("*.yaml"))
 TEXT = """\
@@ -206,3 +208,17 @@ def test_every_sample_becomes_a_table_that_can_be_sent(path: Path, certificates:
 
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(table), type=types.Table) == table
     assert table.revision == loaded.revision
+
+
+def test_tokens_are_verified_by_the_file(tmp_path: Path) -> None:
+    """What `jwt` says, with the keys; nothing of it without."""
+    (tmp_path / "keys.json").write_bytes(publish(make_key()))
+    jwt = "jwt: {jwks: keys.json, issuer: https://id, audience: shop, leeway: 5s, algorithms: ES256}\n"
+    loaded = load_text(TEXT + jwt, "gateway.yaml", {}, tmp_path)
+    policy = compile_table(loaded.config, "r", Switches(), tmp_path).tokens
+
+    assert policy is not None
+    assert policy == TokenPolicy(
+        str(tmp_path / "keys.json"), ("ES256",), policy.keys, "https://id", "shop", 5.0, refresh_seconds=600.0
+    )
+    assert [key.kid for key in policy.keys] == ["first"]

@@ -6,7 +6,7 @@ Schema from it.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
@@ -19,8 +19,9 @@ from gateway.settings.schema.rollouts import Rollout
 from gateway.settings.schema.routes import Route
 from gateway.settings.schema.server import Admin, Server, Store
 from gateway.settings.schema.telemetry import Telemetry
+from gateway.settings.schema.tokens import Jwt
 
-__all__ = ["Admin", "Backend", "Config", "Notify", "Rollout", "Route", "Server", "Telemetry"]
+__all__ = ["Admin", "Backend", "Config", "Jwt", "Notify", "Rollout", "Route", "Server", "Telemetry"]
 
 
 def _check_version(value: object) -> int:
@@ -44,8 +45,6 @@ def _check_routes(value: object) -> object:
 class Config(Section):
     """The whole file."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
-
     version: Annotated[int, PlainValidator(_check_version), Kind("1", {"const": 1})]
     """The version of this format."""
     server: Server = Server()
@@ -62,6 +61,8 @@ class Config(Section):
     restart."""
     telemetry: Telemetry = Telemetry()
     """Which requests are traced, and where their spans go."""
+    jwt: Jwt | None = None
+    """Which bearer tokens the key source `jwt:` believes. Without it, it reads them unverified."""
     notify: Many[Notify] = ()
     """Who is told what happens to rollouts."""
     backends: Annotated[dict[Name, Backend], BeforeValidator(_check_mapping)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
@@ -64,8 +64,6 @@ class Cohort(Section):
 
 class Rollout(Section):
     """The plan by which keys move from baseline to candidate; several routes may share one."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
 
     mode: Literal["off", "shadow", "live"] = "live"
     """`off` and `shadow`: the candidate answers nobody; `live`: it answers its share."""

@@ -181,8 +181,6 @@ BreakerOrOff = Annotated[Annotated[Off, Tag("<off>")] | Annotated[Breaker, Tag("
 class Route(Section):
     """Which requests go to which pair of backends."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
-
     name: Name
     """Names the route in headers, metrics and commands; each name once."""
     match: Match

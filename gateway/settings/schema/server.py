@@ -148,8 +148,6 @@ class ServerTimeouts(Section):
 class Server(Section):
     """The side that clients see."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"jwt"})
-
     listen: Many[Listener] = (Listener.model_construct(address=Address("0.0.0.0:8080"), tls=None),)
     """Where clients connect: `host:port`, or `{address, tls}`. Needs a restart."""
     workers: Workers = "auto"
