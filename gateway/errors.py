@@ -11,6 +11,7 @@
     ├── StoreUnavailable       what outlives the gateway can't be read or written now
     ├── StoreConflict          somebody else has moved the rollout meanwhile; carries the newest version
     ├── Fenced                 somebody else conducts the rollouts by now
+    ├── KeysUnavailable        the keys that tokens are signed with can't be had now
     ├── LinkError              a message between our processes that can't be read
     └── ProxyError             a request that ends with an answer of the gateway's own
         ├── BadRequest         400  client   ambiguous or malformed HTTP
@@ -105,6 +106,10 @@ class StoreConflict(GatewayError):
 
 class Fenced(GatewayError):
     """Whoever wrote held a lease that somebody else has taken since; nothing was changed."""
+
+
+class KeysUnavailable(GatewayError):
+    """The keys that tokens are verified by can't be had now."""
 
 
 class LinkError(GatewayError):

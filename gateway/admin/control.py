@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.control.rollouts import Rollouts
     from gateway.control.roster import Roster
     from gateway.control.rules import RuleState
+    from gateway.control.token_keys import TokenKeys
     from gateway.core.tallies import PathTally
     from gateway.core.types import Table
     from gateway.store.interface import Store
@@ -94,6 +95,7 @@ class Control:
     """By the clock that the figures are recorded by."""
     membership: Membership | None = None
     """In the fleet; None for a gateway that is alone."""
+    token_keys: TokenKeys | None = None
 
     @property
     def table(self) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from gateway.admin.problems import Declined
 from gateway.admin.questions import Question
 from gateway.core.enquiry import build_request, find_fault
 from gateway.core.explanation import Explanation, explain_request
+from gateway.core.tokens import Verifier
 from gateway.errors import BadValue, NoRoute, ProxyError
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ def _explain(call: Call, asked: ExplainQuestion) -> Explanation:
         request = build_request(asked.method, asked.url, headers)
     except ProxyError as error:
         raise BadValue(find_fault(asked.method, asked.url), error.detail) from error
+    table = call.control.table
+    verifier = None if table.tokens is None else Verifier(table.tokens, time.time)
     try:
-        return explain_request(call.control.table, request, peer, down=down)
+        return explain_request(table, request, peer, down=down, verifier=verifier)
     except NoRoute as error:
         raise Declined(404, error.detail) from error
     except ProxyError as error:

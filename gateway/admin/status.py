@@ -8,10 +8,12 @@ import msgspec
 
 from gateway import __version__
 from gateway.admin.fleet import FleetLine, StoreView, view_fleet_line, view_store
+from gateway.control.token_keys import show_source
 
 if TYPE_CHECKING:
     from gateway.admin.control import Call, Control
     from gateway.control.standing import RolloutState
+    from gateway.control.token_keys import TokenKeys
     from gateway.core.types import Backend, Route, Table
 
 
@@ -61,6 +63,17 @@ class RolloutLine(msgspec.Struct, frozen=True):
     """Grows with each transition."""
 
 
+class TokensView(msgspec.Struct, frozen=True):
+    """The keys that tokens are verified by."""
+
+    source: str
+    """Their URL, without its query, or their file."""
+    keys: int
+    """How many are in force; 0: none were had yet, and no token is believed."""
+    fault: str | None
+    """Why they can't be read now; null when they can."""
+
+
 class StatusView(msgspec.Struct, frozen=True):
     """The gateway at a glance."""
 
@@ -80,6 +93,8 @@ class StatusView(msgspec.Struct, frozen=True):
     """Null for a gateway that is alone."""
     degraded: str | None = None
     """What is not as it should be, while the store can't be used; null while it can."""
+    tokens: TokensView | None = None
+    """Null where no tokens are verified."""
 
 
 class MatchView(msgspec.Struct, frozen=True):
@@ -137,7 +152,15 @@ def view_status(control: Control) -> StatusView:
         comparer=ComparerView(comparer.pid, comparer.revision) if (comparer := roster.comparer) else None,
         fleet=view_fleet_line(muster),
         degraded=muster.degraded,
+        tokens=view_tokens(control.token_keys),
     )
+
+
+def view_tokens(known: TokenKeys | None) -> TokensView | None:
+    """The keys as they are now."""
+    if known is None or known.tokens is None:
+        return None
+    return TokensView(show_source(known.tokens.source), len(known.tokens.keys), known.fault or None)
 
 
 def view_line(state: RolloutState) -> RolloutLine:

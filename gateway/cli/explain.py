@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from gateway.cli.table import read_table
 from gateway.core.enquiry import build_request
 from gateway.core.explanation import Explanation, explain_request
 from gateway.core.lifecycle import begin, effect
+from gateway.core.tokens import Verifier
 from gateway.errors import CommandError, ProxyError
 
 _LABEL_WIDTH = 10
@@ -68,8 +70,10 @@ def explain_by_file(path: Path, method: str, url: str, headers: list[tuple[str, 
     table = read_table(path)
     begun = tuple(effect(rollout, begin(rollout, 0.0)) for rollout in table.rollouts)
     table = msgspec.structs.replace(table, rollouts=begun)
+    tokens = table.tokens
+    verifier = None if tokens is None else Verifier(tokens, time.time, is_blind=tokens.is_published)
     try:
-        return explain_request(table, build_request(method, url, headers), peer)
+        return explain_request(table, build_request(method, url, headers), peer, verifier=verifier)
     except ProxyError as error:
         raise CommandError(f"{error.status} {error.title}: {error.detail}") from error
 
@@ -97,6 +101,7 @@ def draw_explanation(explanation: Explanation) -> list[str]:
         "path": explanation.template,
         "rollout": explanation.rollout,
         "key": explanation.key and f"{explanation.key}  ({explanation.key_source})",
+        "token": explanation.token,
         "bucket": explanation.bucket,
         "percent": None if explanation.percent is None else f"{explanation.percent:g}",
         "arm": explanation.arm,

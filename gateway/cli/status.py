@@ -8,7 +8,7 @@ import click
 
 from gateway.admin.configuration import ConfigView
 from gateway.admin.rollouts import RolloutList, RolloutView, RuleView
-from gateway.admin.status import StatusView
+from gateway.admin.status import StatusView, TokensView
 from gateway.cli.admin import Admin, admin_options, read, show
 from gateway.cli.fleet import draw_line, draw_remarks
 from gateway.cli.grid import draw_table, show_percent, show_span
@@ -71,6 +71,18 @@ def draw_head(status: StatusView) -> None:
     if status.fleet is not None:
         draw_line(status.fleet)
         draw_remarks(status.fleet.revisions, status.degraded)
+    if status.tokens is not None:
+        draw_tokens(status.tokens)
+
+
+def draw_tokens(tokens: TokensView) -> None:
+    """By which keys tokens are verified, and what is wrong with where they come from."""
+    keys = f"{tokens.keys} key{'' if tokens.keys == 1 else 's'}"
+    if tokens.fault is None:
+        click.echo(f"tokens verified by {keys} of {show(tokens.source)}")
+        return
+    effect = f"the {keys} from before" if tokens.keys else "no token is believed"
+    click.echo(f"keys of tokens, {show(tokens.source)}, can't be had ({show(tokens.fault)}): {effect}")
 
 
 def draw_refusal(config: ConfigView) -> None:

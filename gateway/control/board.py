@@ -166,6 +166,11 @@ class Board:
         self._publish(laid_over)
         self._file, self.table = table, laid_over
 
+    def renew(self, change: Callable[[Table], Table]) -> None:
+        """Publish what is in force once more, changed in what is no rollout's: none of them moves or begins anew."""
+        if self._file is not None:
+            self._put_in_force(change(self._file))
+
     # Who hears of it.
 
     def _follow(self, name: str, kind: str) -> None:

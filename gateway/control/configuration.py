@@ -18,7 +18,7 @@ from gateway.settings.compile import compile_table
 from gateway.settings.load import decode, load_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -61,7 +61,8 @@ class Accepted:
 class Configuration:
     """What is in force, and what was last refused. ``publish`` and ``keep`` are called with everything accepted.
 
-    ``admin_token`` is what the admin API asked for before this began; "" for what it was started with.
+    ``prepare`` is waited for before that, and may take its time to get what a table needs. ``admin_token`` is what the
+    admin API asked for before this began; "" for what it was started with.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Configuration:
         publish: Callable[[Table], None],
         keep: Callable[[Accepted], None],
         admin_token: str = "",
+        prepare: Callable[[Table], Awaitable[None]] | None = None,
     ) -> None:
         self.source = source
         self.admin_token = admin_token or source.started_with.admin.token
@@ -81,6 +83,7 @@ class Configuration:
         """How often a text was taken up, by how that ended. Trying a refused one again counts when it succeeds."""
         self._publish = publish
         self._keep = keep
+        self._prepare = prepare
         self._refused: bytes | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -113,6 +116,8 @@ class Configuration:
         async with self._one_at_a_time:
             try:
                 loaded, table = await asyncio.to_thread(self.source.load, content)
+                if self._prepare is not None:
+                    await self._prepare(table)
                 self._accept(Accepted(loaded, table, now))
             except ConfigError as error:
                 self._refuse(content, error.problems)

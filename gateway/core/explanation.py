@@ -8,9 +8,11 @@ import msgspec
 
 from gateway.core.decision import ISSUED, Decider, Decision, Entry
 from gateway.core.heads import RequestHead
+from gateway.core.keys import find_token
 from gateway.core.overrides import Overrides
 from gateway.core.templates import Templates
-from gateway.core.types import Arm, MissingKey, Table
+from gateway.core.tokens import Verifier
+from gateway.core.types import Arm, KeyKind, MissingKey, Rollout, Table
 
 _ALL_PERCENT = 100.0
 _BUCKET_DIGITS = 4
@@ -38,16 +40,25 @@ class Explanation(msgspec.Struct, frozen=True):
     reason: str
     why: str
     """The reason in a sentence."""
+    token: str | None = None
+    """Whether the bearer token counts, or why not; null where its rollout asks for none, or there is none to verify."""
 
 
 def explain_request(
-    table: Table, request: RequestHead, peer: str, *, down: AbstractSet[str] = frozenset()
+    table: Table,
+    request: RequestHead,
+    peer: str,
+    *,
+    down: AbstractSet[str] = frozenset(),
+    verifier: Verifier | None = None,
 ) -> Explanation:
-    """What ``table`` does with a request from ``peer``; ``down`` are the backends that have no healthy endpoint.
+    """What ``table`` does with a request from ``peer``.
 
+    ``down`` are the backends that have no healthy endpoint; ``verifier`` knows good tokens, where the table wants that.
     Raises NoRoute when no route matches, and BadRequest for a path that climbs above the root.
     """
-    decider = Decider(table, chance=lambda: 1.0, new_key=lambda: _NEW_KEY)
+    believe = None if verifier is None else verifier.is_good
+    decider = Decider(table, chance=lambda: 1.0, new_key=lambda: _NEW_KEY, believe=believe)
     override = Overrides(table.server.override).read(request, peer)
     decision = decider.decide(request, peer, override=override, down=down)
     entry, side = decision.entry, decision.side
@@ -65,7 +76,25 @@ def explain_request(
         path=None if side.rewrite_path is None else side.rewrite_path(request.path).decode("latin-1"),
         reason=decision.reason,
         why=say_why(decision, _find_cap(table, entry)),
+        token=_say_token(table, entry, request, verifier),
     )
+
+
+def _say_token(table: Table, entry: Entry, request: RequestHead, verifier: Verifier | None) -> str | None:
+    """What comes of the request's bearer token, and nothing of the token itself."""
+    name, token = entry.rollout and entry.rollout.name, find_token(request)
+    if verifier is None or token is None or not any(each.name == name and _reads(each) for each in table.rollouts):
+        return None
+    return verifier.find_fault(token) or (
+        "good, but its signature is not checked here" if verifier.is_blind else "good"
+    )
+
+
+def _reads(rollout: Rollout) -> bool:
+    """Whether it asks for a claim of the token."""
+    keys = (source for alternative in rollout.key for source in alternative)
+    conditions = (condition.source for cohort in rollout.cohorts for condition in cohort.when)
+    return any(source.kind is KeyKind.JWT for source in (*keys, *conditions))
 
 
 def say_why(decision: Decision, cap: float = _ALL_PERCENT) -> str:

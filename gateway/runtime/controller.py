@@ -39,6 +39,7 @@ from gateway.control.reconciling import Reconciling
 from gateway.control.rollouts import Rollouts
 from gateway.control.roster import Roster
 from gateway.control.samples import Samples
+from gateway.control.token_keys import TokenKeys
 from gateway.control.tracing import Exports
 from gateway.control.watcher import Watcher
 from gateway.control.watches import Clocks, Sight
@@ -115,7 +116,10 @@ class Controller:
         self._conductor = self._watch()
         kept = inheritance.keepsake.newest()
         token = kept.admin_token if kept is not None else ""
-        self._configuration = Configuration(inheritance.source, self._rollouts.publish, self._keep, token)
+        self._token_keys = TokenKeys(inheritance.token_keys, self._rollouts.renew)
+        self._configuration = Configuration(
+            inheritance.source, self._put_in_force, self._keep, token, self._token_keys.prepare
+        )
         self._stop = asyncio.Event()
         self._wants_reload = asyncio.Event()
 
@@ -136,6 +140,7 @@ class Controller:
             self._conductor.run(),
             self._archive.run(),
             self._reconciling.count(),
+            self._token_keys.run(),
             self._follow(Watcher(self._path, content or b"")),
             self._reload_on_signal(),
             self._retry_refused(),
@@ -249,6 +254,7 @@ class Controller:
             reload=self.reload,
             snapshot=self._take_snapshot,
             now=self._figures_now,
+            token_keys=self._token_keys,
             membership=self._membership,
         )
 
@@ -321,6 +327,12 @@ class Controller:
             await asyncio.sleep(RETRY_SECONDS)
             await self._configuration.retry(_now())
             await self._rollouts.retry()
+
+    def _put_in_force(self, table: Table) -> None:
+        """What the file says, with the keys that are known."""
+        table = self._token_keys.lay_over(table)
+        self._rollouts.publish(table)
+        self._token_keys.follow(table.tokens)
 
     def _publish(self, table: Table) -> None:
         self._hub.publish(table)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.control.cache import Remembered
     from gateway.control.configuration import Source
+    from gateway.control.token_keys import KnownKeys
     from gateway.proxy.listener import TlsFiles
     from gateway.proxy.order import Order
     from gateway.runtime.clock import SteadyClock
@@ -46,6 +47,8 @@ class Inheritance:
     keepsake: Keepsake[Kept]
     memory: Keepsake[Remembered]
     """How rollouts stood, for a controller that starts while the store is away."""
+    token_keys: Keepsake[KnownKeys]
+    """What a URL said last, for one that starts while that is away."""
     ledger: Ledger
     log_turns: Turns
     clock: SteadyClock
@@ -73,7 +76,7 @@ class Inheritance:
         self._forget()
 
     def _forget(self) -> None:
-        for memory in (self.keepsake, self.memory, self.ledger):
+        for memory in (self.keepsake, self.memory, self.token_keys, self.ledger):
             memory.close()
 
     def close_doors(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gateway.control.cache import Remembered
 from gateway.control.configuration import Source
+from gateway.control.token_keys import KnownKeys
 from gateway.proxy.listener import TlsFiles
 from gateway.proxy.order import Order
 from gateway.runtime.clock import SteadyClock
@@ -75,6 +76,7 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
         open_link(),
         _keep(source, loaded),
         Keepsake(Remembered),
+        Keepsake(KnownKeys),
         Ledger(clock.now()),
         Turns(),
         clock,

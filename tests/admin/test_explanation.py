@@ -10,6 +10,7 @@ import pytest
 from gateway.admin.explanation import find_down
 from gateway.control.roster import Seat
 from tests.admin.desk import desk
+from tests.core.signing import make_key, publish, sign
 
 ROUTES = """\
 version: 1
@@ -106,3 +107,19 @@ def test_a_backend_is_down_when_no_worker_has_a_healthy_endpoint() -> None:
     assert find_down([seat()]) == frozenset()
     assert find_down([one, seat()]) == {"new"}
     assert find_down([one, seat(new={"a": False, "b": True}, legacy={"c": False})]) == frozenset()
+
+
+async def test_a_token_is_verified_by_the_keys_in_force(tmp_path: Path) -> None:
+    """Those of the running gateway; the answer says what comes of it, and nothing of the token."""
+    (tmp_path / "keys.json").write_bytes(publish(make_key()))
+    text = ROUTES.replace("header:X-User-ID", "jwt:sub") + "jwt: {jwks: keys.json}\n"
+    async with desk(tmp_path, text) as (_, client):
+
+        async def explain(token: bytes) -> list[str | None]:
+            asked = {"url": SHOP, "headers": {"Authorization": f"Bearer {token.decode()}"}}
+            answer = await client.post("/api/v1/explain", json=asked)
+            assert token.decode() not in str(answer.json)
+            return [answer.json[name] for name in ("token", "key", "key_source")]
+
+        assert await explain(sign({"sub": "ann"})) == ["good", "ann", "jwt:sub"]
+        assert await explain(sign({"sub": "ann", "exp": 1})) == ["expired", "127.0.0.1", "client_ip"]

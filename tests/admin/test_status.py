@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway import __version__
+from gateway.admin.status import TokensView, view_tokens
+from gateway.control.token_keys import KnownKeys, TokenKeys
+from gateway.core.tokens import TokenPolicy
 from tests.admin.desk import UPTIME_SECONDS, desk
 from tests.control.texts import GOOD
 
@@ -43,6 +46,7 @@ async def test_the_status_has_the_fields_of_the_contract(tmp_path: Path) -> None
             "comparer": None,
             "fleet": None,
             "degraded": None,
+            "tokens": None,
         }
 
 
@@ -110,3 +114,25 @@ async def test_a_store_that_can_not_be_used_is_said(tmp_path: Path) -> None:
             status["degraded"]
             == "the store can't be used (Is a directory): nothing but a rollback can be done until it can"
         )
+
+
+class Nowhere:
+    """A memory that keeps nothing."""
+
+    def put(self, kept: KnownKeys) -> None:
+        pass
+
+    def newest(self) -> None:
+        return None
+
+
+def test_the_keys_of_tokens_are_shown() -> None:
+    """How many there are, and why they can't be read now; nothing that could be a secret."""
+    keys = TokenKeys(Nowhere(), lambda _change: None)
+    assert view_tokens(None) is view_tokens(keys) is None
+    keys.follow(TokenPolicy("https://id.example/keys?code=secret", ("ES256",)))
+    well = view_tokens(keys)
+    keys.fault = "it answered 503"
+
+    assert well == TokensView("https://id.example/keys", 0, None)
+    assert view_tokens(keys) == TokensView("https://id.example/keys", 0, "it answered 503")

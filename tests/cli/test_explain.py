@@ -11,6 +11,7 @@ from gateway.cli.explain import draw_explanation
 from gateway.cli.main import main
 from gateway.core.explanation import Explanation
 from tests.cli.configurations import SHOP, write
+from tests.core.signing import make_key, publish, sign
 
 INSIDE = "X-User-ID: user-4"  # at bucket 1.8
 OUTSIDE = "X-User-ID: user-1"  # at bucket 81.5
@@ -165,3 +166,33 @@ def test_under_a_kill_switch_nobody_has_the_candidate(
 
     answer = json.loads(run(capsys, "-c", config, "--json", "GET", "/api/orders/1", "-H", INSIDE)[1])
     assert (answer["reason"], answer["percent"], answer["arm"]) == ("kill_switch", 0, "baseline")
+
+
+BY_TOKEN = SHOP.replace("header:X-User-ID", "jwt:sub")
+
+
+def test_a_file_of_keys_verifies_a_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A forged one is no key, and it is said why; the token is never shown."""
+    (tmp_path / "keys.json").write_bytes(publish(make_key()))
+    config = str(write(tmp_path, BY_TOKEN + "jwt: {jwks: keys.json}\n"))
+    said = {}
+    for name, token in {"good": sign({"sub": "ann"}), "forged": sign({"sub": "ann"}, key=make_key(kid="x"))}.items():
+        header = f"Authorization: Bearer {token.decode()}"
+        _, said[name], _ = run(capsys, "-c", config, "GET", "/api/orders/1", "-H", header)
+        assert token.decode() not in said[name]
+
+    assert "key       ann  (jwt:sub)\ntoken     good\n" in said["good"]
+    assert "token     not signed by the key that it names\n" in said["forged"]
+    assert "ann" not in said["forged"]
+
+
+def test_a_url_of_keys_is_not_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be told without keys is told, and what can't is said."""
+    config = str(write(tmp_path, BY_TOKEN + "jwt: {jwks: 'https://id.invalid/keys'}\n"))
+
+    def explain(token: bytes) -> str:
+        return run(capsys, "-c", config, "GET", "/api/orders/1", "-H", f"Authorization: Bearer {token.decode()}")[1]
+
+    assert "token     good, but its signature is not checked here\n" in explain(sign({"sub": "ann"}))
+    assert "token     expired\n" in explain(sign({"sub": "ann", "exp": 1}))
+    assert "token" not in run(capsys, "-c", config, "GET", "/api/orders/1")[1]

@@ -8,7 +8,7 @@ import pytest
 from gateway.admin.configuration import ConfigView, ProblemView
 from gateway.admin.fleet import FleetLine, StoreView
 from gateway.admin.rollouts import RolloutList
-from gateway.admin.status import BackendView, EndpointView, StatusView, WorkerView
+from gateway.admin.status import BackendView, EndpointView, StatusView, TokensView, WorkerView
 from gateway.cli.status import (
     draw_backends,
     draw_head,
@@ -196,3 +196,24 @@ def test_a_rollout_that_is_still_copied_says_so(capsys: pytest.CaptureFixture[st
     draw_rollouts(RolloutList([msgspec.structs.replace(FIXED, state="rolled_back", to_shadow=True)], None))
 
     assert "rolled back, to shadow" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault", "line"),
+    [
+        (2, None, "tokens verified by 2 keys of https://id/keys\n"),
+        (
+            1,
+            "refused",
+            "keys of tokens, https://id/keys, can't be had (refused): the 1 key from before\n",
+        ),
+        (0, "timed out", "keys of tokens, https://id/keys, can't be had (timed out): no token is believed\n"),
+    ],
+)
+def test_the_head_says_by_which_keys_tokens_are_verified(
+    capsys: pytest.CaptureFixture[str], keys: int, fault: str | None, line: str
+) -> None:
+    """And what counts while they can't be had."""
+    draw_head(msgspec.structs.replace(STATUS, tokens=TokensView("https://id/keys", keys, fault)))
+
+    assert capsys.readouterr().out.endswith("/var/crossfade.db, ok\n" + line)

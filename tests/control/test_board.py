@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.control.board import ALONE, FOLLOWING, Board, Mandate
 from gateway.core.lifecycle import Progress, State, Transition
 from gateway.core.plans import Plan, Stage
+from gateway.core.tokens import TokenPolicy
 from gateway.core.types import Held, Rollout, Table
 from gateway.errors import UnknownRollout
 from gateway.store.records import Event, Standing
@@ -18,6 +20,7 @@ from tests.control.shops import file, shop
 
 NOW = 1_800_000_000.0
 PLAN = Plan(stages=(Stage(5.0), Stage(50.0)))
+TOKENS = TokenPolicy("https://id", ("ES256",))
 BEGINS = Plan(stages=(Stage(5.0), Stage(50.0)), starts_by_itself=True)
 
 
@@ -112,6 +115,21 @@ def test_how_far_a_rollout_is_outlives_its_absence_from_the_file() -> None:
     assert desk.board.plans().keys() == {"shop"}
     with pytest.raises(UnknownRollout, match="did you mean `shop`"):
         desk.board.state("shap")
+
+
+def test_what_is_no_rollouts_changes_without_them() -> None:
+    """The table is published once more: nobody moves by that, and what the file says stays what it says."""
+    desk = Desk()
+    desk.board.renew(lambda table: msgspec.structs.replace(table, revision="never"))
+    desk.read(shop(7, plan=BEGINS))
+    plans, states = dict(desk.board.plans()), desk.board.states()
+    desk.board.renew(lambda table: msgspec.structs.replace(table, tokens=TOKENS))
+    before, after = desk.published
+
+    assert after == msgspec.structs.replace(before, tokens=TOKENS)
+    assert desk.board.table is after
+    assert all(desk.board.plans()[name] is rollout for name, rollout in plans.items())
+    assert desk.board.states() == states
 
 
 def test_whoever_listens_hears_of_it_whatever_the_others_do() -> None:

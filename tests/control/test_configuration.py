@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -243,3 +244,21 @@ async def test_reloads_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     bench.configuration.miss(Problem(0, 0, "", "gone"))
 
     assert bench.configuration.reloads == {"success": 1, "failure": 2}
+
+
+async def test_what_a_table_needs_is_there_before_it_is_published(tmp_path: Path) -> None:
+    """However long that takes; of a text that is not valid nothing is prepared."""
+    said: list[str] = []
+
+    async def prepare(table: Table) -> None:
+        await asyncio.sleep(0)
+        said.append(f"prepare {table.rollouts[0].percent:g}")
+
+    def publish(table: Table) -> None:
+        said.append(f"publish {table.rollouts[0].percent:g}")
+
+    configuration = Configuration(source(tmp_path), publish, lambda _accepted: None, prepare=prepare)
+    for text in (GOOD, BROKEN, OTHER):
+        await configuration.take(text.encode(), NOON)
+
+    assert said == ["prepare 5", "publish 5", "prepare 6", "publish 6"]

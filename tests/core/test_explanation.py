@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.core.decision import Decider
 from gateway.core.explanation import Explanation, explain_request, say_why
-from gateway.core.types import Cohort, Condition, Held, MissingKey, Mode, Override, Rewrite
+from gateway.core.jwks import ASYMMETRIC, read_own
+from gateway.core.tokens import TokenPolicy, Verifier
+from gateway.core.types import Cohort, Condition, Held, MissingKey, Mode, Override, Rewrite, Table
 from tests.core.asking import BASELINE, CANDIDATE, PEER, ask, rollout, route, source, table
+from tests.core.signing import make_key, publish, sign
 
 TENANT = (Condition(source("header:X-Tenant"), ("acme",)),)
 COHORTS = (Cohort("internal", TENANT, arm=CANDIDATE), Cohort("fragile", TENANT, arm=BASELINE))
@@ -111,3 +115,27 @@ def test_a_candidate_that_rests_is_explained() -> None:
     decision.keep_away("breaker")
 
     assert "rests after its failures" in say_why(decision)
+
+
+@pytest.mark.parametrize(
+    ("token", "key", "said"),
+    [
+        (sign({"sub": "ann"}), "ann", "good"),
+        (sign({"sub": "ann", "exp": 1}), None, "expired"),
+        (b"junk", None, "not a JSON Web Token"),
+    ],
+)
+def test_an_explanation_says_what_comes_of_a_token(token: bytes, key: str | None, said: str) -> None:
+    """Where its rollout asks for one, for the key or for a cohort, and tokens are verified."""
+    policy = TokenPolicy("/keys.json", ASYMMETRIC, read_own(publish(make_key()), ASYMMETRIC))
+    request, verifier = ask("/", f"Authorization: Bearer {token.decode()}"), Verifier(policy, lambda: 2.0)
+
+    def explain_for(rules: Table) -> Explanation:
+        return explain_request(msgspec.structs.replace(rules, tokens=policy), request, PEER, verifier=verifier)
+
+    beta = Cohort("beta", (Condition(source("jwt:plan"), ("x",)),), arm=CANDIDATE)
+    by_key = explain_for(table(route(), rollouts=(rollout(key=((source("jwt:sub"),),)),)))
+
+    assert (by_key.key, by_key.token) == (key, said)
+    assert explain_for(table(route(), rollouts=(rollout(cohorts=(beta,)),))).token == said
+    assert explain_for(table(route())).token is None

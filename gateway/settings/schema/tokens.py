@@ -48,12 +48,13 @@ def _read(source: str, info: ValidationInfo) -> KeySet:
     if source.startswith(("http://", "https://")):
         return KeySet(source)
     path = Path(info.context["base_dir"] if info.context else "", source).absolute()
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; the path is relative to the configuration")
     try:
         with path.open("rb") as file:
             return KeySet(str(path), file.read(LARGEST_SET_BYTES + 1))
     except OSError as error:
-        advice = "the path is relative to the configuration"
-        raise ValueError(f"{path} can't be read: {error.strerror}; {advice}") from None
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
 
 
 def _check_refresh(seconds: float) -> float:

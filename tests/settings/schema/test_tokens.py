@@ -39,7 +39,7 @@ def test_a_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
     ("jwks", "fault"),
     [
         ("", "is empty"),
-        ("none.json", "can't be read: No such file"),
+        ("none.json", "there is no file .*none.json; the path is relative to"),
         ("ftp://id.example/keys", "write an http:// or https:// URL, or a file"),
         ("https://", "is not the URL of a key set"),
         ("https://id.example:0/keys", "is not the URL of a key set"),
