@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
+import json
+import time
 import timeit
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
+import msgspec
+from joserfc.jwk import JWKRegistry
+from joserfc.jws import JWSRegistry
 from rich.console import Console
 from rich.table import Table as Grid
 
 from gateway.core import types
 from gateway.core.decision import Decider
 from gateway.core.heads import parse_request
+from gateway.core.jwks import ASYMMETRIC, read_own
+from gateway.core.tokens import TokenPolicy, Verifier
 from gateway.core.types import KeyKind, KeySource
 
 CALLS, ROUNDS = 50_000, 5
@@ -27,15 +35,39 @@ FIELDS = (
 )
 
 
-def best_us(call: Callable[[], object]) -> float:
+def best_us(call: Callable[[], object], calls: int = CALLS) -> float:
     """Microseconds per call in the best of a few rounds: whatever else ran can only have added to it."""
-    return min(timeit.repeat(call, number=CALLS, repeat=ROUNDS)) / CALLS * 1e6
+    return min(timeit.repeat(call, number=calls, repeat=ROUNDS)) / calls * 1e6
 
 
 def decide_on(routes: int, source: KeySource) -> Callable[[], object]:
     """One decision among so many routes, the key read from ``source``; the request takes the last route."""
     decider = Decider(build_table(routes, source), chance=lambda: 0.5, new_key=lambda: b"0" * 32)
     request = parse_request(head_of(routes - 1))
+    return lambda: decider.decide(request, PEER)
+
+
+def sign_token() -> tuple[bytes, TokenPolicy]:
+    """A token by RS256, and what verifies it."""
+    key = JWKRegistry.generate_key("RSA", 2048, {"kid": "bench"})
+    parts = ({"alg": "RS256", "kid": "bench"}, {"sub": "user-4711", "exp": time.time() + 3600})
+    text = b".".join(_encode(json.dumps(part).encode()) for part in parts)
+    policy = TokenPolicy(
+        "bench", ASYMMETRIC, read_own(json.dumps({"keys": [key.as_dict(private=False)]}).encode(), ASYMMETRIC)
+    )
+    return text + b"." + _encode(JWSRegistry.algorithms["RS256"].sign(text, key)), policy
+
+
+def _encode(content: bytes) -> bytes:
+    return urlsafe_b64encode(content).rstrip(b"=")
+
+
+def decide_by(token: bytes, policy: TokenPolicy | None) -> Callable[[], object]:
+    """One decision by a token's claim; with a policy of one that is known by then."""
+    table = msgspec.structs.replace(build_table(10, KeySource(KeyKind.JWT, "sub")), tokens=policy)
+    believe = None if policy is None else Verifier(policy, time.time).is_good
+    decider = Decider(table, lambda: 0.5, lambda: b"0" * 32, believe)
+    request = parse_request(head_of(7)[:-2] + b"Authorization: Bearer " + token + b"\r\n\r\n")
     return lambda: decider.decide(request, PEER)
 
 
@@ -102,6 +134,11 @@ def main() -> None:
             f"decide among {routes:,} routes, key from a header", f"{best_us(decide_on(routes, by_header)):.2f}"
         )
     grid.add_row("decide among 10 routes, key from a cookie", f"{best_us(decide_on(10, by_cookie)):.2f}")
+    token, policy = sign_token()
+    grid.add_row("likewise, from a token that is not verified", f"{best_us(decide_by(token, None)):.2f}")
+    grid.add_row("likewise, from a token that is known", f"{best_us(decide_by(token, policy)):.2f}")
+    verifier = Verifier(policy, time.time)
+    grid.add_row("verify a token (RS256)", f"{best_us(lambda: verifier.find_fault(token), calls=2000):.2f}")
     Console().print(grid)
 
 

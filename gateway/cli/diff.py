@@ -59,6 +59,8 @@ def draw_movement(movement: Movement, *, generated: bool) -> Iterator[str]:
     yield from _draw_changes("backend", movement.backends)
     if movement.server:
         yield f"server changed: {', '.join(movement.server)}"
+    if movement.tokens:
+        yield f"jwt changed: {', '.join(movement.tokens)}; which tokens are good can't be told from keys alone"
     for shift in movement.rollouts:
         yield from _draw_shift(shift, movement.keys)
     if movement.rollouts or movement.moves:

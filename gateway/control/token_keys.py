@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -51,44 +52,73 @@ class Memory(Protocol):
         """What was put last; None before the first."""
 
 
+@dataclass(slots=True)
+class _Source:
+    """A place where keys are, as it was when it was asked last."""
+
+    keys: tuple[Jwk, ...] = ()
+    """What it said last."""
+    is_asked: bool = False
+    fault: str = ""
+    retry_seconds: float = RETRY_SECONDS
+
+
 class TokenKeys:
     """See the module. ``renew`` puts the table in force once more, as the function that it is given changes it."""
 
     def __init__(self, memory: Memory, renew: Callable[[Callable[[Table], Table]], None]) -> None:
         self.tokens: TokenPolicy | None = None
         """What is in force, with its keys; None where no tokens are verified."""
-        self.fault = ""
-        """Why the keys can't be had now; empty when all is well."""
         self._memory = memory
         self._renew = renew
-        self._known = memory.newest()
-        self._asked = ""
-        """Who was asked last."""
-        self._retry_seconds = RETRY_SECONDS
+        self._sources: dict[str, _Source] = {}
+        """That in force, and those of tables that are to be."""
         self._news = asyncio.Event()
+        if (kept := memory.newest()) is not None:
+            self._sources[kept.url] = _Source(kept.keys)
+
+    @property
+    def fault(self) -> str:
+        """Why the keys can't be had now; empty when all is well."""
+        return "" if self.tokens is None else self._find(self.tokens).fault
+
+    def _find(self, tokens: TokenPolicy) -> _Source:
+        return self._sources.setdefault(tokens.source, _Source())
 
     async def prepare(self, table: Table) -> None:
         """Ask for the keys of a table that is to be in force, unless they are known; it takes a few seconds at most."""
         tokens = table.tokens
-        if tokens is None or not tokens.is_published or tokens.source == self._asked:
-            return
-        if self._known is None or self._known.url != tokens.source:
-            await self._ask(tokens)
+        if tokens is not None and tokens.is_published:
+            source = self._find(tokens)
+            if not (source.is_asked or source.keys):
+                await self._ask(tokens)
 
     def lay_over(self, table: Table) -> Table:
         """``table`` with the keys that are known of its URL."""
-        tokens, known = table.tokens, self._known
-        if tokens is None or not tokens.is_published or known is None or known.url != tokens.source:
+        tokens = table.tokens
+        if tokens is None or not tokens.is_published:
             return table
-        return msgspec.structs.replace(table, tokens=msgspec.structs.replace(tokens, keys=known.keys))
+        return _with_keys(table, tokens.source, self._find(tokens).keys)
 
     def follow(self, tokens: TokenPolicy | None) -> None:
-        """These are in force from now on: keep their keys fresh."""
+        """These are in force from now on: keep their keys fresh, and forget all others."""
         former, self.tokens = self.tokens, tokens
-        if tokens is None or not tokens.is_published:
-            self.fault = self._asked = ""
-        if former is None or tokens is None or _rhythm(former) != _rhythm(tokens):
+        if tokens is None:
+            self._sources = {}
+            return
+        source = self._find(tokens)
+        source.keys = tokens.keys
+        self._sources = {tokens.source: source}
+        self._remember()
+        if former is None or (former.source, former.refresh_seconds) != (tokens.source, tokens.refresh_seconds):
             self._news.set()
+
+    def _remember(self) -> None:
+        tokens, kept = self.tokens, self._memory.newest()
+        if tokens is not None and tokens.is_published and tokens.keys:
+            known = KnownKeys(tokens.source, tokens.keys)
+            if known != kept:
+                self._memory.put(known)
 
     async def run(self) -> None:
         """Ask again and again."""
@@ -107,9 +137,10 @@ class TokenKeys:
             return None
         if not self.tokens.is_published:
             return LOOK_SECONDS
-        if self._asked != self.tokens.source:
+        source, seconds = self._find(self.tokens), self.tokens.refresh_seconds
+        if not source.is_asked:
             return 0.0
-        return min(self._retry_seconds, self.tokens.refresh_seconds) if self.fault else self.tokens.refresh_seconds
+        return min(source.retry_seconds, seconds) if source.fault else seconds
 
     async def refresh(self, tokens: TokenPolicy) -> None:
         """Ask once, and put in force what is new."""
@@ -122,48 +153,37 @@ class TokenKeys:
             log.error("jwks_refused", source=show_source(tokens.source), reason=str(error))  # noqa: TRY400 - it says all
             return
         self.tokens = msgspec.structs.replace(self.tokens, keys=keys)
+        self._remember()
 
     async def _ask(self, tokens: TokenPolicy) -> tuple[Jwk, ...] | None:
         """The keys; None when they can't be had, which is said once."""
-        if self._asked != tokens.source:
-            self.fault = ""
-        self._asked = tokens.source
+        source, name = self._find(tokens), show_source(tokens.source)
+        source.is_asked = True
         try:
             keys = await ask_keys(tokens)
         except KeysUnavailable as error:
-            self._note_fault(tokens, str(error))
+            _note_fault(source, name, str(error))
             return None
-        self._note_keys(tokens, keys)
+        if source.fault or source.keys != keys:
+            log.info("jwks_refreshed", source=name, keys=len(keys))
+        source.keys, source.fault = keys, ""
         return keys
 
-    def _note_fault(self, tokens: TokenPolicy, reason: str) -> None:
-        if self.fault:
-            self._retry_seconds *= 2
-        else:
-            self._retry_seconds = RETRY_SECONDS
-            has_any = bool(tokens.keys) or (self._known is not None and self._known.url == tokens.source)
-            effect = "the keys that are known stay in force" if has_any else "no token is believed until there are keys"
-            log.warning("jwks_unavailable", source=show_source(tokens.source), reason=reason, effect=effect)
-        self.fault = reason
 
-    def _note_keys(self, tokens: TokenPolicy, keys: tuple[Jwk, ...]) -> None:
-        known = KnownKeys(tokens.source, keys)
-        former = self._known if tokens.is_published else KnownKeys(tokens.source, tokens.keys)
-        if self.fault or known != former:
-            log.info("jwks_refreshed", source=show_source(tokens.source), keys=len(keys))
-        if tokens.is_published and known != former:
-            self._known = known
-            self._memory.put(known)
-        self.fault = ""
+def _note_fault(source: _Source, name: str, reason: str) -> None:
+    """Say it once, and wait longer from time to time."""
+    if source.fault:
+        source.retry_seconds *= 2
+    else:
+        source.retry_seconds = RETRY_SECONDS
+        effect = "the keys that are known stay in force" if source.keys else "no token is believed until there are keys"
+        log.warning("jwks_unavailable", source=name, reason=reason, effect=effect)
+    source.fault = reason
 
 
 def show_source(source: str) -> str:
     """A URL or a file as anybody may read it: what follows a question mark could be a secret."""
     return source.partition("?")[0] if source.startswith(("http://", "https://")) else source
-
-
-def _rhythm(tokens: TokenPolicy) -> tuple[str, float]:
-    return tokens.source, tokens.refresh_seconds
 
 
 def _with_keys(table: Table, source: str, keys: tuple[Jwk, ...]) -> Table:

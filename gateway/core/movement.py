@@ -22,6 +22,7 @@ import msgspec
 from gateway.core.lifecycle import Progress
 from gateway.core.placing import Fate, Move, Placing
 from gateway.core.plans import Plan
+from gateway.core.tokens import TokenPolicy
 from gateway.core.types import Rollout, Table
 
 
@@ -79,11 +80,14 @@ class Movement(msgspec.Struct, frozen=True):
     """The fields of ``server`` that differ."""
     moves: tuple[Move, ...] = ()
     """Of each route of both tables that gets other backends or another rollout: who answers how many of its keys."""
+    tokens: tuple[str, ...] = ()
+    """The fields of ``jwt`` that differ."""
 
     @property
     def is_empty(self) -> bool:
         """Whether the two tables do the same."""
-        return not (self.routes or self.routes_reordered or self.rollouts or self.backends or self.server)
+        parts = (self.routes, self.routes_reordered, self.rollouts, self.backends, self.server, self.tokens)
+        return not any(parts)
 
 
 class Named(Protocol):
@@ -104,7 +108,7 @@ _PLAN_WORDS = {
     "watch_seconds": "watch",
 }
 """What parts of a plan are called in the configuration, where that is not their name in the table."""
-
+_TOKEN_WORDS = {"source": "jwks", "keys": "jwks", "leeway_seconds": "leeway", "refresh_seconds": "refresh"}
 
 GENERATED_KEYS: Final = 10_000
 """Enough to see a movement of 0.1 % as about ten keys."""
@@ -136,7 +140,15 @@ def compare_tables(
         compare_named(before.backends, after.backends),
         differing_fields(before.server, after.server),
         tuple(move for pair in placing.pairs for move in placing.list_moves(*pair)),
+        _compare_tokens(before.tokens, after.tokens),
     )
+
+
+def _compare_tokens(before: TokenPolicy | None, after: TokenPolicy | None) -> tuple[str, ...]:
+    """As the configuration calls them; with and without it differ in where the keys are."""
+    if before is None or after is None:
+        return () if before is after else ("jwks",)
+    return tuple(dict.fromkeys(_TOKEN_WORDS.get(name, name) for name in differing_fields(before, after)))
 
 
 def compare_named(before: Iterable[N], after: Iterable[N]) -> tuple[Change, ...]:

@@ -5,7 +5,7 @@ A token is good when all of this holds; otherwise it is as if there were none:
 - it is a JWS in compact form (RFC 7515, section 7.1) of at most 8 KiB, in base64url to the letter;
 - its header asks for nothing that we would have to understand (``crit``);
 - its ``alg`` is one that the configuration allows, and a key of the set fits it: that decides, not the header alone
-  (RFC 8725, sections 3.1 and 3.2). With a ``kid`` only keys of that name are asked;
+  (RFC 8725, sections 3.1 and 3.2). With a ``kid`` only keys of that name are asked, without one the first few;
 - it is not expired, nor too early (``exp``, ``nbf``; RFC 7519, section 4.1), with some leeway. Without ``exp`` it
   is good for ever;
 - ``iss`` and ``aud`` are those that the configuration wants, where it wants any;
@@ -34,6 +34,9 @@ from gateway.core.plans import Value
 LONGEST_BYTES: Final = 8 * 1024
 MOST_REMEMBERED: Final = 8192
 """Tokens in each worker: some 200 bytes for each."""
+
+MOST_TRIED: Final = 8
+"""Keys that one token may cost: whoever writes none of their names would else have all of them tried."""
 
 _TOKEN_PARTS: Final = 3
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")  # RFC 4648, section 5
@@ -155,7 +158,12 @@ class Verifier:
         checks = [check for kid, check in self._checks[header.alg] if header.kid in {None, kid}]
         if not checks:
             return "signed by an unknown key"
-        return None if any(check(text, signature) for check in checks) else "not signed by the key that it names"
+        return None if any(check(text, signature) for check in checks[:MOST_TRIED]) else "with a wrong signature"
+
+
+def load_library() -> None:
+    """Take the time and the memory that verifying needs now: what a master has, its children share."""
+    from joserfc import jwk, jws  # noqa: F401, PLC0415 - only where tokens are verified
 
 
 def _compile_checks(keys: tuple[Jwk, ...], algorithm: str) -> list[tuple[str | None, Check]]:

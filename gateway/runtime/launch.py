@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gateway.control.cache import Remembered
 from gateway.control.configuration import Source
 from gateway.control.token_keys import KnownKeys
+from gateway.core.tokens import load_library
 from gateway.proxy.listener import TlsFiles
 from gateway.proxy.order import Order
 from gateway.runtime.clock import SteadyClock
@@ -58,6 +59,8 @@ def inherit(path: Path, env: Mapping[str, str]) -> Inheritance:
     loaded = load_file(path, env)
     source = Source(path, env, Switches.from_env(env), loaded.config)
     server, admin = loaded.config.server, loaded.config.admin
+    if loaded.config.jwt is not None:
+        load_library()
     slots = server.worker_count
     with contextlib.ExitStack() as undo:
         doors = []

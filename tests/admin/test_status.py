@@ -132,7 +132,7 @@ def test_the_keys_of_tokens_are_shown() -> None:
     assert view_tokens(None) is view_tokens(keys) is None
     keys.follow(TokenPolicy("https://id.example/keys?code=secret", ("ES256",)))
     well = view_tokens(keys)
-    keys.fault = "it answered 503"
+    keys._sources["https://id.example/keys?code=secret"].fault = "it answered 503"
 
     assert well == TokensView("https://id.example/keys", 0, None)
     assert view_tokens(keys) == TokensView("https://id.example/keys", 0, "it answered 503")

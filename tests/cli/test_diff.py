@@ -65,6 +65,14 @@ def test_the_end_of_a_rollout_says_which_backend_answers(
     ]
 
 
+def test_other_keys_of_tokens_are_a_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who turns verifying on sees that it is more than nothing."""
+    old = write(tmp_path, SHOP, "old.yaml")
+    new = write(tmp_path, SHOP + "jwt: {jwks: 'https://id.example/keys'}\n", "new.yaml")
+
+    assert run(capsys, old, new) == "jwt changed: jwks; which tokens are good can't be told from keys alone\n"
+
+
 def test_copies_and_journals_are_part_of_a_route(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Who turns on double writes sees it before it happens; no key moves for it."""
     changed = SHOP.replace(

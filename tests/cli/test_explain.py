@@ -182,7 +182,7 @@ def test_a_file_of_keys_verifies_a_token(tmp_path: Path, capsys: pytest.CaptureF
         assert token.decode() not in said[name]
 
     assert "key       ann  (jwt:sub)\ntoken     good\n" in said["good"]
-    assert "token     not signed by the key that it names\n" in said["forged"]
+    assert "token     with a wrong signature\n" in said["forged"]
     assert "ann" not in said["forged"]
 
 

@@ -190,6 +190,23 @@ async def test_an_answer_that_comes_too_late_changes_nothing() -> None:
     assert gateway.names == ["second"]
 
 
+async def test_a_table_to_come_does_not_disturb_the_one_in_force() -> None:
+    """While another URL is asked, and after it was refused, all is as it was."""
+    gateway = Gateway()
+    async with outside(text=FIRST) as server, outside(status=500) as other:
+        await gateway.take(server.url)
+        policy = TokenPolicy(other.url, ASYMMETRIC)
+        await gateway.keys.prepare(msgspec.structs.replace(table(route()), tokens=policy))
+
+        assert gateway.keys.fault == ""
+        assert gateway.keys._pause_seconds() == 600.0
+        assert await gateway.refresh() == []
+        await gateway.take(server.url)
+
+    assert gateway.names == ["first"]
+    assert len(server.questions) == 2
+
+
 async def test_keys_that_no_link_carries_are_said() -> None:
     """And what is in force stays."""
     gateway = Gateway()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from gateway.core.jwks import Jwk
 from gateway.core.movement import Change, Kind, Movement, Shift, compare_tables
 from gateway.core.placing import Move
 from gateway.core.plans import Bound, Do, Guard, Metric, Op, Plan, Rule, Stage
+from gateway.core.tokens import TokenPolicy
 from gateway.core.types import Hash, Match, Mode, Rollout, Table
 from tests.core.asking import chain, rollout, route, table
 from tests.core.lives import started
@@ -41,6 +43,24 @@ def test_routes_are_compared_by_name() -> None:
         Change("gone", Kind.REMOVED),
     )
     assert not movement.routes_reordered
+
+
+def test_which_tokens_are_good_is_a_difference() -> None:
+    """In the words of the configuration; nobody can say how many keys that moves."""
+    rules, policy = table(route()), TokenPolicy("/keys.json", ("ES256",))
+
+    def compare(before: TokenPolicy | None, after: TokenPolicy | None) -> tuple[str, ...]:
+        movement = compare_tables(*(msgspec.structs.replace(rules, tokens=each) for each in (before, after)), KEYS)
+        assert movement.is_empty is (before == after)
+        return movement.tokens
+
+    assert compare(None, policy) == compare(policy, None) == ("jwks",)
+    assert compare(None, None) == compare(policy, TokenPolicy("/keys.json", ("ES256",))) == ()
+    assert compare(policy, TokenPolicy("/k", ("RS256",), (Jwk("EC"),), leeway_seconds=1.0)) == (
+        "jwks",
+        "algorithms",
+        "leeway",
+    )
 
 
 def test_another_order_is_a_difference() -> None:

@@ -132,7 +132,8 @@ test("a draft's changes are told in words, and the same as what is in force is n
   assert.ok(movement.isSame(nothing));
   const change = { name: "more", kind: "changed", fields: ["match", "candidate"] };
   assert.ok(!movement.isSame({ ...nothing, routes_reordered: true }));
-  assert.deepEqual(movement.listChanges({ ...nothing, routes: [change], server: ["listen"] }).map((each) => `${each.thing} ${each.name}: ${each.text}`), ["route more: match, candidate", "server : listen"]);
+  assert.deepEqual(movement.listChanges({ ...nothing, routes: [change], server: ["listen"], tokens: ["jwks"] }).map((each) => `${each.thing} ${each.name}: ${each.text}`), ["route more: match, candidate", "server : listen", "jwt : jwks"]);
+  assert.ok(!movement.isSame({ ...nothing, tokens: ["jwks"] }));
 });
 
 test("a route that gets other backends says who answers how many", () => {

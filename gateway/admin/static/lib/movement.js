@@ -3,12 +3,12 @@
 import { number, percent, rate } from "./format.js";
 
 /** Whether it does the same as what is in force. */
-export function isSame({ routes, routes_reordered: isReordered, rollouts, backends, server }) {
-  return !isReordered && [routes, rollouts, backends, server].every((each) => !each.length);
+export function isSame({ routes, routes_reordered: isReordered, rollouts, backends, server, tokens = [] }) {
+  return !isReordered && [routes, rollouts, backends, server, tokens].every((each) => !each.length);
 }
 
-/** Routes, backends and the server's fields, as `[thing, name, kind, fields]`. */
-export function listChanges({ keys, routes, routes_reordered: isReordered, backends, server, moves = [] }) {
+/** Routes, backends, the server's fields and those of `jwt`, as `[thing, name, kind, fields]`. */
+export function listChanges({ keys, routes, routes_reordered: isReordered, backends, server, tokens = [], moves = [] }) {
   const say = (thing) => (change) => ({ thing, name: change.name, kind: change.kind, text: change.fields.join(", ") });
   const sayRoute = (change) => {
     const answers = moves.filter(({ route }) => route === change.name).map((move) => sayMove(move, keys));
@@ -19,6 +19,7 @@ export function listChanges({ keys, routes, routes_reordered: isReordered, backe
     ...(isReordered ? [{ thing: "routes", name: "all", kind: "changed", text: "tried in another order" }] : []),
     ...backends.map(say("backend")),
     ...(server.length ? [{ thing: "server", name: "", kind: "changed", text: server.join(", ") }] : []),
+    ...(tokens.length ? [{ thing: "jwt", name: "", kind: "changed", text: tokens.join(", ") }] : []),
   ];
 }
 
