@@ -43,9 +43,10 @@ class Source:
     started_with: Config
     """What the master opened its sockets by."""
 
-    def load(self, content: bytes) -> tuple[Loaded, Table]:
+    def load(self, content: bytes, *, is_recovery: bool = False) -> tuple[Loaded, Table]:
         """The table of ``content``; raises `ConfigError` with every problem found. Takes a second for 10,000 routes."""
-        loaded = load_text(decode(content, str(self.path)), str(self.path), self.env, self.path.parent)
+        text, name = decode(content, str(self.path)), str(self.path)
+        loaded = load_text(text, name, self.env, self.path.parent, is_recovery=is_recovery)
         return loaded, compile_table(loaded.config, loaded.revision, self.switches, self.path.parent)
 
 
@@ -112,10 +113,10 @@ class Configuration:
         self._count(is_good=is_good)
         return is_good
 
-    async def _try(self, content: bytes, now: datetime) -> bool:
+    async def _try(self, content: bytes, now: datetime, *, is_recovery: bool = False) -> bool:
         async with self._one_at_a_time:
             try:
-                loaded, table = await asyncio.to_thread(self.source.load, content)
+                loaded, table = await asyncio.to_thread(self.source.load, content, is_recovery=is_recovery)
                 if self._prepare is not None:
                     await self._prepare(table)
                 self._accept(Accepted(loaded, table, now))
@@ -131,7 +132,7 @@ class Configuration:
     async def recover(self, content: bytes, loaded_at: datetime, problems: list[Problem]) -> None:
         """Put a former configuration in force, in place of a file that has ``problems``."""
         refused = self._refused
-        await self._try(content, loaded_at)
+        await self._try(content, loaded_at, is_recovery=True)
         self.problems, self._refused = problems, refused
 
     async def retry(self, now: datetime) -> None:

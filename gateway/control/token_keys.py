@@ -4,7 +4,8 @@ The table that is compiled from the file gets those of a URL laid over it. When 
 the table in force is published once more with them: nothing else of it is other, so no rollout begins anew.
 
 An answer that is bad, or none, changes nothing: what was known counts on. What was known of a URL is in memory that
-outlives the controller, so that the next one does not wait for it, and nobody changes arms when it is away just then.
+outlives the controller, so that the next one does not wait for it, and nobody changes arms when it is away just then;
+nor when a file is broken just then.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ log = structlog.get_logger()
 
 
 class KnownKeys(msgspec.Struct, frozen=True):
-    """What a URL said last."""
+    """What a source said last."""
 
-    url: str
+    source: str
+    """A URL, or a file's path."""
     keys: tuple[Jwk, ...]
 
 
@@ -75,7 +77,7 @@ class TokenKeys:
         """That in force, and those of tables that are to be."""
         self._news = asyncio.Event()
         if (kept := memory.newest()) is not None:
-            self._sources[kept.url] = _Source(kept.keys)
+            self._sources[kept.source] = _Source(kept.keys)
 
     @property
     def fault(self) -> str:
@@ -94,9 +96,9 @@ class TokenKeys:
                 await self._ask(tokens)
 
     def lay_over(self, table: Table) -> Table:
-        """``table`` with the keys that are known of its URL."""
+        """``table`` with the keys that are known of its source, where it brings none."""
         tokens = table.tokens
-        if tokens is None or not tokens.is_published:
+        if tokens is None or tokens.keys:
             return table
         return _with_keys(table, tokens.source, self._find(tokens).keys)
 
@@ -115,7 +117,7 @@ class TokenKeys:
 
     def _remember(self) -> None:
         tokens, kept = self.tokens, self._memory.newest()
-        if tokens is not None and tokens.is_published and tokens.keys:
+        if tokens is not None and tokens.keys:
             known = KnownKeys(tokens.source, tokens.keys)
             if known != kept:
                 self._memory.put(known)

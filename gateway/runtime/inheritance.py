@@ -48,7 +48,7 @@ class Inheritance:
     memory: Keepsake[Remembered]
     """How rollouts stood, for a controller that starts while the store is away."""
     token_keys: Keepsake[KnownKeys]
-    """What a URL said last, for one that starts while that is away."""
+    """What their source said last, for one that starts while that is away."""
     ledger: Ledger
     log_turns: Turns
     clock: SteadyClock

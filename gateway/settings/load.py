@@ -55,9 +55,12 @@ def load_file(path: str | Path, env: Mapping[str, str]) -> Loaded:
     return load_text(decode(content, str(path)), str(path), env, Path(path).parent)
 
 
-def load_text(text: str, file_name: str, env: Mapping[str, str], base_dir: Path) -> Loaded:
+def load_text(
+    text: str, file_name: str, env: Mapping[str, str], base_dir: Path, *, is_recovery: bool = False
+) -> Loaded:
     """Validate ``text``; ``file_name`` is what messages call it, and files that it names are sought from ``base_dir``.
 
+    In a recovery the text was good before: the keys of tokens may be unreadable by now, as they are remembered.
     Raises ConfigError with every problem found.
     """
     root, problems = _read(text, env)
@@ -65,7 +68,7 @@ def load_text(text: str, file_name: str, env: Mapping[str, str], base_dir: Path)
         raise ConfigError(
             file_name, problems or [Problem(1, 1, "", "is empty; a configuration begins with `version: 1`")]
         )
-    config, faults = _validate(root.plain, base_dir)
+    config, faults = _validate(root.plain, {"base_dir": base_dir, "is_recovery": is_recovery})
     problems += [locate(fault, root) for fault in faults]
     if problems or config is None:
         raise ConfigError(file_name, _without_echoes(problems))
@@ -92,9 +95,8 @@ def decode(content: bytes, file_name: str) -> str:
         raise ConfigError(file_name, [Problem(*place, "", "is not UTF-8; save the file in that encoding")]) from None
 
 
-def _validate(plain: dict[str, Any], base_dir: Path) -> tuple[Config | None, list[Fault]]:
+def _validate(plain: dict[str, Any], context: dict[str, Any]) -> tuple[Config | None, list[Fault]]:
     """The configuration, None if it breaks the schema, and all faults."""
-    context = {"base_dir": base_dir}
     try:
         config = Config.model_validate(plain, context=context)
     except ValidationError as error:

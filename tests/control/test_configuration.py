@@ -262,3 +262,16 @@ async def test_what_a_table_needs_is_there_before_it_is_published(tmp_path: Path
         await configuration.take(text.encode(), NOON)
 
     assert said == ["prepare 5", "publish 5", "prepare 6", "publish 6"]
+
+
+async def test_what_was_in_force_is_recovered_without_its_keys(tmp_path: Path) -> None:
+    """A new controller finds the file of keys broken: the table is published all the same, the problem stays shown."""
+    text = GOOD + "jwt: {jwks: keys.json}\n"
+    (tmp_path / "keys.json").write_text("{")
+    bench = Bench(tmp_path)
+
+    assert not await bench.take(text)
+    await bench.configuration.recover(text.encode(), NOON, bench.configuration.problems)
+
+    assert [table.tokens is not None and table.tokens.keys for table in bench.published] == [()]
+    assert [problem.path for problem in bench.configuration.problems] == ["jwt.jwks"]

@@ -161,7 +161,7 @@ async def test_the_keys_of_one_url_are_not_anothers() -> None:
 
 
 async def test_a_file_is_followed(tmp_path: Path) -> None:
-    """Its content counts; what can't be used changes nothing. It is in nobody's memory: there may be secrets in it."""
+    """Its content counts; what can't be used changes nothing."""
     path = tmp_path / "keys.json"
     path.write_text(FIRST)
     gateway = Gateway()
@@ -173,7 +173,22 @@ async def test_a_file_is_followed(tmp_path: Path) -> None:
 
     assert said == [[], ["jwks_unavailable"], [], ["jwks_refreshed"]]
     assert gateway.names == ["second"]
-    assert gateway.memory.kept is None
+
+
+async def test_a_file_that_broke_while_no_controller_looked_is_remembered(tmp_path: Path) -> None:
+    """The configuration is recovered without its keys then; those that were known last count."""
+    path, memory = tmp_path / "keys.json", Memory()
+    path.write_text(FIRST)
+    gateway = Gateway(memory)
+    await gateway.take(str(path), read_own(path.read_bytes(), ASYMMETRIC))
+    path.write_text(SECOND)
+    await gateway.refresh()
+    path.write_text("{")
+    successor = Gateway(memory)
+    await successor.take(str(path))
+
+    assert successor.names == ["second"]
+    assert await successor.refresh() == ["jwks_unavailable"]
 
 
 async def test_an_answer_that_comes_too_late_changes_nothing() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,10 @@ def test_a_mistyped_switch_stops_the_start(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match="CROSSFADE_PERCENT_SHOP"):
         inherit(path, {"CROSSFADE_PERCENT_SHOP": "many"})
+
+
+def test_what_verifies_tokens_is_loaded_where_tokens_are_verified() -> None:
+    """It takes 8 MiB: those who don't need it don't pay for it."""
+    look = "import sys, gateway.runtime.launch; sys.exit('joserfc' in sys.modules or 'cryptography' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

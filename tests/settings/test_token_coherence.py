@@ -79,3 +79,15 @@ def test_a_file_of_keys_is_no_risk(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_bytes(publish(make_key(), secret_key()))
 
     assert load("jwt: {jwks: keys.json, algorithms: [ES256, HS256]}", tmp_path).warnings == []
+
+
+@pytest.mark.parametrize("content", [None, b"{", publish(make_key())])
+def test_a_recovery_does_not_need_the_file(tmp_path: Path, content: bytes | None) -> None:
+    """The text was good before, and somebody remembers the keys: those that are there count all the same."""
+    if content is not None:
+        (tmp_path / "keys.json").write_bytes(content)
+    text = "version: 1\njwt: {jwks: keys.json}\nbackends: {a: http://a}\nroutes: [{name: a, match: /**, backend: a}]\n"
+    jwt = load_text(text, "gateway.yaml", {}, tmp_path, is_recovery=True).config.jwt
+
+    assert jwt is not None
+    assert len(jwt.read_keys()) == (content is not None and content != b"{")

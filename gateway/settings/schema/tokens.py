@@ -22,6 +22,8 @@ class KeySet(NamedTuple):
     """A URL, or a file's absolute path."""
     content: bytes | None = None
     """Of the file; None for a URL, which is asked while the gateway runs."""
+    is_recovered: bool = False
+    """Whether somebody remembers the keys, should the file have none by now."""
 
 
 def _check_source(source: str) -> str:
@@ -47,12 +49,22 @@ def _read(source: str, info: ValidationInfo) -> KeySet:
     """What the file says; a relative one counts from the configuration's directory, which the context gives."""
     if source.startswith(("http://", "https://")):
         return KeySet(source)
-    path = Path(info.context["base_dir"] if info.context else "", source).absolute()
+    context = info.context or {}
+    path, is_recovery = Path(context.get("base_dir", ""), source).absolute(), bool(context.get("is_recovery"))
+    try:
+        return KeySet(str(path), _read_file(path), is_recovery)
+    except ValueError:
+        if is_recovery:
+            return KeySet(str(path), b"", is_recovery)
+        raise
+
+
+def _read_file(path: Path) -> bytes:
     if not path.is_file():
         raise ValueError(f"there is no file {path}; the path is relative to the configuration")
     try:
         with path.open("rb") as file:
-            return KeySet(str(path), file.read(LARGEST_SET_BYTES + 1))
+            return file.read(LARGEST_SET_BYTES + 1)
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
 
@@ -105,5 +117,15 @@ class Jwt(Section):
         return [each for each in self.algorithms if each in SYMMETRIC]
 
     def read_keys(self) -> tuple[Jwk, ...]:
-        """Those of the file; none where a URL has them. Raises ValueError for a file that can't be used."""
-        return () if self.jwks.content is None else read_own(self.jwks.content, self.algorithms)
+        """Those of the file; none where a URL has them, or they are remembered.
+
+        Raises ValueError for a file that can't be used.
+        """
+        if self.jwks.content is None:
+            return ()
+        try:
+            return read_own(self.jwks.content, self.algorithms)
+        except ValueError:
+            if self.jwks.is_recovered:
+                return ()
+            raise
