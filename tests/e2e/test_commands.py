@@ -50,7 +50,7 @@ def test_status_shows_the_gateway_to_people_and_to_programs(gateway: Gateway) ->
     assert ", ok" in out.splitlines()[1]
     told = ask(gateway, "status")
     assert told["rollouts"] == [{"name": "shop", "state": "running", "percent": 30.0, "version": 0}]
-    processes = {"version", "revision", "uptime_s", "ready", "workers", "comparer"}
+    processes = {"version", "revision", "uptime_s", "ready", "workers", "comparer", "tokens"}
     assert set(told) == {*processes, "backends", "store", "rollouts", "fleet", "degraded"}
     assert (told["fleet"], told["degraded"]) == (None, None)
 
