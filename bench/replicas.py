@@ -98,6 +98,7 @@ class Script:
         self._dice = dice
         self._variants = [make_second(traffic, dice) for _ in range(VARIANTS)]
         self._found = [make_found(traffic, dice) for _ in range(VARIANTS)]
+        self._batch = 0
         self._failing: dict[str, float] = {}
         self.progresses: Mapping[str, Progress] = {}
 
@@ -124,7 +125,8 @@ class Script:
             for name, since in self._failing.items()
             if second > since and name in portions
         }
-        return Report(replica, portions | bad, self._dice.choice(self._found))
+        self._batch += 1
+        return Report(replica, portions | bad, self._dice.choice(self._found), batch=self._batch)
 
     def _break(self, cells: Cells, share: float) -> Cells:
         return [
