@@ -86,14 +86,17 @@ class Deposits:
         self._owed = [each._replace(fence=None, is_recalled=True) for each in unconfirmed]
 
     @contextlib.contextmanager
-    def _remembered(self, deposit: Deposit) -> Iterator[None]:
-        """While it is written: this process may be killed meanwhile."""
-        self._in_hand.append(deposit)
+    def remembered(self, deposit: Deposit) -> Iterator[None]:
+        """While it is made and written: this process may be killed meanwhile.
+
+        It takes the place of another one of the same move, which had no incident yet.
+        """
+        self._in_hand = [each for each in self._in_hand if _name_move(each) != _name_move(deposit)] + [deposit]
         self._remember()
         try:
             yield
         finally:
-            self._in_hand.remove(deposit)
+            self._in_hand = [each for each in self._in_hand if each is not deposit]
             self._remember()
 
     def _remember(self) -> None:
@@ -122,7 +125,7 @@ class Deposits:
 
     async def _put_or_owe(self, deposit: Deposit) -> Event | StoreUnavailable | None:
         """The event, None for what was refused, or why it is owed."""
-        with self.announced(deposit.rollout), self._remembered(deposit):
+        with self.announced(deposit.rollout), self.remembered(deposit):
             async with self._one_at_a_time:
                 try:
                     await self._settle()
@@ -244,6 +247,10 @@ def _is_rollback(progress: Progress) -> bool:
 
 def _is_rule_rollback(deposit: Deposit) -> bool:
     return _is_rollback(deposit.progress) and deposit.event.actor.type == "rule"
+
+
+def _name_move(deposit: Deposit) -> tuple[str, int]:
+    return deposit.rollout, deposit.progress.version
 
 
 def _name(deposit: Deposit) -> dict[str, str]:

@@ -107,8 +107,9 @@ class Rollouts(StoredBoard):
         """
         if transition.is_urgent:
             transition = self._overtake(name, transition)
-            self._move(name, transition)
-            with self._deposits.announced(name):
+            begun = Deposit(name, transition.after, self._tell(name, transition), None, fence)
+            with self._deposits.announced(name), self._deposits.remembered(begun):
+                self._move(name, transition)
                 stored = await self._deposits.put_soon(await self._compose(name, transition, fence))
         else:
             stored = await self._store_first(name, await self._compose(name, transition, fence))

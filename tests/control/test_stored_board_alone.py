@@ -242,3 +242,30 @@ async def test_who_ends_and_could_not_store_a_rollback_says_so(tmp_path: Path) -
     with capture_logs() as logs:
         await made.rollouts.close()
     assert [entry for entry in logs if entry["event"] == "store_missed"] == []
+
+
+async def test_a_rollback_whose_controller_dies_while_its_incident_is_made_is_told_as_one(tmp_path: Path) -> None:
+    """By its own event, which says from where it went back; the incident is lost."""
+    made = await begin(tmp_path)
+    is_making = asyncio.Event()
+
+    async def stand_still(*_: object) -> Incident:
+        is_making.set()
+        await asyncio.Event().wait()
+        return INCIDENT
+
+    made.rollouts.record = stand_still
+    acting = asyncio.ensure_future(made.act(Action.ROLLBACK, reason="by hand"))
+    await is_making.wait()
+    assert made.published[-1].rollouts[0].percent == 0
+    remembered = made.memory.newest()
+    acting.cancel()
+    await asyncio.gather(acting, return_exceptions=True)
+    assert remembered is not None
+    made.memory.put(remembered)  # as it was when the controller was killed
+    after = await begin(tmp_path, made)
+
+    told = [event for event in await after.store.events() if event.rollout == "shop"][-1]
+    assert (after.published[-1].rollouts[0].percent, told.kind, told.reason) == (0, "rollback", "by hand")
+    assert told.before is not None
+    assert told.before.percent == 5
