@@ -74,7 +74,8 @@ class Gateway:
         return self._process
 
     def start(self) -> None:
-        """Start it, and wait until it is ready."""
+        """Start it, and wait until it is ready. By now somebody else may have the ports that it had before."""
+        self.ports, self.port, self.admin_port = [], 0, 0
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "run", "-c", str(self.path)],
